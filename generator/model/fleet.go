@@ -1,0 +1,92 @@
+package model
+
+import "slices"
+
+// The trust scopes: each has its own repositories, and nothing is reused
+// across them but by a request that reads testing.
+const (
+	ScopePR      = "pr"
+	ScopeTesting = "testing"
+	ScopeProd    = "prod"
+)
+
+// Fleet is everything that one tree says: its settings and its images, sorted
+// by id.
+type Fleet struct {
+	Settings Settings
+	Images   []Image
+	Lock     Lock
+}
+
+// Image finds an image by id.
+func (f *Fleet) Image(id string) (*Image, bool) {
+	i, found := slices.BinarySearchFunc(f.Images, id, func(i Image, id string) int {
+		switch {
+		case i.ID < id:
+			return -1
+		case i.ID > id:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return nil, false
+	}
+	return &f.Images[i], true
+}
+
+// Settings is rootfsgen.yaml after every default has been applied.
+type Settings struct {
+	Registry      Registry
+	Roots         []Root            // where images are looked for
+	Repositories  []string          // prefixes under which a reference means one of ours; "" is bare names
+	Args          map[string]string // values for FROM arguments that have no default
+	ReleaseTags   string            // glob for the tags that release, "v*"
+	DefaultBranch string            // "main"
+	ChannelBranch string            // git branch that holds the channel documents
+	Forges        []string          // "github", "gitlab"
+	Runners       map[string]Runner // by machine class
+}
+
+// Root is one folder of images and the rule for their names.
+type Root struct {
+	Root    string   // folder, from the root of the tree
+	Pattern string   // for example "{name}"
+	Exclude []string // globs, relative to Root
+}
+
+// Registry is where images go. An empty prefix means that the scope is not
+// set up.
+type Registry struct {
+	PR        string // prefix, for example "registry.example.com/team/pr"
+	Testing   string
+	Prod      string
+	Bootstrap bool // take 401 and 403 as "missing" for a repository that was never pushed to
+}
+
+// Prefix is the address of one scope, empty where it is not set up.
+func (r Registry) Prefix(scope string) string {
+	switch scope {
+	case ScopePR:
+		return r.PR
+	case ScopeTesting:
+		return r.Testing
+	case ScopeProd:
+		return r.Prod
+	}
+	return ""
+}
+
+// The machine classes that are there without being configured.
+const (
+	RunnerSpotAMD64 = "spot-amd64"
+	RunnerSpotARM64 = "spot-arm64"
+	RunnerSmall     = "small"
+	RunnerHosted    = "hosted" // a machine of the forge itself, for requests from forks
+)
+
+// Runner says how each forge selects a machine of one class.
+type Runner struct {
+	GitHub []string // runs-on labels
+	GitLab []string // tags
+}

@@ -1,0 +1,65 @@
+package model
+
+// The ways in which an image is made.
+const (
+	BuilderDockerfile = "dockerfile" // BuildKit's Dockerfile frontend
+	BuilderDebian     = "debian"     // a root filesystem from Debian's packages, by mmdebstrap
+)
+
+// Image is one folder of the fleet, after every default has been applied.
+type Image struct {
+	ID               string            // unique in the fleet
+	Label            string            // what people see; the ID where none is given
+	Dir              string            // its folder, from the root of the tree
+	ImageName        string            // its repository below the registry's prefix
+	ComponentVersion string            // "0" where none is given
+	Image            string            // a fixed reference for consumers, used only where nothing was published
+	GPU              bool              // amd64 only
+	Priority         int               // higher comes first in a manifest
+	Tags             []string          // labels for people, not image tags
+	Prepull          bool              // consumers fetch it ahead of use
+	Description      string            //
+	SizeGB           float64           // what consumers are told, 0 where unknown
+	Deprecated       bool              //
+	DeprecatedReason string            //
+	Platforms        []Platform        // at least one, sorted
+	Tests            []Test            // run in the built image, in this order
+	Builder          string            // one of the Builder constants
+	Dockerfile       string            // path from the root of the tree; empty for BuilderDebian
+	Context          string            // folder that COPY reads from, from the root of the tree; "." is the whole repository
+	Stage            string            // the Dockerfile stage to build; empty is the last
+	Args             map[string]string // build arguments
+	Inputs           []string          // further paths, from the root of the tree, whose content counts
+	Rebuild          int               // a number to raise when the image must be built anew
+	Refresh          string            // "archive": a new state of the Debian archive is a change
+	Debian           Debian            // for BuilderDebian, and Suite for Refresh
+	TimeoutSeconds   int               // for a build; 0 is the runtime's default
+	Runner           string            // machine class; empty is the platform's default
+	Owners           []string          // who answers for it
+}
+
+// Test is one command that must succeed in the built image. Cmd is run by
+// "bash -lc" where the image has bash, else by "sh -lc".
+type Test struct {
+	Name           string `json:"name"`
+	Cmd            string `json:"cmd"`
+	TimeoutSeconds int    `json:"timeout_seconds,omitempty"` // 0 is the runtime's default
+}
+
+// Debian says which packages make a root filesystem.
+type Debian struct {
+	Suite    string   `json:"suite"`              // for example "bookworm"
+	Variant  string   `json:"variant,omitempty"`  // mmdebstrap's variant, "minbase" where none is given
+	Mirror   string   `json:"mirror,omitempty"`   // empty is the archive that mmdebstrap knows
+	Snapshot string   `json:"snapshot,omitempty"` // a snapshot's time, 20261121T000000Z; empty is today's archive
+	Packages []string `json:"packages,omitempty"` // beside those of the variant, sorted
+}
+
+// Targets are the image's targets, one for each platform.
+func (i *Image) Targets() []TargetID {
+	ids := make([]TargetID, 0, len(i.Platforms))
+	for _, p := range i.Platforms {
+		ids = append(ids, TargetID{Image: i.ID, Tag: i.ComponentVersion, Platform: p})
+	}
+	return ids
+}

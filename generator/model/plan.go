@@ -1,0 +1,173 @@
+package model
+
+// PlanVersion is the version of plan.json that this program reads and writes.
+const PlanVersion = 1
+
+// Action is what happens to a target.
+type Action string
+
+// The actions of a plan.
+const (
+	ActionBuild  Action = "build"  // its bytes must be made
+	ActionReuse  Action = "reuse"  // changed since From, but the registry has these bytes already
+	ActionNone   Action = "none"   // unchanged
+	ActionRetire Action = "retire" // its folder is gone
+)
+
+// The steps of a target, in order, and the states that a plan gives them.
+const (
+	StepBuild = "build"
+	StepTest  = "test"
+	StepMerge = "merge" // of an index, not of a target
+
+	StepRun  = "run"  // has no passed receipt
+	StepDone = "done" // has one
+)
+
+// The kinds of Reason.
+const (
+	ReasonNew        = "new"         // the target is not in From
+	ReasonFile       = "file"        // a file that an instruction can read
+	ReasonRemoved    = "removed"     // such a file, or the image, is gone
+	ReasonArgument   = "argument"    // a build argument
+	ReasonOption     = "option"      // stage, builder, packages, rebuild and the like
+	ReasonParent     = "parent"      // an image of the fleet that it is built from
+	ReasonBase       = "base"        // an outside image, or the Debian archive
+	ReasonTemplate   = "template"    // the Dockerfile itself
+	ReasonForced     = "forced"      // asked for by hand
+	ReasonRebuildAll = "rebuild-all" // a tag that ends in "a"
+	ReasonRegistry   = "registry"    // the registry lacks it, or a step has not passed yet
+	ReasonContext    = "context"     // which files are read has changed
+)
+
+// Reason says why an entry is what it is. Which of the fields are set depends
+// on Kind.
+type Reason struct {
+	Kind   string `json:"kind"`
+	Path   string `json:"path,omitempty"`   // file, from the root of the tree
+	Name   string `json:"name,omitempty"`   // argument, option, image or base
+	Old    string `json:"old,omitempty"`    // value or digest at From
+	New    string `json:"new,omitempty"`    // value or digest at To
+	Detail string `json:"detail,omitempty"` // one clause for people
+}
+
+// Plan is what is to be done, complete: the runtime needs nothing but it, the
+// program and the checkout. It is a pure function of two trees, the registry's
+// state and the request.
+type Plan struct {
+	Version    int       `json:"version"`
+	From       *Revision `json:"from"` // nil when there is nothing to compare with: everything is new
+	To         Revision  `json:"to"`
+	Scope      string    `json:"scope"`                 // one of the Scope constants
+	Prefix     string    `json:"prefix,omitempty"`      // registry address of the scope
+	ReadPrefix string    `json:"read_prefix,omitempty"` // a second scope that may be read, for requests
+	SnapshotID string    `json:"snapshot_id,omitempty"` // "pr-123"
+	Date       string    `json:"date"`                  // UTC date of To's commit, "2026.11.21"
+	Registry   string    `json:"registry"`              // "known", or "unknown" when git alone answers
+	Bootstrap  bool      `json:"bootstrap,omitempty"`   // 401 and 403 mean "missing" for a repository that was never pushed to
+	Notes      []string  `json:"notes,omitempty"`       // what a person should know, one sentence each
+	Entries    []Entry   `json:"entries"`               // sorted by wave, then target
+	Indexes    []Index   `json:"indexes"`               // one for each image, tag and variant, sorted
+}
+
+// Revision is one side of the comparison. Commit is empty for the work tree,
+// Tree never is.
+type Revision struct {
+	Ref    string `json:"ref"`
+	Commit string `json:"commit"`
+	Tree   string `json:"tree"`
+}
+
+// Entry is one target of a plan.
+type Entry struct {
+	Image      string            `json:"image"`
+	Dir        string            `json:"dir"`
+	Tag        string            `json:"tag"`
+	Variant    string            `json:"variant"`
+	Platform   Platform          `json:"platform"`
+	Action     Action            `json:"action"`
+	Steps      map[string]string `json:"steps"` // StepBuild and StepTest -> StepRun or StepDone
+	Key        Digest            `json:"key"`
+	Generation int               `json:"generation"`
+	Digest     Digest            `json:"digest,omitempty"` // of the manifest, where the registry has it
+	Repository string            `json:"repository"`       // image_name, below Prefix
+	Parents    []Parent          `json:"parents"`
+	Wave       int               `json:"wave"`
+	Refs       []string          `json:"refs"` // what merge publishes, with [.?] where N is open
+	Runner     string            `json:"runner"`
+	Reasons    []Reason          `json:"reasons"`
+	TestsKey   Digest            `json:"tests_key"` // of the rendered tests: the test step's own input
+	Tests      []Test            `json:"tests"`
+	Recipe     *Recipe           `json:"recipe,omitempty"` // absent for ActionRetire
+}
+
+// ID names the entry's target.
+func (e *Entry) ID() TargetID {
+	return TargetID{Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform}
+}
+
+// Parent is an image of the fleet that a target is built from, on the same
+// platform.
+type Parent struct {
+	Image      string `json:"image"`
+	Tag        string `json:"tag"`
+	Variant    string `json:"variant"`
+	Key        Digest `json:"key"`
+	Generation int    `json:"generation"`
+	Repository string `json:"repository"`
+}
+
+// Recipe is how a target's bytes are made: the inputs that its key was
+// computed from, in the form that the builder needs.
+type Recipe struct {
+	Builder        string            `json:"builder"`
+	Dockerfile     *TreeEntry        `json:"dockerfile,omitempty"` // in the tree
+	Context        string            `json:"context,omitempty"`    // folder that Files are relative to
+	Files          []TreeEntry       `json:"files,omitempty"`      // Path is relative to Context; sorted
+	Stage          string            `json:"stage,omitempty"`
+	Args           map[string]string `json:"args,omitempty"`
+	Contexts       []NamedContext    `json:"contexts,omitempty"` // sorted by Ref
+	Debian         *Debian           `json:"debian,omitempty"`
+	Packages       map[string]string `json:"packages,omitempty"` // resolved for Debian: package -> version
+	TimeoutSeconds int               `json:"timeout_seconds,omitempty"`
+}
+
+// NamedContext says what a reference in the Dockerfile stands for: an image
+// of the fleet (Parent is its Node), or a locked outside base (Source is
+// "repository@digest"). An outside base that is not locked has neither.
+type NamedContext struct {
+	Ref    string `json:"ref"`              // as the Dockerfile has it, arguments expanded
+	Parent string `json:"parent,omitempty"` // "image:tag" or "image:tag:variant"
+	Source string `json:"source,omitempty"`
+}
+
+// Index is what the platforms of one image become together.
+type Index struct {
+	Image      string     `json:"image"`
+	Tag        string     `json:"tag"`
+	Variant    string     `json:"variant"`
+	Repository string     `json:"repository"`
+	Platforms  []Platform `json:"platforms"`
+	Identity   Digest     `json:"identity"` // SHA-256 over its platforms' keys and generations
+	Generation int        `json:"generation"`
+	Version    string     `json:"version"` // tag without its .N: "13-2026.11.21"
+	Action     string     `json:"action"`  // StepRun or StepDone
+	Meta       ImageMeta  `json:"meta"`
+}
+
+// ImageMeta is what a channel document says about an image; the keys are
+// those that its consumers read.
+type ImageMeta struct {
+	Label            string   `json:"label"`
+	Image            string   `json:"image,omitempty"`
+	Description      string   `json:"description"`
+	GPU              bool     `json:"gpu"`
+	Priority         int      `json:"priority"`
+	Tags             []string `json:"tags"`
+	Prepull          bool     `json:"prepull"`
+	Arch             []string `json:"arch"`
+	ComponentVersion string   `json:"component_version"`
+	SizeGB           float64  `json:"size_gb,omitempty"`
+	Deprecated       bool     `json:"deprecated,omitempty"`
+	DeprecatedReason string   `json:"deprecated_reason,omitempty"`
+}

@@ -1,0 +1,89 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ReceiptVersion is the version of the receipt that this program writes.
+const ReceiptVersion = 1
+
+// Receipt is what one step did to one digest. It is the predicate of an
+// in-toto statement whose subject is Digest.
+type Receipt struct {
+	Version    int        `json:"version"`
+	Step       string     `json:"step"`
+	StepKey    Digest     `json:"step_key"`
+	Status     string     `json:"status"` // ReceiptPassed or ReceiptFailed
+	Image      string     `json:"image"`
+	Tag        string     `json:"tag"`
+	Variant    string     `json:"variant"`
+	Platform   string     `json:"platform,omitempty"` // empty for a step of an index
+	Key        Digest     `json:"key,omitempty"`
+	Generation int        `json:"generation"`
+	Digest     Digest     `json:"digest"`                // what the step worked on or made
+	Inputs     []Material `json:"inputs,omitempty"`      // for StepBuild: parents and bases, sorted by name
+	VersionTag string     `json:"version_tag,omitempty"` // for StepMerge: the version tag
+	UpdatedAt  string     `json:"updated_at"`            // RFC 3339, UTC
+}
+
+// The states of a receipt.
+const (
+	ReceiptPassed = "passed"
+	ReceiptFailed = "failed"
+)
+
+// Material is one thing that a build was made from.
+type Material struct {
+	Name   string `json:"name"` // a parent's Node, or an outside reference
+	Digest Digest `json:"digest"`
+}
+
+// StepKey is the identity of a step's result: SHA-256 over the step, the
+// digest that it works on (for StepBuild the target's key) and its own inputs.
+func StepKey(step string, subject Digest, inputs ...string) Digest {
+	b, err := json.Marshal(append([]string{"rootfsgen-step/1", step, subject.String()}, inputs...))
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return DigestOf(b)
+}
+
+// ReceiptTag is where the receipt of a step lies in the image's repository.
+func ReceiptTag(step string, key Digest) string { return "r-" + step + "-" + key.Hex() }
+
+// ContentTag is the immutable tag of a target's bytes: k-<key>, and
+// k-<key>-g<N> for a generation above 0.
+func ContentTag(key Digest, generation int) string {
+	if generation == 0 {
+		return "k-" + key.Hex()
+	}
+	return fmt.Sprintf("k-%s-g%d", key.Hex(), generation)
+}
+
+// ParseContentTag is the inverse of ContentTag; false for any other tag.
+func ParseContentTag(tag string) (key Digest, generation int, ok bool) {
+	rest, found := strings.CutPrefix(tag, "k-")
+	if !found || len(rest) < 64 {
+		return "", 0, false
+	}
+	key = Digest("sha256:" + rest[:64])
+	if !key.Valid() {
+		return "", 0, false
+	}
+	if len(rest) == 64 {
+		return key, 0, true
+	}
+	n, found := strings.CutPrefix(rest[64:], "-g")
+	generation, err := strconv.Atoi(n)
+	if !found || err != nil || generation < 1 || strconv.Itoa(generation) != n {
+		return "", 0, false
+	}
+	return key, generation, true
+}
+
+// IdentityTag marks an index by what it is made of, so that merging the same
+// platforms again publishes nothing new.
+func IdentityTag(identity Digest) string { return "i-" + identity.Hex() }

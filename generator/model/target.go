@@ -1,0 +1,38 @@
+package model
+
+import (
+	"cmp"
+	"strings"
+)
+
+// TargetID names one thing that is built: image x tag x variant x platform.
+// It is comparable.
+type TargetID struct {
+	Image    string
+	Tag      string
+	Variant  string
+	Platform Platform
+}
+
+// Node is the target without its platform, "image:tag" or "image:tag:variant":
+// what an index is made for, and how a parent is named in a key.
+func (t TargetID) Node() string {
+	s := t.Image + ":" + t.Tag
+	if t.Variant != "" {
+		s += ":" + t.Variant
+	}
+	return s
+}
+
+// String is "image:tag linux/amd64".
+func (t TargetID) String() string { return t.Node() + " " + t.Platform.String() }
+
+// Compare orders targets by image, tag, variant and platform.
+func (t TargetID) Compare(o TargetID) int {
+	return cmp.Or(
+		strings.Compare(t.Image, o.Image),
+		strings.Compare(t.Tag, o.Tag),
+		strings.Compare(t.Variant, o.Variant),
+		strings.Compare(t.Platform.String(), o.Platform.String()),
+	)
+}

@@ -1,0 +1,31 @@
+package model
+
+import "context"
+
+// The file modes that git knows.
+const (
+	ModeFile       = 0o100644
+	ModeExecutable = 0o100755
+	ModeSymlink    = 0o120000
+	ModeGitlink    = 0o160000 // a submodule: its content is not in this repository
+)
+
+// TreeEntry is one file of a Tree.
+type TreeEntry struct {
+	Path string `json:"path"` // slash-separated, from the root of the tree
+	Mode uint32 `json:"mode"` // one of the Mode constants
+	OID  string `json:"oid"`  // git's object id of the content, SHA-1 or SHA-256 in hexadecimal
+}
+
+// Tree is a snapshot of a whole repository: a commit, or the work tree as git
+// would commit it. It is what every model is loaded from; nothing reads the
+// disk. Implementations are safe for concurrent use.
+type Tree interface {
+	// Entries lists every file, sorted by path. The slice must not be changed.
+	Entries() []TreeEntry
+	// Lookup finds one file; false when there is none (or it is a folder).
+	Lookup(path string) (TreeEntry, bool)
+	// Read returns the content of the file at path, the link text for a symlink.
+	// The error wraps fs.ErrNotExist when the tree has no such file.
+	Read(ctx context.Context, path string) ([]byte, error)
+}

@@ -1,0 +1,124 @@
+// Package app is the frame of both programs: the flags that every command
+// has, the one place where an error becomes an exit code, and the logger.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
+)
+
+// App is what a command works with.
+type App struct {
+	term.Streams
+	Dir         string // -C: where the repository is
+	Config      string // --config: rootfsgen.yaml, relative to Dir unless absolute
+	JSON        bool   // --json
+	Diagnostics string // --diagnostics: text, json, github or gitlab
+	Quiet       bool   // -q
+	Verbose     bool   // -v
+	NoColor     bool   // --no-color
+	Env         func(string) string
+	Log         *slog.Logger
+}
+
+// Command makes one command of a program.
+type Command func(*App) *cobra.Command
+
+// Program is one of the two programs.
+type Program struct {
+	Name     string
+	Short    string
+	Long     string
+	Version  string
+	Commands []Command // in the order of the help page
+}
+
+// CI tells whether a forge runs this process: what a desk is only warned of
+// is then an error.
+func (a *App) CI() bool { v := a.Env("CI"); return v != "" && v != "false" && v != "0" }
+
+// Main runs the program and returns its exit code.
+func (p Program) Main(ctx context.Context, args []string, s term.Streams) int {
+	a := &App{Streams: s, Env: os.Getenv}
+	root := p.root(a)
+	root.SetArgs(args)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	return a.report(ctx, root.ExecuteContext(ctx))
+}
+
+func (p Program) root(a *App) *cobra.Command {
+	root := &cobra.Command{
+		Use: p.Name, Short: p.Short, Long: p.Long, Version: p.Version,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError(cmd, fmt.Errorf("unknown command %q", args[0]))
+			}
+			return nil
+		},
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
+	}
+	f := root.PersistentFlags()
+	f.StringVarP(&a.Dir, "directory", "C", ".", "the repository")
+	f.StringVar(&a.Config, "config", "rootfsgen.yaml", "settings of the fleet; may lie outside the repository")
+	f.BoolVar(&a.JSON, "json", false, "print results as JSON")
+	f.StringVar(&a.Diagnostics, "diagnostics", "", "how mistakes are printed: text, json, github or gitlab (default: text, or what the CI reads)")
+	f.BoolVarP(&a.Quiet, "quiet", "q", false, "print results and errors only")
+	f.BoolVarP(&a.Verbose, "verbose", "v", false, "print more about what is done")
+	f.BoolVar(&a.NoColor, "no-color", false, "print without colour")
+	root.SetFlagErrorFunc(usageError)
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	for _, make := range p.Commands {
+		cmd := make(a)
+		if cmd.Args != nil {
+			check := cmd.Args
+			cmd.Args = func(c *cobra.Command, args []string) error {
+				if err := check(c, args); err != nil {
+					return usageError(c, err)
+				}
+				return nil
+			}
+		}
+		root.AddCommand(cmd)
+	}
+	return root
+}
+
+// start settles what depends on the flags.
+func (a *App) start(cmd *cobra.Command) error {
+	if a.NoColor {
+		a.Color = false
+	}
+	level := slog.LevelInfo
+	switch {
+	case a.Quiet:
+		level = slog.LevelError
+	case a.Verbose:
+		level = slog.LevelDebug
+	}
+	a.Log = slog.New(term.NewHandler(a.Err, level, a.Color))
+	switch a.Diagnostics {
+	case "":
+		a.Diagnostics = a.detectDiagnostics()
+	case "text", "json", "github", "gitlab":
+	default:
+		return usageError(cmd, fmt.Errorf("invalid --diagnostics %q: expected text, json, github or gitlab", a.Diagnostics))
+	}
+	return nil
+}
+
+func (a *App) detectDiagnostics() string {
+	if a.Env("GITHUB_ACTIONS") == "true" {
+		return "github"
+	}
+	return "text"
+}

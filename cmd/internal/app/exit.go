@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+)
+
+// The exit codes of both programs. They are a contract.
+const (
+	ExitOK         = 0
+	ExitFailed     = 1
+	ExitUsage      = 2
+	ExitInvalid    = 3
+	ExitDrift      = 4
+	ExitRefused    = 5
+	ExitIncomplete = 6
+	ExitTryAgain   = 75
+	ExitCancelled  = 130
+)
+
+// Coded is an error that knows its exit code. Packages below cmd implement it
+// on their own types.
+type Coded interface {
+	error
+	ExitCode() int
+}
+
+// Fail gives err an exit code; its message stays. A nil err says nothing more
+// than the code: the command has printed what there is to say.
+func Fail(code int, err error) error { return &coded{code: code, err: err} }
+
+type coded struct {
+	code int
+	err  error
+}
+
+func (c *coded) Error() string {
+	if c.err == nil {
+		return fmt.Sprintf("exit code %d", c.code)
+	}
+	return c.err.Error()
+}
+func (c *coded) Unwrap() error { return c.err }
+func (c *coded) ExitCode() int { return c.code }
+
+func usageError(cmd *cobra.Command, err error) error {
+	return Fail(ExitUsage, fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath()))
+}
+
+// report prints err, if there is one to print, and chooses the exit code.
+func (a *App) report(ctx context.Context, err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	var list diag.List
+	if errors.As(err, &list) {
+		a.PrintDiagnostics(list)
+		return ExitInvalid
+	}
+	var c *coded
+	if errors.As(err, &c) && c.err == nil {
+		return c.code
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(a.Err, "cancelled")
+		return ExitCancelled
+	}
+	fmt.Fprintln(a.Err, "error:", err)
+	var known Coded
+	if errors.As(err, &known) {
+		return known.ExitCode()
+	}
+	return ExitFailed
+}
+
+// PrintDiagnostics prints mistakes on Err in the form that was asked for.
+func (a *App) PrintDiagnostics(list diag.List) {
+	if err := list.Print(a.Err, a.Diagnostics, a.Color); err != nil {
+		fmt.Fprintln(a.Err, "error:", err)
+	}
+}

@@ -1,0 +1,16 @@
+// Package gencmd is the command tree of rootfsgen: one file a command.
+package gencmd
+
+import "github.com/rootfsgen/rootfsgen/cmd/internal/app"
+
+// Program is rootfsgen.
+func Program() app.Program {
+	return app.Program{
+		Name:    "rootfsgen",
+		Short:   "Turn a folder of images into CI pipelines",
+		Version: app.Version(),
+		Commands: []app.Command{
+			app.VersionCommand("rootfsgen"),
+		},
+	}
+}

@@ -1,0 +1,16 @@
+// Package runcmd is the command tree of rootfsrun: one file a command.
+package runcmd
+
+import "github.com/rootfsgen/rootfsgen/cmd/internal/app"
+
+// Program is rootfsrun.
+func Program() app.Program {
+	return app.Program{
+		Name:    "rootfsrun",
+		Short:   "Carry out the steps of a pipeline: build, test, merge, promote",
+		Version: app.Version(),
+		Commands: []app.Command{
+			app.VersionCommand("rootfsrun"),
+		},
+	}
+}

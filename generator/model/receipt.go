@@ -51,6 +51,20 @@ func StepKey(step string, subject Digest, inputs ...string) Digest {
 	return DigestOf(b)
 }
 
+// BuildStepKey is the build step's: of the target's key and the generation.
+func BuildStepKey(key Digest, generation int) Digest {
+	return StepKey(StepBuild, key, strconv.Itoa(generation))
+}
+
+// TestStepKey is the test step's: of the manifest that was tested and of its
+// tests.
+func TestStepKey(manifest, tests Digest) Digest {
+	return StepKey(StepTest, manifest, tests.String())
+}
+
+// MergeStepKey is the merge step's: of what the index is made of.
+func MergeStepKey(identity Digest) Digest { return StepKey(StepMerge, identity) }
+
 // ReceiptTag is where the receipt of a step lies in the image's repository.
 func ReceiptTag(step string, key Digest) string { return "r-" + step + "-" + key.Hex() }
 

@@ -1,0 +1,110 @@
+# Everything that is done to this repository, by name. "make help" lists it.
+# CI calls nothing else: see .ci/run.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# What a run of the fleet needs: runc and qemu for builds of both
+# architectures, mmdebstrap and arch-test for Debian's root filesystems.
+run_packages := git runc mmdebstrap qemu-aarch64-static=qemu-user-static arch-test
+# What the tests need beside that.
+test_packages := rsync shellcheck npm
+
+export PATH := $(CURDIR)/bin:$(CURDIR)/.cache/bin:$(PATH)
+# Compiling is bounded by the number of cores; two test programs at a time
+# keep the engines that they share busy without starving them.
+TESTFLAGS ?=
+go_test := go test -p 2 -timeout 20m $(TESTFLAGS)
+
+.PHONY: help
+help: ## Say what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+##### Use it
+
+define info_after_demo
+printf '%s\n' '' 'What to try next:' \
+  '  make demo                          again: nothing is built, it ends in seconds' \
+  '  bin/rootfsgen plan                 what would be built now, and why' \
+  '  echo >> images/python/Dockerfile; bin/rootfsgen why python' \
+  '  bin/rootfsgen key python --explain everything that can change its bytes' \
+  '  bin/rootfsgen generate --diff      the pipelines against those that are committed' \
+  '  bin/rootfsrun services stop        end the local buildkitd and registry'
+endef
+
+.PHONY: demo
+demo: ## Build the fleet in images/ on this machine, for both architectures
+	@$(MAKE) packages-run
+	@$(MAKE) -j2 --output-sync=line tools-run build
+	@bin/rootfsrun run --except pytorch --except tensorflow
+	@$(info_after_demo)
+
+.PHONY: build
+build: ## Compile rootfsgen and rootfsrun into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/ ./cmd/rootfsgen ./cmd/rootfsrun
+
+##### Check it
+
+.PHONY: test
+test: packages tools node build ## Run every test, with real engines; fetches what is missing
+	go vet ./...
+	@if $(go_test) ./...; \
+	then echo "make test: every package passed"; \
+	else echo "make test: FAILED, see the lines that begin with FAIL above"; exit 1; fi
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no engine, in seconds
+	go test $$(go list ./... | grep -v -e /runtime/ -e /test/)
+
+.PHONY: test-long
+test-long: ## Run every law with a hundred times the cases, and fuzz each border for a minute
+	@tools/long.sh 10000 60s
+
+.PHONY: race
+race: packages tools node build ## Run every test under the race detector
+	CGO_ENABLED=1 $(go_test) -race ./...
+
+.PHONY: bench
+bench: packages tools build ## Measure the speed that is promised; prints ratios, judges nothing
+	go run ./test/bench
+
+.PHONY: lint
+lint: packages tools ## Run every linter
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted by gofmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	golangci-lint run ./...
+	shellcheck .ci/run tools/*.sh
+
+.PHONY: check
+check: build ## Compare the committed pipelines with what rootfsgen would write
+	bin/rootfsgen generate --check
+
+##### Get what is needed
+
+.PHONY: packages
+packages: ## Install the Debian packages that are missing, for everything here
+	@tools/packages.sh $(run_packages) $(test_packages)
+
+.PHONY: packages-run
+packages-run: ## Install the Debian packages that are missing, for a run of the fleet
+	@tools/packages.sh $(run_packages)
+
+.PHONY: tools
+tools: ## Compile every program that tools/go.mod pins into .cache/bin
+	@tools/build.sh buildkitd buildctl registry act golangci-lint
+
+.PHONY: tools-run
+tools-run: ## Compile the two of them that a run of the fleet needs
+	@tools/build.sh buildkitd registry
+
+.PHONY: node
+node: ## Install what test/ci/node pins into .cache/node
+	@tools/node.sh
+
+.PHONY: clean
+clean: ## Stop the local services and remove what was made here
+	@if [ -x bin/rootfsrun ]; then bin/rootfsrun services stop; fi
+	rm -rf .cache bin build-artifacts

@@ -46,7 +46,14 @@ type Settings struct {
 	ChannelBranch string            // git branch that holds the channel documents
 	Forges        []string          // "github", "gitlab"
 	Runners       map[string]Runner // by machine class
+	Runtime       string            // how the programs reach a job, one of the Runtime constants
 }
+
+// How the programs reach a job of a pipeline.
+const (
+	RuntimeInstalled = "installed" // they are on the machine's PATH
+	RuntimeSource    = "source"    // the planning job compiles them from this repository and hands them on
+)
 
 // Root is one folder of images and the rule for their names.
 type Root struct {

@@ -1,0 +1,6 @@
+// Package gencmd breaks a rule.
+package gencmd
+
+import (
+	_ "fmt"
+)

@@ -1,0 +1,6 @@
+// Package diag breaks a rule.
+package diag
+
+import (
+	_ "example.com/bad/generator/model"
+)

@@ -1,0 +1,6 @@
+// Package extra breaks a rule.
+package extra
+
+import (
+	_ "example.com/bad/generator/source"
+)

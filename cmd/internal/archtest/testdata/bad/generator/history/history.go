@@ -1,0 +1,6 @@
+// Package history breaks a rule.
+package history
+
+import (
+	_ "example.com/bad/internal/tool"
+)

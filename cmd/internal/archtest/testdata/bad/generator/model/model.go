@@ -1,0 +1,6 @@
+// Package model breaks a rule.
+package model
+
+import (
+	_ "github.com/spf13/cobra"
+)

@@ -1,0 +1,6 @@
+// Package plan breaks a rule.
+package plan
+
+import (
+	_ "example.com/bad/internal/enginetest"
+)

@@ -1,0 +1,6 @@
+// Package enginetest breaks a rule.
+package enginetest
+
+import (
+	_ "testing"
+)

@@ -1,0 +1,6 @@
+// Package utils breaks a rule.
+package utils
+
+import (
+	_ "fmt"
+)

@@ -1,0 +1,6 @@
+// Package runtime breaks a rule.
+package runtime
+
+import (
+	_ "fmt"
+)

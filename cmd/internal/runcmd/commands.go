@@ -10,6 +10,7 @@ func Program() app.Program {
 		Short:   "Carry out the steps of a pipeline: build, test, merge, promote",
 		Version: app.Version(),
 		Commands: []app.Command{
+			servicesCommand,
 			app.VersionCommand("rootfsrun"),
 		},
 	}

@@ -107,14 +107,15 @@ func (e *Entry) ID() TargetID {
 }
 
 // Parent is an image of the fleet that a target is built from, on the same
-// platform.
+// platform unless Platform says otherwise.
 type Parent struct {
-	Image      string `json:"image"`
-	Tag        string `json:"tag"`
-	Variant    string `json:"variant"`
-	Key        Digest `json:"key"`
-	Generation int    `json:"generation"`
-	Repository string `json:"repository"`
+	Image      string   `json:"image"`
+	Tag        string   `json:"tag"`
+	Variant    string   `json:"variant"`
+	Platform   Platform `json:"platform,omitzero"` // where it is not the target's
+	Key        Digest   `json:"key"`
+	Generation int      `json:"generation"`
+	Repository string   `json:"repository"`
 }
 
 // Recipe is how a target's bytes are made: the inputs that its key was
@@ -128,17 +129,21 @@ type Recipe struct {
 	Args           map[string]string `json:"args,omitempty"`
 	Contexts       []NamedContext    `json:"contexts,omitempty"` // sorted by Ref
 	Debian         *Debian           `json:"debian,omitempty"`
+	Syntax         string            `json:"syntax,omitempty"`   // the locked frontend of "# syntax=", "repository@digest"; empty is the builder's own
+	Rewrites       []Rewrite         `json:"rewrites,omitempty"` // of the Dockerfile, sorted by place; see Rewritten
 	Packages       map[string]string `json:"packages,omitempty"` // resolved for Debian: package -> version
 	TimeoutSeconds int               `json:"timeout_seconds,omitempty"`
 }
 
 // NamedContext says what a reference in the Dockerfile stands for: an image
 // of the fleet (Parent is its Node), or a locked outside base (Source is
-// "repository@digest"). An outside base that is not locked has neither.
+// "repository@digest"). An outside base that is not locked has neither, and no
+// context is given to the builder for it.
 type NamedContext struct {
-	Ref    string `json:"ref"`              // as the Dockerfile has it, arguments expanded
-	Parent string `json:"parent,omitempty"` // "image:tag" or "image:tag:variant"
-	Source string `json:"source,omitempty"`
+	Ref      string   `json:"ref"`               // the builder's name for it: the option is "context:" + Ref
+	Parent   string   `json:"parent,omitempty"`  // "image:tag" or "image:tag:variant"
+	Platform Platform `json:"platform,omitzero"` // of Parent, where it is not the target's
+	Source   string   `json:"source,omitempty"`
 }
 
 // Index is what the platforms of one image become together.

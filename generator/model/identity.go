@@ -1,0 +1,30 @@
+package model
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// IndexPart is one platform of an index: whose bytes, and which generation of
+// them.
+type IndexPart struct {
+	Platform   Platform `json:"platform"`
+	Key        Digest   `json:"key"`
+	Generation int      `json:"generation"`
+}
+
+// IndexIdentity is the identity of an index: SHA-256 over its platforms' keys
+// and generations, in whatever order they are given.
+func IndexIdentity(parts []IndexPart) Digest {
+	sorted := slices.Clone(parts)
+	slices.SortFunc(sorted, func(a, b IndexPart) int { return strings.Compare(a.Platform.String(), b.Platform.String()) })
+	b, err := json.Marshal(struct {
+		Format string      `json:"format"`
+		Parts  []IndexPart `json:"parts"`
+	}{"rootfsgen-index/1", sorted})
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return DigestOf(b)
+}

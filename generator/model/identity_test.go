@@ -1,0 +1,22 @@
+package model
+
+import "testing"
+
+func TestIndexIdentity(t *testing.T) {
+	t.Parallel()
+	a := IndexPart{Platform: LinuxAMD64, Key: DigestOf([]byte("a"))}
+	b := IndexPart{Platform: LinuxARM64, Key: DigestOf([]byte("b"))}
+	got := IndexIdentity([]IndexPart{a, b})
+	if got != IndexIdentity([]IndexPart{b, a}) {
+		t.Error("the order counts")
+	}
+	moved := b
+	moved.Generation = 1
+	swapped := a
+	swapped.Key = b.Key
+	for name, parts := range map[string][]IndexPart{"one": {a}, "generation": {a, moved}, "key": {swapped, b}, "none": nil} {
+		if IndexIdentity(parts) == got {
+			t.Errorf("%s: the same identity", name)
+		}
+	}
+}

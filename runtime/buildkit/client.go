@@ -1,0 +1,92 @@
+// Package buildkit builds Dockerfiles and runs programs in images through
+// BuildKit. It is the only importer of BuildKit's client.
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/docker/cli/cli/config"
+	bk "github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth/authprovider"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Client is a connection to one BuildKit daemon. It is safe for concurrent
+// use.
+type Client struct {
+	addr      string
+	bk        *bk.Client
+	platforms map[model.Platform]bool
+}
+
+// dialAttempts and dialPause bound how long a daemon that is just starting is
+// waited for.
+const (
+	dialAttempts = 4
+	dialPause    = 250 * time.Millisecond
+)
+
+// Dial connects to the daemon at addr, for example "unix:///run/buildkitd.sock"
+// or "tcp://127.0.0.1:1234". A daemon that does not answer is an *Unavailable.
+func Dial(ctx context.Context, addr string) (*Client, error) {
+	conn, err := bk.New(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to BuildKit at %s: %w", addr, err)
+	}
+	c := &Client{addr: addr, bk: conn, platforms: map[model.Platform]bool{}}
+	var workers []*bk.WorkerInfo
+	for attempt := range dialAttempts {
+		if attempt > 0 {
+			pause(ctx, dialPause<<attempt)
+		}
+		if workers, err = conn.ListWorkers(ctx); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		_ = conn.Close() // nothing was sent over it
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, &Unavailable{Addr: addr, Err: err}
+	}
+	for _, w := range workers {
+		for _, p := range w.Platforms {
+			c.platforms[model.Platform{OS: p.OS, Arch: p.Architecture}] = true
+		}
+	}
+	return c, nil
+}
+
+// Addr is where the daemon is.
+func (c *Client) Addr() string { return c.addr }
+
+// CanRun tells whether the daemon's machine said at Dial that it runs programs
+// of the platform, natively or emulated.
+func (c *Client) CanRun(p model.Platform) bool { return c.platforms[p] }
+
+// Close ends the connection.
+func (c *Client) Close() error { return c.bk.Close() }
+
+// attachables is what the daemon may ask this process for: credentials, which
+// are read from Docker's configuration when they are needed, not before.
+func attachables() []session.Attachable {
+	return []session.Attachable{authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
+		AuthConfigProvider: authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard)),
+	})}
+}
+
+// pause waits, or not when ctx has ended.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,258 @@
+// Package gitcontext serves a build's context from git's objects: exactly the
+// files that were hashed, whatever lies in the work tree.
+package gitcontext
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Objects is where the content of files is.
+type Objects interface {
+	// Size is the length of an object in bytes. The error wraps fs.ErrNotExist
+	// when there is no such object.
+	Size(ctx context.Context, oid string) (int64, error)
+	// Open is the content of an object. It must be closed.
+	Open(ctx context.Context, oid string) (io.ReadCloser, error)
+}
+
+// FS is a set of files as BuildKit takes them: owned by root, modes 0644 and
+// 0755, one constant time, and the folders that they lie in. It is safe for
+// concurrent use.
+type FS struct {
+	ctx     context.Context //nolint:containedctx // fsutil.FS opens files without one
+	objects Objects
+	entries []entry
+	oids    map[string]string // by path
+	id      string
+
+	mu  sync.Mutex
+	err error
+}
+
+// entry is what Walk shows of one file or folder.
+type entry struct {
+	path string
+	mode os.FileMode
+	size int64
+	link string
+}
+
+var _ fsutil.FS = (*FS)(nil)
+
+// maxLink bounds the text of a symlink.
+const maxLink = 4096
+
+// New makes a context of files, whose paths are relative to its root. Reading
+// stops when ctx ends. A submodule, a path that leaves the context and an
+// object that is not there are errors.
+func New(ctx context.Context, objects Objects, files []model.TreeEntry) (*FS, error) {
+	f := &FS{ctx: ctx, objects: objects, oids: map[string]string{}}
+	sum := sha256.New()
+	seen := map[string]bool{}
+	for _, file := range files {
+		if err := model.CheckPath(file.Path); err != nil {
+			return nil, fmt.Errorf("reading the context: %w", err)
+		}
+		if seen[file.Path] {
+			return nil, fmt.Errorf("reading the context: %s is listed twice", file.Path)
+		}
+		seen[file.Path] = true
+		e, err := f.entry(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		f.entries = append(f.entries, e)
+	}
+	for _, dir := range folders(files) {
+		if seen[dir] {
+			return nil, fmt.Errorf("reading the context: %s is both a file and a folder", dir)
+		}
+		f.entries = append(f.entries, entry{path: dir, mode: fs.ModeDir | 0o755})
+	}
+	slices.SortFunc(f.entries, func(a, b entry) int { return order(a.path, b.path) })
+	for _, e := range f.entries {
+		fmt.Fprintf(sum, "%q %o %s\n", e.path, e.mode, f.oids[e.path]+e.link)
+	}
+	f.id = hex.EncodeToString(sum.Sum(nil))
+	return f, nil
+}
+
+func (f *FS) entry(ctx context.Context, file model.TreeEntry) (entry, error) {
+	e := entry{path: file.Path}
+	switch file.Mode {
+	case model.ModeFile:
+		e.mode = 0o644
+	case model.ModeExecutable:
+		e.mode = 0o755
+	case model.ModeSymlink:
+		e.mode = fs.ModeSymlink | 0o777
+	case model.ModeGitlink:
+		return e, fmt.Errorf("reading the context: %s is a submodule, and its files are not in this repository", file.Path)
+	default:
+		return e, fmt.Errorf("reading the context: %s has the unknown mode %o", file.Path, file.Mode)
+	}
+	size, err := f.objects.Size(ctx, file.OID)
+	if err != nil {
+		return e, missing(file.Path, err)
+	}
+	if file.Mode != model.ModeSymlink {
+		e.size, f.oids[file.Path] = size, file.OID
+		return e, nil
+	}
+	if size > maxLink {
+		return e, fmt.Errorf("reading the context: the symlink %s is longer than %d bytes", file.Path, maxLink)
+	}
+	text, err := ReadAll(ctx, f.objects, file.OID)
+	if err != nil {
+		return e, missing(file.Path, err)
+	}
+	e.link = string(text)
+	return e, nil
+}
+
+func missing(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading %s from git: %w\nhint: the checkout lacks it; fetch with 'filter: blob:none' and a remote that answers, or without a filter", path, err)
+	}
+	return fmt.Errorf("reading %s from git: %w", path, err)
+}
+
+// folders are all the folders that the files lie in.
+func folders(files []model.TreeEntry) []string {
+	dirs := map[string]bool{}
+	for _, file := range files {
+		for d := path.Dir(file.Path); d != "." && !dirs[d]; d = path.Dir(d) {
+			dirs[d] = true
+		}
+	}
+	out := make([]string, 0, len(dirs))
+	for d := range dirs {
+		out = append(out, d)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// order is the one in which BuildKit wants files: by parts, a folder before
+// what is in it.
+func order(a, b string) int {
+	return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+}
+
+// ID is the same for the same files with the same content, and for no others.
+func (f *FS) ID() string { return f.id }
+
+// Err is the first error of reading a file; nil while there was none.
+func (f *FS) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+func (f *FS) fail(err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+	return err
+}
+
+// Walk calls fn for target and what is below it, in BuildKit's order.
+func (f *FS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+	target = strings.Trim(path.Clean("/"+target), "/")
+	for _, e := range f.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if target != "" && e.path != target && !strings.HasPrefix(e.path, target+"/") {
+			continue
+		}
+		// A new Stat each time: who walks may change it.
+		st := &types.Stat{
+			Path: e.path, Mode: uint32(e.mode), Size: e.size, Linkname: e.link,
+			ModTime: time.Unix(model.SourceDateEpoch, 0).UnixNano(),
+		}
+		if err := fn(e.path, &fsutil.DirEntryInfo{Stat: st}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open is the content of one file. The sender takes an error of Open for an
+// empty file, so every error comes from the first Read instead.
+func (f *FS) Open(p string) (io.ReadCloser, error) {
+	oid, found := f.oids[strings.TrimPrefix(path.Clean("/"+p), "/")]
+	if !found {
+		return failing{f.fail(fmt.Errorf("reading %s: %w", p, fs.ErrNotExist))}, nil
+	}
+	r, err := f.objects.Open(f.ctx, oid)
+	if err != nil {
+		return failing{f.fail(missing(p, err))}, nil
+	}
+	head := make([]byte, len(lfsHead))
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		_ = r.Close() // the read has failed already
+		return failing{f.fail(fmt.Errorf("reading %s from git: %w", p, err))}, nil
+	}
+	if string(head[:n]) == lfsHead {
+		_ = r.Close() // nothing more of it is wanted
+		return failing{f.fail(fmt.Errorf("%s is kept in git LFS, whose content is not in git's objects\nhint: keep the file in git itself, or fetch it in the Dockerfile by its digest", p))}, nil
+	}
+	return &reader{Reader: io.MultiReader(bytes.NewReader(head[:n]), r), Closer: r, fs: f, path: p}, nil
+}
+
+// lfsHead is how a pointer of git LFS begins.
+const lfsHead = "version https://git-lfs.github.com/spec/v1\n"
+
+// reader remembers the error of a read in its FS.
+type reader struct {
+	io.Reader
+	io.Closer
+	fs   *FS
+	path string
+}
+
+func (r *reader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = r.fs.fail(fmt.Errorf("reading %s from git: %w", r.path, err))
+	}
+	return n, err
+}
+
+// failing is a file that cannot be read.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failing) Close() error             { return nil }
+
+// ReadAll is the whole content of one object.
+func ReadAll(ctx context.Context, o Objects, oid string) ([]byte, error) {
+	r, err := o.Open(ctx, oid)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(r)
+	return b, errors.Join(err, r.Close())
+}

@@ -62,6 +62,11 @@ const buildkitConfig = `root = %q
   minFreeSpace = "5%%"
 `
 
+// ownRunc gives runc's notes about running steps to this buildkitd alone: the
+// steps end with it, and so must the notes.
+const ownRunc = `mkdir -p /run/runc && mount -t tmpfs -o mode=0700 tmpfs /run/runc || exit
+exec "$@"`
+
 // socketFolder is where buildkitd's sockets lie: with everything else, or,
 // where that path is too long for a socket, in a folder of the system's
 // temporary files that is named after it.
@@ -130,8 +135,8 @@ func (l layout) runBuildkitd(ctx context.Context, last *daemon, o Options) (*dae
 	defer func() { _ = log.Close() }()
 	// In namespaces of its own, killing the outermost process takes every step
 	// and every mount with it.
-	args := append([]string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc"},
-		binfmt.Wrap(paths[1], "--config", config)...)
+	args := []string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", ownRunc, "sh"}
+	args = append(args, binfmt.Wrap(paths[1], "--config", config)...)
 	pid, ended, err := tool.Command{
 		Name: paths[0], Args: args, Dir: "/", Env: []string{"PATH=" + tools.Path(o.Bin)},
 	}.Daemon(log)
@@ -144,7 +149,7 @@ func (l layout) runBuildkitd(ctx context.Context, last *daemon, o Options) (*dae
 	}
 	d := &daemon{process: p, Address: address}
 	if err := d.ready(ctx, ended); err != nil {
-		d.signal(unix.SIGKILL)
+		d.kill()
 		return nil, err
 	}
 	return d, nil
@@ -153,10 +158,7 @@ func (l layout) runBuildkitd(ctx context.Context, last *daemon, o Options) (*dae
 // stopBuildkitd ends the one that the state names and any that it does not,
 // and removes the sockets.
 func (l layout) stopBuildkitd(ctx context.Context, d *daemon) error {
-	all := strays("unshare", l.path("buildkitd.toml"))
-	if d != nil && d.alive() {
-		all = append(all, d.process)
-	}
+	all := d.processes("unshare", l.path("buildkitd.toml"))
 	for _, p := range all {
 		// unshare ignores SIGTERM; its only child is buildkitd.
 		for _, child := range p.children() {
@@ -167,8 +169,13 @@ func (l layout) stopBuildkitd(ctx context.Context, d *daemon) error {
 		if p.wait(ctx, askedToEnd) {
 			continue
 		}
-		p.signal(unix.SIGKILL)
-		if !p.wait(context.WithoutCancel(ctx), forcedEnd) {
+		if !p.kill() {
+			return &Error{Service: "buildkitd", Err: fmt.Errorf("process %d does not end", p.PID)}
+		}
+	}
+	// One whose unshare was killed is about to end, and holds its data until then.
+	for _, p := range strays("buildkitd", l.path("buildkitd.toml")) {
+		if !p.kill() {
 			return &Error{Service: "buildkitd", Err: fmt.Errorf("process %d does not end", p.PID)}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,6 +101,18 @@ func (p process) signal(sig unix.Signal) {
 	}
 }
 
+// kill ends the process by force, and returns true once it and its children
+// have ended.
+func (p process) kill() bool {
+	all := append(p.children(), p)
+	p.signal(unix.SIGKILL)
+	ended := true
+	for _, q := range all {
+		ended = q.wait(context.Background(), forcedEnd) && ended
+	}
+	return ended
+}
+
 // wait returns true once the process has ended, false after the timeout or
 // when ctx is done.
 func (p process) wait(ctx context.Context, timeout time.Duration) bool {
@@ -126,6 +139,16 @@ func (p process) wait(ctx context.Context, timeout time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// processes are those to end: the daemon's, if it is there, and its
+// strays.
+func (d *daemon) processes(program, argument string) []process {
+	all := strays(program, argument)
+	if d != nil && d.alive() && !slices.Contains(all, d.process) {
+		all = append(all, d.process)
+	}
+	return all
 }
 
 // strays are the running processes of the named program that were started

@@ -126,7 +126,7 @@ func (l layout) tryRegistry(ctx context.Context, address string, o Options) (*da
 	}
 	d := &daemon{process: p, Address: address, Instance: instance}
 	if err := d.ready(ctx, ended); err != nil {
-		d.signal(unix.SIGKILL)
+		d.kill()
 		return nil, err
 	}
 	return d, nil
@@ -134,10 +134,7 @@ func (l layout) tryRegistry(ctx context.Context, address string, o Options) (*da
 
 // stopRegistry ends the one that the state names and any that it does not.
 func (l layout) stopRegistry(ctx context.Context, d *daemon) error {
-	all := strays("registry", l.path("registry.yml"))
-	if d != nil && d.alive() {
-		all = append(all, d.process)
-	}
+	all := d.processes("registry", l.path("registry.yml"))
 	for _, p := range all {
 		p.signal(unix.SIGTERM)
 	}
@@ -145,8 +142,7 @@ func (l layout) stopRegistry(ctx context.Context, d *daemon) error {
 		if p.wait(ctx, askedToEnd) {
 			continue
 		}
-		p.signal(unix.SIGKILL)
-		if !p.wait(context.WithoutCancel(ctx), forcedEnd) {
+		if !p.kill() {
 			return &Error{Service: "registry", Err: fmt.Errorf("process %d does not end", p.PID)}
 		}
 	}

@@ -73,6 +73,9 @@ func (l layout) write(r record) error {
 // lock makes this the only process that starts or stops these services, until
 // the returned function is called or the process ends.
 func (l layout) lock(ctx context.Context) (unlock func(), err error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the services' folder: %w", err)
 	}

@@ -34,7 +34,12 @@ func identify(pid int) (process, bool) {
 	// spaces and parentheses itself.
 	end := bytes.LastIndexByte(b, ')')
 	fields := strings.Fields(string(b[end+1:]))
-	if end < 0 || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if end < 0 || len(fields) < 20 {
+		return process{}, false
+	}
+	// A process whose first thread has ended is marked as ended while its
+	// others still hold files and sockets.
+	if ended := fields[0] == "Z" || fields[0] == "X"; ended && (fields[17] == "0" || fields[17] == "1") {
 		return process{}, false
 	}
 	started, err := strconv.ParseUint(fields[19], 10, 64)

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -143,7 +144,7 @@ func busyboxProgram(ctx context.Context, arch, cache string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	program := filepath.Join(cache, "busybox", arch)
+	program := filepath.Join(cache, "busybox-static", arch, "busybox") // the program acts on its own name
 	if _, err := os.Stat(program); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return program, err
 	}
@@ -200,4 +201,27 @@ func install(from, to string) error {
 		return err
 	}
 	return os.Rename(f.Name(), to)
+}
+
+// busyboxTag is the version in Debian 12; the same name is used whatever the
+// machine's Debian has.
+const busyboxTag = "1.35"
+
+// Busybox is the reference of a two-megabyte base for both platforms in the
+// registry of Services, "host:port/library/busybox:1.35"; PushBusybox says
+// what is in it.
+func Busybox(t testing.TB) string {
+	t.Helper()
+	s := Services(t)
+	cache := filepath.Join(Root(t), ".cache")
+	shared.busybox.Do(func() {
+		repo := s.Registry + "/library/busybox"
+		shared.busyboxRef = repo + ":" + busyboxTag
+		// Not the test's context: other tests wait for the outcome, too.
+		_, shared.busyboxErr = PushBusybox(context.Background(), registry.New(registry.Options{}), repo, busyboxTag, cache)
+	})
+	if shared.busyboxErr != nil {
+		t.Fatalf("making the base image of the tests: %v", shared.busyboxErr)
+	}
+	return shared.busyboxRef
 }

@@ -1,0 +1,96 @@
+package source
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// The texts that several keys share. A pattern is what an editor checks as
+// the person types; where check is set, the loader asks that.
+var (
+	anyText  = text{name: "text", max: 256}
+	longText = text{name: "text", multiline: true, empty: true}
+
+	imageName = text{name: "a name", check: model.CheckImageName, max: model.MaxImageName,
+		pattern: `^[a-z0-9]+([._-][a-z0-9]+)*$`}
+	repository = text{name: "a repository", check: model.CheckRepository, max: 128,
+		pattern: `^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`}
+	tagText = text{name: "a tag", check: model.CheckTag, max: model.MaxTag,
+		pattern: `^[A-Za-z0-9_][A-Za-z0-9_.-]*$`}
+	registryPrefix = text{name: "a registry address", check: checkPrefix, max: 200,
+		pattern: `^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`}
+	treePath = text{name: "a path", check: model.CheckPath, max: 512,
+		pattern: `^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`}
+
+	argumentName = text{name: "an argument's name", max: 128, expect: "letters, digits and _, not beginning with a digit",
+		pattern: `^[A-Za-z_][A-Za-z0-9_]*$`}
+	branchName = text{name: "a branch", max: 128, expect: "a branch such as main or team/main",
+		pattern: `^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`}
+	tagGlob = text{name: "a pattern", max: 128, expect: "a git tag with * and ?, such as v*", check: checkGlob,
+		pattern: `^[A-Za-z0-9._/*?+-]+$`}
+	runnerLabel = text{name: "a label", max: 100, expect: "letters, digits, spaces and . _ : / = @ + -",
+		pattern: `^[A-Za-z0-9]([A-Za-z0-9._:/=@+ -]*[A-Za-z0-9._:/=@+-])?$`}
+	stageName = text{name: "a stage", max: 128, expect: "a stage's name or number",
+		pattern: `^[A-Za-z0-9][A-Za-z0-9._-]*$`}
+	suiteName = text{name: "a suite", max: 64, expect: "a Debian suite such as bookworm or trixie-backports",
+		pattern: `^[a-z][a-z0-9]*(-[a-z0-9]+)*$`}
+	packageName = text{name: "a package", max: 128, expect: "a Debian package's name",
+		pattern: `^[a-z0-9][a-z0-9+.-]+$`}
+	mirrorURL = text{name: "an address", max: 512, check: checkMirror,
+		pattern: `^https?://[^\s@]+$`}
+	snapshotTime = text{name: "a time", max: 16, check: checkSnapshot,
+		pattern: `^[0-9]{8}T[0-9]{6}Z$`}
+	folderPattern = text{name: "a pattern", max: 256, check: checkFolderPattern,
+		pattern: `^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`}
+	digestText = text{name: "a digest", max: 71, expect: "sha256: and 64 hexadecimal digits",
+		pattern: `^sha256:[0-9a-f]{64}$`}
+)
+
+func checkPrefix(s string) error {
+	if strings.Contains(s, "://") {
+		return fmt.Errorf("invalid registry %q: expected host[:port][/path], without a scheme", s)
+	}
+	if strings.HasSuffix(s, "/") {
+		return fmt.Errorf("invalid registry %q: leave out the slash at the end", s)
+	}
+	return model.CheckPrefix(s)
+}
+
+func checkGlob(s string) error {
+	if _, err := path.Match(s, "v1"); err != nil || strings.ContainsAny(s, `[]\`) {
+		return fmt.Errorf("invalid pattern %q: expected a git tag with * and ?, such as v*", s)
+	}
+	for _, r := range s {
+		if !strings.ContainsRune("._/*?+-", r) && !isAlphanumeric(r) {
+			return fmt.Errorf("invalid pattern %q: expected letters, digits and . _ / + - * ?", s)
+		}
+	}
+	return nil
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
+func checkMirror(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(s, " \t@") {
+		return fmt.Errorf("invalid address %.80q: expected http:// or https://, without a user", s)
+	}
+	return nil
+}
+
+// snapshotLayout is how snapshot.debian.org names a moment.
+const snapshotLayout = "20060102T150405Z"
+
+func checkSnapshot(s string) error {
+	if _, err := time.Parse(snapshotLayout, s); err != nil {
+		return fmt.Errorf("invalid time %q: expected one such as 20261121T000000Z", s)
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package source
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// DefaultConfig is where the settings lie unless it is said otherwise.
+const DefaultConfig = "rootfsgen.yaml"
+
+// LockFile is where the lock lies.
+const LockFile = "images.lock"
+
+// defaultPattern is how folders of images are named in the default root.
+const (
+	defaultRoot    = "images"
+	defaultPattern = "{name}"
+)
+
+// settings is rootfsgen.yaml as it is written.
+type settings struct {
+	model    model.Settings
+	hasRepos bool
+	roots    []root
+	prefixes []pair // scope -> prefix, with positions
+}
+
+// root is one entry of images.
+type root struct {
+	model.Root
+	pos diag.Pos
+}
+
+// settingsFile is the table of rootfsgen.yaml.
+var settingsFile = record[settings]{
+	name:  "rootfsgen.yaml",
+	first: "version",
+	fields: []field[settings]{
+		{key: "version", doc: "Version of this file's format: 1. It must be the first key.", required: true,
+			shape: number{min: 1, max: 1, whole: true}, set: func(*settings, value) {}},
+		{key: "registry", doc: "Where images go. Each scope has its own address, and nothing is reused across scopes.",
+			shape: registryShape, set: func(s *settings, v value) {
+				r := v.record.(registrySettings)
+				s.model.Registry, s.prefixes = r.Registry, v.pairs
+			}},
+		{key: "images", doc: "Folders that hold images, and how the images are named.",
+			defWords: "every folder of `images/`, named like the folder",
+			shape:    list{of: rootShape, nonzero: true}, set: func(s *settings, v value) {
+				for _, i := range v.items {
+					r, _ := i.record.(model.Root)
+					s.roots = append(s.roots, root{Root: r, pos: i.pos})
+				}
+			}},
+		{key: "repositories", doc: "Prefixes under which a reference in a Dockerfile means an image of this fleet. An empty one stands for bare names such as `FROM python`.",
+			defWords: "bare names and the scopes' addresses",
+			shape:    list{of: emptyPrefix, unique: true}, set: func(s *settings, v value) { s.model.Repositories, s.hasRepos = v.texts(), true }},
+		{key: "args", doc: "Values for build arguments that stand in a FROM and have no default.",
+			shape: dict{keys: argumentName, of: longText}, set: func(s *settings, v value) { s.model.Args = v.textMap() }},
+		{key: "release", doc: "What a release is.",
+			shape: releaseShape, set: func(s *settings, v value) { s.model.ReleaseTags = v.record.(releaseSettings).tags }},
+		{key: "default_branch", doc: "Branch whose pushes build and publish to testing.", def: "main",
+			shape: branchName, set: func(s *settings, v value) { s.model.DefaultBranch = v.text }},
+		{key: "channels", doc: "Where the channel documents are kept.",
+			shape: channelsShape, set: func(s *settings, v value) { s.model.ChannelBranch = v.record.(channelSettings).branch }},
+		{key: "forges", doc: "Forges that pipelines are generated for.", def: []string{"github", "gitlab"},
+			shape: list{of: text{enum: []string{"github", "gitlab"}}, unique: true, nonzero: true},
+			set:   func(s *settings, v value) { s.model.Forges = slices.Sorted(slices.Values(v.texts())) }},
+		{key: "runners", doc: "Machine classes: how each forge selects a machine. A class that is not named here keeps its default, and so does a forge that a class leaves out.",
+			defWords: "`spot-amd64`, `spot-arm64`, `small` and `hosted`",
+			shape:    dict{keys: imageName, of: runnerShape}, set: func(s *settings, v value) {
+				s.model.Runners = map[string]model.Runner{}
+				for _, p := range v.pairs {
+					s.model.Runners[p.key], _ = p.value.record.(model.Runner)
+				}
+			}},
+	},
+}
+
+var emptyPrefix = func() text { t := registryPrefix; t.empty = true; return t }()
+
+type registrySettings struct{ model.Registry }
+
+var registryShape = record[registrySettings]{name: "registry", fields: []field[registrySettings]{
+	{key: "pr", doc: "Address below which pull and merge requests push.", shape: registryPrefix,
+		set: func(r *registrySettings, v value) { r.PR = v.text }},
+	{key: "testing", doc: "Address below which the default branch pushes.", shape: registryPrefix,
+		set: func(r *registrySettings, v value) { r.Testing = v.text }},
+	{key: "prod", doc: "Address below which releases are published.", shape: registryPrefix,
+		set: func(r *registrySettings, v value) { r.Prod = v.text }},
+	{key: "bootstrap", doc: "Take the answers 401 and 403 as \"missing\" for a repository that was never pushed to.", def: false,
+		shape: boolean{}, set: func(r *registrySettings, v value) { r.Bootstrap = v.flag }},
+}}
+
+var rootShape = record[model.Root]{name: "images", fields: []field[model.Root]{
+	{key: "root", doc: "Folder, from the root of the repository; `.` is the whole repository.", required: true,
+		shape: treePath, set: func(r *model.Root, v value) { r.Root = cleanPath(v.text) }},
+	{key: "pattern", doc: "Which folders below the root are images: `{name}` stands for the image's name, `*` for any folder.",
+		defWords: "every folder below the root that has a build file, named by its path with `-` for `/`",
+		shape:    folderPattern, set: func(r *model.Root, v value) { r.Pattern = v.text }},
+	{key: "exclude", doc: "Folders, relative to the root, that are not images; `*` stands for any name, `**` for any path.",
+		shape: list{of: treePath, unique: true}, set: func(r *model.Root, v value) { r.Exclude = v.texts() }},
+}}
+
+type releaseSettings struct{ tags string }
+
+var releaseShape = record[releaseSettings]{name: "release", fields: []field[releaseSettings]{
+	{key: "tags", doc: "Git tags that release, with `*` and `?`.", def: defaultReleaseTags,
+		shape: tagGlob, set: func(r *releaseSettings, v value) { r.tags = v.text }},
+}}
+
+type channelSettings struct{ branch string }
+
+var channelsShape = record[channelSettings]{name: "channels", fields: []field[channelSettings]{
+	{key: "branch", doc: "Git branch that holds `manifest.testing.json` and `manifest.json`.", def: defaultChannelBranch,
+		shape: branchName, set: func(c *channelSettings, v value) { c.branch = v.text }},
+}}
+
+var runnerShape = record[model.Runner]{name: "a runner", fields: []field[model.Runner]{
+	{key: "github", doc: "Labels for GitHub's `runs-on`.", shape: list{of: runnerLabel, unique: true, nonzero: true},
+		set: func(r *model.Runner, v value) { r.GitHub = v.texts() }},
+	{key: "gitlab", doc: "Tags of GitLab's runners.", shape: list{of: runnerLabel, unique: true, nonzero: true},
+		set: func(r *model.Runner, v value) { r.GitLab = v.texts() }},
+}}
+
+const (
+	defaultReleaseTags   = "v*"
+	defaultBranch        = "main"
+	defaultChannelBranch = "rootfsgen/channels"
+)
+
+// defaultRunners are the classes that are there without being configured.
+func defaultRunners() map[string]model.Runner {
+	return map[string]model.Runner{
+		model.RunnerSpotAMD64: {GitHub: []string{"self-hosted", "linux", "x64", "spot"}, GitLab: []string{"linux", "amd64", "spot"}},
+		model.RunnerSpotARM64: {GitHub: []string{"self-hosted", "linux", "arm64", "spot"}, GitLab: []string{"linux", "arm64", "spot"}},
+		model.RunnerSmall:     {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"small"}},
+		model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}},
+	}
+}
+
+// parseSettings reads rootfsgen.yaml; content is nil where there is none.
+func parseSettings(file string, content []byte, list *diag.List) settings {
+	var s settings
+	if content != nil {
+		f, node, ok := openFile(file, content, maxFile, list)
+		if ok && node == nil {
+			f.errorf("missing-key", diag.Pos{}, "begin it with \"version: 1\", or remove the file", "the file is empty")
+		}
+		if ok && node != nil {
+			if node, ok = f.resolve(node); ok {
+				v, _ := settingsFile.read(f, settingsFile.name, node)
+				s, _ = v.record.(settings)
+				f.checkScopes(s.prefixes)
+			}
+		}
+	}
+	s.applyDefaults()
+	return s
+}
+
+// checkScopes refuses two scopes at one address: reuse must not cross them.
+func (f *file) checkScopes(scopes []pair) {
+	for i, p := range scopes {
+		for _, o := range scopes[:i] {
+			if p.value.text != "" && p.value.text == o.value.text {
+				f.errorf("shared-scope", p.value.pos, "give each scope its own address",
+					"scopes %s and %s have the same address: nothing may be reused across scopes", o.key, p.key)
+			}
+		}
+	}
+}
+
+func (s *settings) applyDefaults() {
+	m := &s.model
+	if len(s.roots) == 0 {
+		s.roots = []root{{Root: model.Root{Root: defaultRoot, Pattern: defaultPattern}}}
+	}
+	m.Roots = nil
+	for _, r := range s.roots {
+		m.Roots = append(m.Roots, r.Root)
+	}
+	if !s.hasRepos {
+		m.Repositories = []string{""}
+		for _, p := range []string{m.Registry.PR, m.Registry.Testing, m.Registry.Prod} {
+			if p != "" && !slices.Contains(m.Repositories, p) {
+				m.Repositories = append(m.Repositories, p)
+			}
+		}
+	}
+	m.ReleaseTags = orDefault(m.ReleaseTags, defaultReleaseTags)
+	m.DefaultBranch = orDefault(m.DefaultBranch, defaultBranch)
+	m.ChannelBranch = orDefault(m.ChannelBranch, defaultChannelBranch)
+	if len(m.Forges) == 0 {
+		m.Forges = []string{"github", "gitlab"}
+	}
+	written := m.Runners
+	m.Runners = defaultRunners()
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		r, base := written[name], m.Runners[name]
+		if len(r.GitHub) == 0 {
+			r.GitHub = base.GitHub
+		}
+		if len(r.GitLab) == 0 {
+			r.GitLab = base.GitLab
+		}
+		m.Runners[name] = r
+	}
+}
+
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// cleanPath drops "." parts from a checked path; what is left of "./" is ".".
+func cleanPath(s string) string {
+	var parts []string
+	for part := range strings.SplitSeq(s, "/") {
+		if part != "." {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return "."
+	}
+	return strings.Join(parts, "/")
+}

@@ -1,0 +1,162 @@
+// Package channel keeps the documents that say what each channel holds now.
+// A document is replaced in one step, and only by a writer who has seen what
+// it replaces, so two writers at once lose nothing and a crash leaves the old
+// one.
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// The documents, by the names that their readers know.
+const (
+	Testing = "manifest.testing.json"
+	Prod    = "manifest.json"
+)
+
+// ErrConflict is a document that is no longer what its writer has seen.
+var ErrConflict = errors.New("the document was changed meanwhile")
+
+// Store holds documents by name. Implementations are safe for use by several
+// processes at once.
+type Store interface {
+	// Read returns a document and its version. A document that was never
+	// written is nil, with an empty version.
+	Read(ctx context.Context, name string) (doc []byte, version string, err error)
+	// Write replaces the document whose version is old, the empty version for
+	// one that was never written; ErrConflict when it is another by now.
+	Write(ctx context.Context, name string, doc []byte, old string) error
+	// String says where the documents are, for people.
+	String() string
+}
+
+// DefaultBranch is where the git store keeps its documents.
+const DefaultBranch = "rootfsgen/channels"
+
+// Options is what Open may need.
+type Options struct {
+	Dir   string   // the repository
+	Env   []string // for git, "NAME=value": an ssh agent, for example
+	Token string   // for pushing over HTTP; empty: git's own credentials
+	User  string   // that goes with Token, empty is "x-access-token"
+	Now   func() time.Time
+}
+
+// Open reads a store's name: "file:FOLDER" (relative to the repository),
+// "git", or "git:BRANCH".
+func Open(spec string, o Options) (Store, error) {
+	kind, rest, _ := strings.Cut(spec, ":")
+	switch {
+	case kind == "file" && rest != "":
+		if !filepath.IsAbs(rest) {
+			rest = filepath.Join(o.Dir, rest)
+		}
+		return &File{Dir: rest}, nil
+	case kind == "git":
+		branch := rest
+		if branch == "" {
+			branch = DefaultBranch
+		}
+		if err := checkBranch(branch); err != nil {
+			return nil, err
+		}
+		return newGit(o, branch), nil
+	}
+	return nil, fmt.Errorf("unknown store %q: expected git, git:BRANCH or file:FOLDER", spec)
+}
+
+// writeTries bounds how often Update meets another writer.
+const writeTries = 20
+
+// Update replaces a document by what f makes of it, and calls f again with
+// what is there when another writer was faster. f gets nil for a document that
+// was never written, and returns nil to leave it as it is. Whether the document
+// was written is returned.
+func Update(ctx context.Context, s Store, name string, f func(old []byte) ([]byte, error)) (bool, error) {
+	for range writeTries {
+		old, version, err := s.Read(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		doc, err := f(old)
+		if err != nil || doc == nil {
+			return false, err
+		}
+		err = s.Write(ctx, name, doc, version)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return false, err
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return false, err
+		}
+	}
+	return false, &Unavailable{Doing: "writing " + name, Err: fmt.Errorf("%w, %d times", ErrConflict, writeTries)}
+}
+
+// Unavailable is a store that does not answer as it should; trying again later
+// may help.
+type Unavailable struct {
+	Doing string
+	Err   error
+}
+
+// Error names what was being done.
+func (u *Unavailable) Error() string { return u.Doing + ": " + u.Err.Error() }
+
+// Unwrap is the cause.
+func (u *Unavailable) Unwrap() error { return u.Err }
+
+// ExitCode tells a CI to try again.
+func (u *Unavailable) ExitCode() int { return 75 }
+
+// pause waits for about d, differently long each time, so that writers who met
+// once do not meet again.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d/2 + rand.N(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var documentName = regexp.MustCompile(`^[a-z0-9]+(?:[._-][a-z0-9]+)*\.json$`)
+
+// checkName keeps a document's name from leaving its folder.
+func checkName(name string) error {
+	if !documentName.MatchString(name) {
+		return fmt.Errorf("invalid document name %q", name)
+	}
+	return nil
+}
+
+var branchName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*$`)
+
+func checkBranch(s string) error {
+	if len(s) > 200 || !branchName.MatchString(s) || strings.HasSuffix(s, ".lock") {
+		return fmt.Errorf("invalid branch %q", s)
+	}
+	return nil
+}
+
+// versionOf is a document's version: its content.
+func versionOf(doc []byte) string {
+	if doc == nil {
+		return ""
+	}
+	return model.DigestOf(doc).String()
+}

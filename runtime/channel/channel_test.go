@@ -1,0 +1,275 @@
+package channel_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rootfsgen/rootfsgen/internal/gittest"
+	"github.com/rootfsgen/rootfsgen/internal/tool"
+	"github.com/rootfsgen/rootfsgen/runtime/channel"
+)
+
+// The test program is also the second process of the races: it counts up a
+// number in a document.
+const (
+	racerStore = "CHANNEL_RACER_STORE"
+	racerDir   = "CHANNEL_RACER_DIR"
+	racerName  = "CHANNEL_RACER_NAME"
+	rounds     = 12
+)
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(racerStore); spec != "" {
+		if err := race(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func race(spec string) error {
+	s, err := channel.Open(spec, channel.Options{Dir: os.Getenv(racerDir)})
+	if err != nil {
+		return err
+	}
+	for range rounds {
+		_, err := channel.Update(context.Background(), s, os.Getenv(racerName), func(old []byte) ([]byte, error) {
+			n := 0
+			if old != nil {
+				if n, err = strconv.Atoi(strings.TrimSpace(string(old))); err != nil {
+					return nil, err
+				}
+			}
+			return []byte(strconv.Itoa(n+1) + "\n"), nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// places are the kinds of store; each is opened anew for every test.
+var places = map[string]func(*testing.T) (spec string, o channel.Options){
+	"file": func(t *testing.T) (string, channel.Options) {
+		return "file:.cache/channels", channel.Options{Dir: t.TempDir()}
+	},
+	"own branch": func(t *testing.T) (string, channel.Options) {
+		r := gittest.New(t)
+		r.Commit(map[string]string{"a": "1"})
+		return "git", channel.Options{Dir: r.Dir}
+	},
+	"branch of origin": func(t *testing.T) (string, channel.Options) {
+		r, _ := clone(t)
+		return "git:state/channels", channel.Options{Dir: r.Dir}
+	},
+}
+
+// clone makes a repository with a bare origin.
+func clone(t *testing.T) (work *gittest.Repo, origin string) {
+	t.Helper()
+	origin = filepath.Join(t.TempDir(), "origin.git")
+	gittest.New(t).Git("init", "-q", "--bare", "-b", "main", origin)
+	work = gittest.New(t)
+	work.Commit(map[string]string{"a": "1"})
+	work.Git("remote", "add", "origin", origin)
+	work.Git("push", "-q", "origin", "main")
+	return work, origin
+}
+
+func open(t *testing.T, spec string, o channel.Options) channel.Store {
+	t.Helper()
+	s, err := channel.Open(spec, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestADocumentIsReplacedOnlyByWhoHasSeenIt(t *testing.T) {
+	t.Parallel()
+	for name, place := range places {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec, o := place(t)
+			s := open(t, spec, o)
+			ctx := t.Context()
+			doc, version, err := s.Read(ctx, channel.Testing)
+			if err != nil || doc != nil || version != "" {
+				t.Fatalf("at first: %q, %q, %v", doc, version, err)
+			}
+			if err := s.Write(ctx, channel.Testing, []byte("one\n"), ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Write(ctx, channel.Testing, []byte("two\n"), ""); !errors.Is(err, channel.ErrConflict) {
+				t.Errorf("the first version again: %v", err)
+			}
+			doc, version, err = open(t, spec, o).Read(ctx, channel.Testing)
+			if err != nil || string(doc) != "one\n" {
+				t.Fatalf("%q, %v", doc, err)
+			}
+			// Another document of the store is no conflict.
+			if err := s.Write(ctx, channel.Prod, []byte("prod\n"), ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Write(ctx, channel.Testing, []byte("three\n"), version); err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range map[string]string{channel.Testing: "three\n", channel.Prod: "prod\n"} {
+				if doc, _, err := s.Read(ctx, name); err != nil || string(doc) != want {
+					t.Errorf("%s is %q, %v", name, doc, err)
+				}
+			}
+		})
+	}
+}
+
+func TestTwoProcessesLoseNothing(t *testing.T) {
+	t.Parallel()
+	for name, place := range places {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec, o := place(t)
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			for _, doc := range []string{channel.Testing, channel.Testing, channel.Prod} {
+				wg.Go(func() {
+					var log bytes.Buffer
+					err := tool.Command{
+						Name: self, Stderr: &log,
+						Env: []string{racerStore + "=" + spec, racerDir + "=" + o.Dir, racerName + "=" + doc},
+					}.Run(t.Context())
+					if err != nil {
+						t.Errorf("%v\n%s", err, log.String())
+					}
+				})
+			}
+			wg.Wait()
+			s := open(t, spec, o)
+			for name, want := range map[string]int{channel.Testing: 2 * rounds, channel.Prod: rounds} {
+				if doc, _, err := s.Read(t.Context(), name); err != nil || string(doc) != strconv.Itoa(want)+"\n" {
+					t.Errorf("%s counts %q, not %d (%v)", name, doc, want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestGitLeavesTheRepositoryAlone(t *testing.T) {
+	t.Parallel()
+	r, origin := clone(t)
+	r.Write(map[string]string{"a": "not committed", "b": "new"})
+	before := r.Git("for-each-ref", "refs/heads", "refs/tags") + r.Git("status", "--porcelain", "--branch") + r.Git("config", "--local", "--list")
+	s := open(t, "git", channel.Options{Dir: r.Dir})
+	for _, doc := range []string{"one", "two"} {
+		if _, err := channel.Update(t.Context(), s, channel.Testing, func([]byte) ([]byte, error) { return []byte(doc), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := r.Git("for-each-ref", "refs/heads", "refs/tags") + r.Git("status", "--porcelain", "--branch") + r.Git("config", "--local", "--list"); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if _, err := os.Stat(filepath.Join(r.Dir, ".git", "FETCH_HEAD")); err == nil {
+		t.Error("FETCH_HEAD was written")
+	}
+	// Another clone reads it, from a folder of the repository, and every version stays.
+	other := gittest.At(t, t.TempDir())
+	other.Git("clone", "-q", "--single-branch", "--branch", "main", origin, ".")
+	sub := filepath.Join(other.Dir, "sub")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	doc, _, err := open(t, "git", channel.Options{Dir: sub}).Read(t.Context(), channel.Testing)
+	if err != nil || string(doc) != "two" {
+		t.Errorf("%q, %v", doc, err)
+	}
+	if got := gittest.At(t, origin).Git("show", "rootfsgen/channels~1:"+channel.Testing); got != "one" {
+		t.Errorf("the version before is %q", got)
+	}
+}
+
+func TestTheTokenTravelsInTheEnvironment(t *testing.T) {
+	t.Parallel()
+	_, origin := clone(t)
+	gittest.At(t, origin).Git("config", "http.receivepack", "true")
+	execPath := gittest.At(t, origin).Git("--exec-path")
+	backend := &cgi.Handler{
+		Path: filepath.Join(execPath, "git-http-backend"),
+		Env:  []string{"GIT_PROJECT_ROOT=" + filepath.Dir(origin), "GIT_HTTP_EXPORT_ALL=1"},
+	}
+	var mu sync.Mutex
+	refused := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, ok := r.BasicAuth()
+		if !ok || user != "robot" || password != "hunter2-token" || len(r.Header.Values("Authorization")) != 1 {
+			mu.Lock()
+			refused++
+			mu.Unlock()
+			w.Header().Set("WWW-Authenticate", "Basic realm=test")
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		backend.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+
+	r := gittest.New(t)
+	r.Commit(map[string]string{"a": "1"})
+	r.Git("remote", "add", "origin", server.URL+"/origin.git")
+	r.Git("config", "http."+server.URL+"/.extraheader", "Authorization: Basic bGVmdDpvdmVy") // as a checkout leaves it
+	s := open(t, "git", channel.Options{Dir: r.Dir, Token: "hunter2-token", User: "robot"})
+	if _, err := channel.Update(t.Context(), s, channel.Testing, func([]byte) ([]byte, error) { return []byte("{}"), nil }); err != nil {
+		t.Fatal(err)
+	}
+	if refused != 0 {
+		t.Errorf("%d requests came without the token, or with two", refused)
+	}
+	wrong := open(t, "git", channel.Options{Dir: r.Dir, Token: "hunter3-token", User: "robot"})
+	if _, _, err := wrong.Read(t.Context(), channel.Testing); err == nil || strings.Contains(err.Error(), "hunter3") {
+		t.Errorf("a wrong token: %v", err)
+	}
+}
+
+func TestWhatIsNoStoreIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, spec := range []string{"", "file", "file:", "s3:bucket", "git:-x", "git:a..b", "git:a b", "git:x.lock", "git:/x"} {
+		if s, err := channel.Open(spec, channel.Options{Dir: t.TempDir()}); err == nil {
+			t.Errorf("%q is %v", spec, s)
+		}
+	}
+	s := open(t, "file:x", channel.Options{Dir: t.TempDir()})
+	for _, name := range []string{"", "../x.json", "/x.json", "x", ".json", "a/b.json"} {
+		if err := s.Write(t.Context(), name, nil, ""); err == nil {
+			t.Errorf("%q was written", name)
+		}
+		if _, _, err := s.Read(t.Context(), name); err == nil {
+			t.Errorf("%q was read", name)
+		}
+	}
+}
+
+func TestAnUnreachableOriginIsNotAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	r := gittest.New(t)
+	r.Commit(map[string]string{"a": "1"})
+	r.Git("remote", "add", "origin", filepath.Join(r.Dir, "gone.git"))
+	if _, _, err := open(t, "git", channel.Options{Dir: r.Dir}).Read(t.Context(), channel.Testing); err == nil {
+		t.Error("a remote that is gone reads as one without documents")
+	}
+}

@@ -1,0 +1,96 @@
+package pipeline
+
+import "github.com/rootfsgen/rootfsgen/generator/model"
+
+// The artifacts of a pipeline.
+var (
+	planArtifact     = Artifact{Name: "rootfsgen-plan", Path: PlanFile, Folder: Folder, Days: 30}
+	programsArtifact = Artifact{Name: "rootfsgen-programs", Path: programs, Folder: programs, Days: 7}
+	reportsArtifact  = Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, PerLeg: true, Report: true, Days: 30}
+)
+
+// prologue begins a script that runs one of the programs.
+func (p *Pipeline) prologue() string {
+	if p.Runtime == model.RuntimeSource {
+		return strict + onPath
+	}
+	return strict
+}
+
+// fix lays out the jobs that every fleet has.
+func (p *Pipeline) fix() {
+	all := []Event{Push, Request, Release}
+	p.Fixed = map[Kind]Job{
+		Plan: {Kind: Plan, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.planSteps()},
+		Build: {Kind: Build, Minutes: minutesBuild, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
+			p.run("Build", buildScript, VarImage, VarPlatform),
+			p.run("Test", testScript, VarImage, VarPlatform, VarArch),
+			Step{Verb: Save, Name: "Keep the reports", Artifact: reportsArtifact},
+		)},
+		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
+			p.run("Merge", mergeScript, VarImage),
+		)},
+		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Push, Release}, Push: true, Retry: true, Steps: p.withHistory(
+			p.run("Write the testing channel", manifestScript, VarToken),
+		)},
+		Promote: {Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Release}, Push: true, Environment: "prod", Steps: p.withHistory(
+			p.run("Write the prod channel", promoteScript, VarToken),
+		)},
+		Fork: {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: []Event{Request}, Interrupt: true, Steps: p.forkSteps()},
+		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Steps: []Step{
+			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}},
+		}},
+	}
+}
+
+func (p *Pipeline) run(name, script string, vars ...Var) Step {
+	return Step{Verb: Run, Name: name, Script: p.prologue() + script, Vars: vars}
+}
+
+func (p *Pipeline) planSteps() []Step {
+	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
+		p.run("Plan", planScript, VarScope, VarSnapshot, VarBase),
+		Step{Verb: Save, Name: "Keep the plan", Artifact: planArtifact})
+	if p.Runtime == model.RuntimeSource {
+		steps = append(steps, Step{Verb: Save, Name: "Hand on the programs", Artifact: programsArtifact})
+	}
+	return append(steps, Step{Verb: Outputs, Name: "Say what runs"})
+}
+
+// forkSteps do the whole plan on one machine, against the registry that the
+// programs start there.
+func (p *Pipeline) forkSteps() []Step {
+	return append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
+		p.run("Build, test and merge", forkScript, VarScope, VarSnapshot, VarBase),
+		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, Days: 30}})
+}
+
+// compile adds what makes the programs, where they come from source.
+func (p *Pipeline) compile(steps ...Step) []Step {
+	if p.Runtime != model.RuntimeSource {
+		return steps
+	}
+	return append(steps,
+		Step{Verb: SetupGo, Name: "Set up Go"},
+		Step{Verb: Run, Name: "Compile the programs", Script: compileScript})
+}
+
+// withPlan begins a job that works on the newest commit alone.
+func (p *Pipeline) withPlan(steps ...Step) []Step {
+	return p.after(Step{Verb: Checkout, Name: "Check out"}, steps)
+}
+
+// withHistory begins a job that compares commits.
+func (p *Pipeline) withHistory(steps ...Step) []Step {
+	return p.after(Step{Verb: Checkout, Name: "Check out", History: true}, steps)
+}
+
+func (p *Pipeline) after(checkout Step, steps []Step) []Step {
+	begin := []Step{checkout, {Verb: Fetch, Name: "Fetch the plan", Artifact: planArtifact}}
+	if p.Runtime == model.RuntimeSource {
+		begin = append(begin,
+			Step{Verb: Fetch, Name: "Fetch the programs", Artifact: programsArtifact},
+			Step{Verb: Run, Name: "Install the programs", Script: installScript})
+	}
+	return append(begin, steps...)
+}

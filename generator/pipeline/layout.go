@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// The forges that a pipeline is written for.
+const (
+	GitHub = "github"
+	GitLab = "gitlab"
+)
+
+// Edges says what each target is built from.
+type Edges map[model.TargetID][]model.TargetID
+
+// Options choose a part of a fleet.
+type Options struct {
+	Only map[model.TargetID]bool // nil is every target
+	// Merge are the images whose platforms are joined, nil is those of Only.
+	Merge map[string]bool
+}
+
+// The time limits of jobs, in minutes.
+const (
+	minutesShort = 15
+	minutesBuild = 120
+	minutesFork  = 350 // the forge's own machines stop at 360
+	minutesTests = 30  // beside a build that has a limit of its own
+)
+
+// Layout decides on the jobs of a fleet. What a forge could take for an
+// expression or a pattern is a diagnostic; the error is a cycle in edges.
+func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, error) {
+	s := &fleet.Settings
+	p := &Pipeline{
+		DefaultBranch: s.DefaultBranch, ReleaseTags: s.ReleaseTags,
+		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled),
+		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
+	}
+	list := checkSettings(s)
+	p.fix()
+	images, err := p.images(fleet, edges, o)
+	if err != nil {
+		return nil, list, err
+	}
+	p.Images = images
+	list = append(list, p.takeRunners(s)...)
+	return p, list, nil
+}
+
+// images lays out the chosen images, parents before children.
+func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, error) {
+	images := map[string]*Image{}
+	for i := range fleet.Images {
+		src := &fleet.Images[i]
+		img := &Image{ID: src.ID, Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[src.ID]}
+		if t := src.TimeoutSeconds; t > 0 {
+			img.Minutes = (t+59)/60 + minutesTests
+		}
+		for _, id := range src.Targets() {
+			if o.Only != nil && !o.Only[id] {
+				continue
+			}
+			img.Legs = append(img.Legs, Leg{Platform: id.Platform, Runner: classOf(src, id.Platform), Parents: parentsOf(id, edges, o)})
+		}
+		if len(img.Legs) == 0 && (o.Only == nil || !o.Merge[src.ID]) {
+			continue
+		}
+		slices.SortFunc(img.Legs, func(a, b Leg) int { return cmp.Compare(a.Platform.String(), b.Platform.String()) })
+		images[src.ID] = img
+	}
+	return inOrder(images)
+}
+
+// classOf is the machine class that builds an image for a platform.
+func classOf(i *model.Image, p model.Platform) string {
+	switch {
+	case i.Runner != "":
+		return i.Runner
+	case p == model.LinuxARM64:
+		return model.RunnerSpotARM64
+	}
+	return model.RunnerSpotAMD64
+}
+
+// parentsOf are the other images that have a job which id must wait for.
+func parentsOf(id model.TargetID, edges Edges, o Options) []string {
+	var ids []string
+	for _, parent := range edges[id] {
+		if parent.Image != id.Image && (o.Only == nil || o.Only[parent]) {
+			ids = append(ids, parent.Image)
+		}
+	}
+	return sortedSet(ids)
+}
+
+// inOrder sorts images so that parents come first, then by id.
+func inOrder(images map[string]*Image) ([]Image, error) {
+	waves := map[string]int{}
+	var wave func(id string, path []string) (int, error)
+	wave = func(id string, path []string) (int, error) {
+		if w, known := waves[id]; known {
+			return w, nil
+		}
+		if i := slices.Index(path, id); i >= 0 {
+			return 0, fmt.Errorf("laying out jobs: images need one another: %s", strings.Join(append(path[i:], id), " -> "))
+		}
+		path = append(path, id)
+		w := 0
+		for _, parent := range images[id].Parents() {
+			if images[parent] == nil {
+				return 0, fmt.Errorf("laying out jobs: %s is built from %s, which is not in the fleet", id, parent)
+			}
+			pw, err := wave(parent, path)
+			if err != nil {
+				return 0, err
+			}
+			w = max(w, pw+1)
+		}
+		waves[id] = w
+		return w, nil
+	}
+	ids := slices.Sorted(maps.Keys(images))
+	for _, id := range ids {
+		if _, err := wave(id, nil); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(waves[a], waves[b]) })
+	out := make([]Image, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, *images[id])
+	}
+	return out, nil
+}
+
+// takeRunners keeps the machine classes that are used, and tells which are
+// not there or have names that a forge could misread.
+func (p *Pipeline) takeRunners(s *model.Settings) diag.List {
+	users := map[string]string{}
+	for _, kind := range slices.Sorted(maps.Keys(p.Fixed)) {
+		if j := p.Fixed[kind]; j.Runner != "" {
+			users[j.Runner] = "the job " + string(kind)
+		}
+	}
+	for _, i := range p.Images {
+		for _, l := range i.Legs {
+			users[l.Runner] = "image " + i.ID
+		}
+	}
+	var list diag.List
+	for _, class := range slices.Sorted(maps.Keys(users)) {
+		r, found := s.Runners[class]
+		if !found {
+			list.Errorf("runner", diag.Pos{File: settingsFile}, "name it under runners: "+strings.Join(slices.Sorted(maps.Keys(s.Runners)), ", ")+" are there",
+				"%s wants a machine of class %q, which is not set up", users[class], class)
+			continue
+		}
+		p.Runners[class] = r
+		labels := map[string][]string{GitHub: r.GitHub, GitLab: r.GitLab}
+		for _, forge := range p.Forges {
+			if len(labels[forge]) == 0 {
+				list.Errorf("runner", diag.Pos{File: settingsFile}, "give runners: "+class+": "+forge+": a list of labels",
+					"%s wants a machine of class %q, which has no labels for %s", users[class], class, forge)
+			}
+			for _, l := range labels[forge] {
+				if !label.MatchString(l) {
+					list.Errorf("runner", diag.Pos{File: settingsFile}, "labels are made of letters, digits and . _ - : / +",
+						"the machine class %q has the label %q", class, l)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// settingsFile is where mistakes in settings are reported.
+const settingsFile = "rootfsgen.yaml"
+
+var (
+	label  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$`)
+	branch = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]*$`)
+	glob   = regexp.MustCompile(`^[A-Za-z0-9_*][A-Za-z0-9_./*-]*$`)
+)
+
+// checkSettings refuses what the forges would read as something else.
+func checkSettings(s *model.Settings) diag.List {
+	var list diag.List
+	at := diag.Pos{File: settingsFile}
+	if !branch.MatchString(s.DefaultBranch) {
+		list.Errorf("branch", at, "use letters, digits and . _ / -", "default_branch %q cannot be written into a pipeline", s.DefaultBranch)
+	}
+	if !glob.MatchString(s.ReleaseTags) || strings.Contains(s.ReleaseTags, "**") {
+		list.Errorf("release-tags", at, "use letters, digits, . _ / - and single *", "release.tags %q means different things to the forges", s.ReleaseTags)
+	}
+	switch s.Runtime {
+	case "", model.RuntimeInstalled, model.RuntimeSource:
+	default:
+		list.Errorf("runtime", at, "use installed or source", "unknown runtime %q", s.Runtime)
+	}
+	for _, f := range s.Forges {
+		if f != GitHub && f != GitLab {
+			list.Errorf("forge", at, "use github or gitlab", "unknown forge %q", f)
+		}
+	}
+	return list
+}
+
+func sortedSet(s []string) []string { return slices.Compact(slices.Sorted(slices.Values(s))) }

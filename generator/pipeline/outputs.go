@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Decisions is what a plan means for the jobs of a pipeline that holds every
+// image.
+type Decisions struct {
+	Build  []string              // images with a target that has a step to run, sorted
+	Merge  []string              // images whose platforms are to be joined, sorted
+	Matrix map[string][]Platform // for each of Build, the platforms that have a step to run
+}
+
+// Platform is one leg of a build job, as a forge's matrix reads it.
+type Platform struct {
+	Platform string   `json:"platform"`
+	Arch     string   `json:"arch"`
+	Runner   []string `json:"runner"` // labels of the machine
+}
+
+// Decide reads a plan. runners gives the labels of each machine class on
+// the forge. The error names a class without labels, or a name in the plan
+// that must not reach a forge.
+func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
+	o := &Decisions{Build: []string{}, Merge: []string{}, Matrix: map[string][]Platform{}}
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		if err := model.CheckImageName(e.Image); err != nil {
+			return nil, fmt.Errorf("reading the plan: %w", err)
+		}
+		if !Runs(e) {
+			continue
+		}
+		labels := runners[e.Runner]
+		if len(labels) == 0 {
+			return nil, fmt.Errorf("reading the plan: %s: machine class %q has no labels", e.ID(), e.Runner)
+		}
+		for _, l := range labels {
+			if !label.MatchString(l) {
+				return nil, fmt.Errorf("reading the plan: machine class %q has the label %q", e.Runner, l)
+			}
+		}
+		leg := Platform{Platform: e.Platform.String(), Arch: e.Platform.Arch, Runner: labels}
+		o.Matrix[e.Image] = append(o.Matrix[e.Image], leg)
+	}
+	o.Build = append(o.Build, slices.Sorted(maps.Keys(o.Matrix))...)
+	for _, legs := range o.Matrix {
+		slices.SortFunc(legs, func(a, b Platform) int { return strings.Compare(a.Platform, b.Platform) })
+	}
+	for i := range plan.Indexes {
+		x := &plan.Indexes[i]
+		if err := model.CheckImageName(x.Image); err != nil {
+			return nil, fmt.Errorf("reading the plan: %w", err)
+		}
+		if x.Action == model.StepRun {
+			o.Merge = append(o.Merge, x.Image)
+		}
+	}
+	o.Merge = sortedSet(o.Merge)
+	return o, nil
+}
+
+// Runs tells whether a target has a step to run.
+func Runs(e *model.Entry) bool {
+	return e.Action != model.ActionRetire &&
+		(e.Steps[model.StepBuild] == model.StepRun || e.Steps[model.StepTest] == model.StepRun)
+}
+
+// Selected is the part of a fleet that a plan runs.
+func Selected(plan *model.Plan) Options {
+	o := Options{Only: map[model.TargetID]bool{}, Merge: map[string]bool{}}
+	for i := range plan.Entries {
+		if e := &plan.Entries[i]; Runs(e) {
+			o.Only[e.ID()] = true
+		}
+	}
+	for _, x := range plan.Indexes {
+		if x.Action == model.StepRun {
+			o.Merge[x.Image] = true
+		}
+	}
+	return o
+}
+
+// GitHubOutputs is the outputs of a GitHub job, one "name=value" a line.
+func (o *Decisions) GitHubOutputs() ([]byte, error) {
+	var b strings.Builder
+	for _, v := range []struct {
+		name  string
+		value any
+	}{{"build", o.Build}, {"merge", o.Merge}, {"matrix", o.Matrix}} {
+		text, err := json.Marshal(v.value)
+		if err != nil {
+			return nil, fmt.Errorf("writing output %s: %w", v.name, err)
+		}
+		if len(text) > maxJobOutput {
+			return nil, fmt.Errorf("writing output %s: %d bytes are more than GitHub takes (%d)", v.name, len(text), maxJobOutput)
+		}
+		fmt.Fprintf(&b, "%s=%s\n", v.name, text)
+	}
+	return []byte(b.String()), nil
+}
+
+// maxJobOutput bounds one output in bytes: GitHub takes 1 MB for all of a
+// job's outputs and counts two bytes for each character.
+const maxJobOutput = 400_000

@@ -1,0 +1,145 @@
+// Package pipeline lays a fleet out as jobs, before any forge's syntax: which
+// jobs there are, what each runs, and what it waits for. Every decision is
+// made here; package render only writes it down.
+//
+// One job builds and tests one image on one platform. It waits for the build
+// jobs of its parents and for nothing else, so that no image waits longer than
+// it must, and a failed one stops only what is built from it. One job for each
+// image then merges its platforms.
+package pipeline
+
+import (
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Kind tells what a job is for.
+type Kind string
+
+// The kinds of job.
+const (
+	Plan     Kind = "plan"     // decides what runs
+	Build    Kind = "build"    // builds and tests one image
+	Merge    Kind = "merge"    // joins an image's platforms in an index
+	Manifest Kind = "manifest" // writes the testing channel
+	Promote  Kind = "promote"  // writes the prod channel
+	Fork     Kind = "fork"     // everything in one job, without secrets, for a request from a fork
+	Result   Kind = "result"   // the one check to require
+)
+
+// Event is what starts a pipeline.
+type Event string
+
+// The events. A request is a pull request or a merge request.
+const (
+	Push    Event = "push"    // to the default branch
+	Request Event = "request" // from a branch of the same repository
+	Release Event = "release" // a tag that releases
+)
+
+// Pipeline is everything that a fleet's CI does. Its slices are sorted, so the
+// same fleet gives the same pipeline.
+type Pipeline struct {
+	DefaultBranch string
+	ReleaseTags   string // glob whose only wildcard is *
+	Runtime       string // one of model's Runtime constants
+	Runners       map[string]model.Runner
+	Forges        []string
+	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
+	Images        []Image      // parents before children, then by id
+}
+
+// Image is the jobs of one image.
+type Image struct {
+	ID      string
+	Legs    []Leg // one for each platform, sorted
+	Minutes int   // time limit of a build job
+	Merge   bool  // its platforms are joined
+}
+
+// Leg is one platform of an image's build job.
+type Leg struct {
+	Platform model.Platform
+	Runner   string   // machine class
+	Parents  []string // images whose build on this platform must be done, sorted
+}
+
+// Parents are the images that any leg waits for, sorted.
+func (i *Image) Parents() []string {
+	var all []string
+	for _, l := range i.Legs {
+		all = append(all, l.Parents...)
+	}
+	return sortedSet(all)
+}
+
+// Job is what a job of one kind is made of.
+type Job struct {
+	Kind        Kind
+	Runner      string // machine class; empty for Build, whose legs have their own
+	Minutes     int    // time limit
+	Events      []Event
+	Push        bool   // may push to the repository, for the channel branch
+	Environment string // the forge's protected environment, empty for none
+	Interrupt   bool   // a newer pipeline may stop it
+	Retry       bool   // is tried again when its machine is lost
+	Steps       []Step
+}
+
+// Verb is what a step does.
+type Verb string
+
+// The verbs of a step.
+const (
+	Checkout Verb = "checkout" // fetches the repository
+	SetupGo  Verb = "setup-go" // provides the Go that go.mod names
+	Run      Verb = "run"      // runs Script in bash
+	Outputs  Verb = "outputs"  // tells the forge what the plan decided
+	Save     Verb = "save"     // keeps Artifact
+	Fetch    Verb = "fetch"    // gets Artifact from the job that saved it
+)
+
+// Step is one step of a job.
+type Step struct {
+	Verb     Verb
+	Name     string
+	History  bool     // Checkout: all commits and tags, not only the newest commit
+	Script   string   // Run and Outputs: whole lines
+	Vars     []Var    // Run and Outputs: what Script reads from its environment
+	Artifact Artifact // Save and Fetch
+}
+
+// Artifact is a file or folder that outlives its job.
+type Artifact struct {
+	Name   string // unique in the pipeline, but for PerLeg
+	Path   string // one plain path in the checkout
+	Folder string // where Fetch puts it
+	PerLeg bool   // each leg of a build job has its own
+	Report bool   // may be absent, and is kept when the job failed
+	Days   int    // how long it is kept
+}
+
+// Var is a variable that a script reads. Values reach a script in no other
+// way, so they can never become a command.
+type Var string
+
+// The variables of scripts.
+const (
+	VarImage    Var = "ROOTFSGEN_IMAGE"      // id of the job's image
+	VarPlatform Var = "ROOTFSGEN_PLATFORM"   // for example linux/arm64
+	VarArch     Var = "ROOTFSGEN_ARCH"       // for example arm64
+	VarScope    Var = "ROOTFSGEN_SCOPE"      // registry scope
+	VarSnapshot Var = "ROOTFSGEN_SNAPSHOT"   // snapshot id, empty outside requests
+	VarBase     Var = "ROOTFSGEN_BASE"       // commit that a request starts from, empty outside requests
+	VarResults  Var = "ROOTFSGEN_RESULTS"    // results of the jobs before, separated by spaces
+	VarToken    Var = "ROOTFSGEN_PUSH_TOKEN" // lets git push to this repository
+)
+
+// AppliesTo tells whether the job is part of the pipeline that e starts.
+func (j *Job) AppliesTo(e Event) bool {
+	for _, have := range j.Events {
+		if have == e {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,93 @@
+package pipeline
+
+// What jobs hand on to later jobs and to people lies in these folders of the
+// checkout. Their names do not begin with a dot: forges do not keep hidden
+// files.
+const (
+	Folder    = "rootfsgen-ci"           // what belongs to the pipeline itself
+	PlanFile  = Folder + "/plan.json"    // what the planning job decided
+	ChildFile = Folder + "/child.yml"    // the jobs that it decided on, where the forge runs such a file
+	Reports   = "build-artifacts"        // what steps did, for people and for the forge
+	programs  = Folder + "/programs"     // compiled for each architecture
+	bin       = Folder + "/bin"          // compiled for this machine
+	JUnitGlob = Reports + "/junit-*.xml" // results of tests
+)
+
+// strict begins every script: the first command that fails ends it.
+const strict = "set -euo pipefail\n"
+
+// onPath makes the programs of this job's own folder come first.
+const onPath = `PATH="$PWD/` + bin + `:$PATH"` + "\n"
+
+const compileScript = strict + `mkdir -p ` + bin + `
+CGO_ENABLED=0 go build -trimpath -o ` + bin + `/ ./cmd/rootfsgen ./cmd/rootfsrun
+for arch in amd64 arm64; do
+  CGO_ENABLED=0 GOOS=linux GOARCH="$arch" go build -trimpath -o "` + programs + `/linux-$arch/" ./cmd/rootfsrun
+done
+`
+
+const installScript = strict + `case "$(uname -m)" in
+  x86_64) arch=amd64 ;;
+  aarch64) arch=arm64 ;;
+  *)
+    echo "no program for this machine: $(uname -m)" >&2
+    exit 1
+    ;;
+esac
+install -D -m 0755 "` + programs + `/linux-$arch/rootfsrun" ` + bin + `/rootfsrun
+`
+
+const planScript = `mkdir -p ` + Folder + `
+options=(--scope "$ROOTFSGEN_SCOPE")
+if [ -n "$ROOTFSGEN_SNAPSHOT" ]; then
+  options+=(--snapshot-id "$ROOTFSGEN_SNAPSHOT")
+fi
+if [ -n "$ROOTFSGEN_BASE" ]; then
+  options+=(--from "$ROOTFSGEN_BASE")
+fi
+rootfsgen plan "${options[@]}" --format json > ` + PlanFile + `
+`
+
+const buildScript = `rootfsrun services ensure
+rootfsrun build "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile + `
+`
+
+const testScript = `rootfsrun test "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile +
+	` --junit "` + Reports + `/junit-$ROOTFSGEN_IMAGE-$ROOTFSGEN_ARCH.xml"
+`
+
+const mergeScript = `rootfsrun merge "$ROOTFSGEN_IMAGE" --plan ` + PlanFile + `
+`
+
+const manifestScript = `rootfsrun manifest --plan ` + PlanFile + `
+`
+
+const promoteScript = `rootfsrun promote --plan ` + PlanFile + `
+`
+
+const forkScript = `rootfsrun services ensure
+rootfsrun run --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT" --from "$ROOTFSGEN_BASE"
+`
+
+const resultScript = strict + `done=no
+for result in $ROOTFSGEN_RESULTS; do
+  case "$result" in
+    success) done=yes ;;
+    skipped) ;;
+    *)
+      echo "A job before this one ended as: $result" >&2
+      exit 1
+      ;;
+  esac
+done
+[ "$done" = yes ]
+`
+
+// OutputsScript tells a forge what the plan decided; it reads no value.
+func OutputsScript(p *Pipeline, forge string) string {
+	s := p.prologue() + "rootfsgen ci-outputs --forge " + forge + " --plan " + PlanFile
+	if forge == GitHub {
+		return s + ` --out "$GITHUB_OUTPUT"` + "\n"
+	}
+	return s + " --out " + ChildFile + "\n"
+}

@@ -1,0 +1,96 @@
+package render
+
+import (
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+var (
+	read  = []permission{{"contents", "read", "to check out"}}
+	write = []permission{{"contents", "write", "to push the channel branch"}}
+)
+
+// job writes down one of the jobs that do not depend on an image.
+func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
+	src := g.p.Fixed[kind]
+	j := ghJob{ID: id, Name: name, RunsOn: g.p.Runners[src.Runner].GitHub, Minutes: src.Minutes, Environment: src.Environment}
+	switch {
+	case src.Push:
+		j.Permissions = write
+	case kind != pipeline.Result:
+		j.Permissions = read
+	}
+	for i := range src.Steps {
+		j.Steps = append(j.Steps, g.step(kind, &src.Steps[i]))
+	}
+	return j
+}
+
+func (g *github) step(kind pipeline.Kind, s *pipeline.Step) ghStep {
+	out := ghStep{Name: s.Name}
+	uses := func(action string, with ...pair) {
+		pin := g.pins[action]
+		out.Uses, out.With = &pin, with
+	}
+	switch s.Verb {
+	case pipeline.Checkout:
+		depth := 1
+		if s.History {
+			depth = 0
+		}
+		uses(actionCheckout, pair{"fetch-depth", depth}, pair{"persist-credentials", false})
+	case pipeline.SetupGo:
+		uses(actionSetupGo, pair{"go-version-file", "go.mod"}, pair{"cache", false})
+	case pipeline.Save:
+		missing := "error"
+		if s.Artifact.Report {
+			missing = "ignore"
+			out.If = "${{ !cancelled() }}"
+		}
+		uses(actionUpload, pair{"name", artifactName(s.Artifact)}, pair{"path", s.Artifact.Path},
+			pair{"if-no-files-found", missing}, pair{"retention-days", s.Artifact.Days}, pair{"overwrite", true})
+	case pipeline.Fetch:
+		uses(actionDownload, pair{"name", artifactName(s.Artifact)}, pair{"path", s.Artifact.Folder})
+	case pipeline.Outputs:
+		out.ID = "outputs"
+		out.Run = pipeline.OutputsScript(g.p, pipeline.GitHub)
+	case pipeline.Run:
+		out.Run = s.Script
+	}
+	for _, v := range s.Vars {
+		out.Env = append(out.Env, pair{string(v), variable(kind, v)})
+	}
+	return out
+}
+
+// artifactName keeps the legs of a matrix apart.
+func artifactName(a pipeline.Artifact) any {
+	if a.PerLeg {
+		return expr("${{ format('" + a.Name + "-{0}-{1}', inputs.image, matrix.arch) }}")
+	}
+	return a.Name
+}
+
+// variable says where a script's variable comes from.
+func variable(kind pipeline.Kind, v pipeline.Var) any {
+	if kind == pipeline.Fork {
+		switch v {
+		case pipeline.VarScope:
+			return model.ScopePR
+		case pipeline.VarSnapshot:
+			return requestID
+		case pipeline.VarBase:
+			return requestBase
+		}
+	}
+	return map[pipeline.Var]expr{
+		pipeline.VarImage:    "${{ inputs.image }}",
+		pipeline.VarPlatform: "${{ matrix.platform }}",
+		pipeline.VarArch:     "${{ matrix.arch }}",
+		pipeline.VarScope:    "${{ inputs.scope }}",
+		pipeline.VarSnapshot: "${{ inputs.snapshot-id }}",
+		pipeline.VarBase:     "${{ inputs.base }}",
+		pipeline.VarResults:  "${{ join(needs.*.result, ' ') }}",
+		pipeline.VarToken:    "${{ github.token }}",
+	}[v]
+}

@@ -1,0 +1,188 @@
+package render
+
+// workflow is a GitHub file as its template lays it out. Scalars are string
+// (text), expr, int or bool.
+type workflow struct {
+	About       []string // comment lines
+	Name        string
+	On          triggers
+	Concurrency *concurrency
+	Shell       bool // has steps that run scripts
+	Jobs        []ghJob
+}
+
+type triggers struct {
+	Branches    []string // push to these
+	Tags        []string // push of these
+	PullRequest bool
+	Call        bool // by another workflow
+	Inputs      []input
+}
+
+type input struct {
+	Name        string
+	Description string
+	Type        string // string or number
+	Required    bool
+	HasDefault  bool
+	Default     any
+}
+
+type concurrency struct {
+	Group  expr
+	Cancel bool
+}
+
+type ghJob struct {
+	ID          string
+	Name        any
+	Needs       []string
+	If          expr
+	Uses        string   // a reusable workflow, instead of RunsOn and Steps
+	RunsOn      []string // labels
+	RunsOnExpr  expr     // labels that are known only at run time
+	Environment string
+	Minutes     any
+	Permissions []permission
+	Matrix      expr
+	Outputs     []pair
+	With        []pair
+	Steps       []ghStep
+}
+
+type permission struct{ Name, Access, Why string }
+
+type pair struct {
+	Name  string
+	Value any
+}
+
+type ghStep struct {
+	Name string
+	ID   string
+	If   expr
+	Uses *Pin
+	With []pair
+	Env  []pair
+	Run  string
+}
+
+// tree is the workflow as a YAML reader must see it: what the text that came
+// out of the template is compared with.
+func (w *workflow) tree() map[string]any {
+	t := map[string]any{"name": w.Name, "on": w.On.tree(), "permissions": map[string]any{}}
+	if c := w.Concurrency; c != nil {
+		t["concurrency"] = map[string]any{"group": string(c.Group), "cancel-in-progress": c.Cancel}
+	}
+	if w.Shell {
+		t["defaults"] = map[string]any{"run": map[string]any{"shell": "bash"}}
+	}
+	jobs := map[string]any{}
+	for i := range w.Jobs {
+		jobs[w.Jobs[i].ID] = w.Jobs[i].tree()
+	}
+	t["jobs"] = jobs
+	return t
+}
+
+func (t *triggers) tree() map[string]any {
+	m := map[string]any{}
+	if len(t.Branches) > 0 {
+		m["push"] = map[string]any{"branches": list(t.Branches)}
+	}
+	if len(t.Tags) > 0 {
+		m["push"] = map[string]any{"tags": list(t.Tags)}
+	}
+	if t.PullRequest {
+		m["pull_request"] = map[string]any{}
+	}
+	if t.Call {
+		inputs := map[string]any{}
+		for _, i := range t.Inputs {
+			v := map[string]any{"description": i.Description, "type": i.Type, "required": i.Required}
+			if i.HasDefault {
+				v["default"] = value(i.Default)
+			}
+			inputs[i.Name] = v
+		}
+		m["workflow_call"] = map[string]any{"inputs": inputs}
+	}
+	return m
+}
+
+func (j *ghJob) tree() map[string]any {
+	t := map[string]any{"name": value(j.Name)}
+	set := func(name string, v any, present bool) {
+		if present {
+			t[name] = v
+		}
+	}
+	set("needs", list(j.Needs), len(j.Needs) > 0)
+	set("if", string(j.If), j.If != "")
+	set("uses", j.Uses, j.Uses != "")
+	set("runs-on", list(j.RunsOn), len(j.RunsOn) > 0)
+	set("runs-on", string(j.RunsOnExpr), j.RunsOnExpr != "")
+	set("environment", j.Environment, j.Environment != "")
+	set("timeout-minutes", value(j.Minutes), j.Minutes != nil)
+	permissions := map[string]any{}
+	for _, p := range j.Permissions {
+		permissions[p.Name] = p.Access
+	}
+	t["permissions"] = permissions
+	set("strategy", map[string]any{"fail-fast": false, "matrix": map[string]any{"include": string(j.Matrix)}}, j.Matrix != "")
+	set("outputs", pairs(j.Outputs), len(j.Outputs) > 0)
+	set("with", pairs(j.With), len(j.With) > 0)
+	steps := make([]any, 0, len(j.Steps))
+	for i := range j.Steps {
+		steps = append(steps, j.Steps[i].tree())
+	}
+	set("steps", steps, len(steps) > 0)
+	return t
+}
+
+func (s *ghStep) tree() map[string]any {
+	t := map[string]any{"name": s.Name}
+	if s.ID != "" {
+		t["id"] = s.ID
+	}
+	if s.If != "" {
+		t["if"] = string(s.If)
+	}
+	if s.Uses != nil {
+		t["uses"] = s.Uses.Action + "@" + s.Uses.Commit
+	}
+	if len(s.With) > 0 {
+		t["with"] = pairs(s.With)
+	}
+	if len(s.Env) > 0 {
+		t["env"] = pairs(s.Env)
+	}
+	if s.Run != "" {
+		t["run"] = s.Run
+	}
+	return t
+}
+
+func pairs(ps []pair) map[string]any {
+	m := map[string]any{}
+	for _, p := range ps {
+		m[p.Name] = value(p.Value)
+	}
+	return m
+}
+
+func list(s []string) []any {
+	out := make([]any, 0, len(s))
+	for _, v := range s {
+		out = append(out, v)
+	}
+	return out
+}
+
+// value is a scalar as a YAML reader returns it.
+func value(v any) any {
+	if e, is := v.(expr); is {
+		return string(e)
+	}
+	return v
+}

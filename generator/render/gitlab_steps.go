@@ -1,0 +1,62 @@
+package render
+
+import (
+	"fmt"
+
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+// lostMachine repeats a job that ended with its machine, or that asks to be
+// tried again. The reasons are those that every GitLab since 17.5 knows.
+var lostMachine = &retry{
+	Max:      2,
+	When:     []string{"runner_system_failure", "stuck_or_timeout_failure", "scheduler_failure", "api_failure", "data_integrity_failure"},
+	ExitCode: 75,
+}
+
+func minutes(n int) string { return fmt.Sprintf("%d minutes", n) }
+
+// job writes down one of the jobs that do not depend on an image. What GitHub
+// does by steps of its own, fetching and keeping files, are keywords here.
+func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
+	src := g.p.Fixed[kind]
+	j := glJob{
+		Name: name, Stage: stage, Tags: g.p.Runners[src.Runner].GitLab, Minutes: minutes(src.Minutes),
+		Interruptible: &boolean{src.Interrupt}, Environment: src.Environment, Rules: g.rules(&src, ""),
+	}
+	if src.Retry {
+		j.Retry = lostMachine
+	}
+	for i := range src.Steps {
+		s := &src.Steps[i]
+		switch s.Verb {
+		case pipeline.Checkout:
+			depth := "1"
+			if s.History {
+				depth = "0"
+			}
+			j.Variables = append(j.Variables, pair{"GIT_DEPTH", depth})
+		case pipeline.Run:
+			j.Script = append(j.Script, s.Script)
+		case pipeline.Outputs:
+			j.Script = append(j.Script, pipeline.OutputsScript(g.p, pipeline.GitLab))
+			j.keep(pipeline.ChildFile, false, 30)
+		case pipeline.Save:
+			j.keep(s.Artifact.Path, s.Artifact.Report, s.Artifact.Days)
+		case pipeline.Fetch, pipeline.SetupGo: // by needs, and on the machine
+		}
+	}
+	return j
+}
+
+// keep adds a path to what outlives the job.
+func (j *glJob) keep(path string, report bool, days int) {
+	if j.Artifacts == nil {
+		j.Artifacts = &glArtifacts{When: "on_success", Expire: fmt.Sprintf("%d days", days)}
+	}
+	j.Artifacts.Paths = append(j.Artifacts.Paths, path)
+	if report {
+		j.Artifacts.When = "always"
+		j.Artifacts.JUnit = pipeline.JUnitGlob
+	}
+}

@@ -1,0 +1,143 @@
+package render
+
+// glFile is a GitLab file as its template lays it out.
+type glFile struct {
+	About    []string // comment lines
+	Include  []string // local files
+	Stages   []string
+	Workflow []rule // which events make a pipeline at all
+	Jobs     []glJob
+}
+
+type glJob struct {
+	Name          string
+	Extends       string
+	Stage         string
+	Tags          []string
+	Minutes       string // "120 minutes"
+	Interruptible *boolean
+	Retry         *retry
+	Environment   string
+	ResourceGroup string
+	Variables     []pair
+	Needs         []need
+	Rules         []rule
+	Trigger       *trigger
+	Script        []string
+	Artifacts     *glArtifacts
+}
+
+// boolean is a setting that differs from not being set.
+type boolean struct{ Value bool }
+
+type retry struct {
+	Max      int
+	When     []string
+	ExitCode int
+}
+
+type need struct {
+	Job       string
+	Artifacts bool
+	Pipeline  string // variable that names another pipeline; empty is this one
+}
+
+type rule struct {
+	If        string
+	When      string
+	Variables []pair
+}
+
+// trigger starts the child pipeline that a job saved.
+type trigger struct{ Artifact, Job string }
+
+type glArtifacts struct {
+	Paths  []string
+	When   string
+	Expire string
+	JUnit  string
+}
+
+func (f *glFile) tree() map[string]any {
+	t := map[string]any{"stages": list(f.Stages)}
+	if len(f.Include) > 0 {
+		var files []any
+		for _, i := range f.Include {
+			files = append(files, map[string]any{"local": i})
+		}
+		t["include"] = files
+	}
+	if len(f.Workflow) > 0 {
+		t["workflow"] = map[string]any{"rules": ruleTrees(f.Workflow)}
+	}
+	for i := range f.Jobs {
+		t[f.Jobs[i].Name] = f.Jobs[i].tree()
+	}
+	return t
+}
+
+func ruleTrees(rules []rule) []any {
+	var out []any
+	for _, r := range rules {
+		m := map[string]any{}
+		for k, v := range map[string]string{"if": r.If, "when": r.When} {
+			if v != "" {
+				m[k] = v
+			}
+		}
+		if len(r.Variables) > 0 {
+			m["variables"] = pairs(r.Variables)
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func (j *glJob) tree() map[string]any {
+	t := map[string]any{}
+	for k, v := range map[string]string{"extends": j.Extends, "stage": j.Stage, "timeout": j.Minutes, "resource_group": j.ResourceGroup} {
+		if v != "" {
+			t[k] = v
+		}
+	}
+	set := func(name string, v any, present bool) {
+		if present {
+			t[name] = v
+		}
+	}
+	set("tags", list(j.Tags), len(j.Tags) > 0)
+	set("script", list(j.Script), len(j.Script) > 0)
+	set("variables", pairs(j.Variables), len(j.Variables) > 0)
+	set("rules", ruleTrees(j.Rules), len(j.Rules) > 0)
+	set("needs", needTrees(j.Needs), len(j.Needs) > 0)
+	set("environment", map[string]any{"name": j.Environment}, j.Environment != "")
+	if j.Interruptible != nil {
+		t["interruptible"] = j.Interruptible.Value
+	}
+	if r := j.Retry; r != nil {
+		t["retry"] = map[string]any{"max": r.Max, "when": list(r.When), "exit_codes": r.ExitCode}
+	}
+	if g := j.Trigger; g != nil {
+		t["trigger"] = map[string]any{"include": []any{map[string]any{"artifact": g.Artifact, "job": g.Job}}, "strategy": "depend"}
+	}
+	if a := j.Artifacts; a != nil {
+		m := map[string]any{"when": a.When, "expire_in": a.Expire, "paths": list(a.Paths)}
+		if a.JUnit != "" {
+			m["reports"] = map[string]any{"junit": a.JUnit}
+		}
+		t["artifacts"] = m
+	}
+	return t
+}
+
+func needTrees(needs []need) []any {
+	var out []any
+	for _, n := range needs {
+		if n.Pipeline != "" {
+			out = append(out, map[string]any{"pipeline": n.Pipeline, "job": n.Job})
+			continue
+		}
+		out = append(out, map[string]any{"job": n.Job, "artifacts": n.Artifacts})
+	}
+	return out
+}

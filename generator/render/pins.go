@@ -1,0 +1,89 @@
+package render
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// PinsFile is where the commits of third-party actions are kept. People and
+// bots may move them there; everything that is generated follows.
+const PinsFile = ".github/rootfsgen-pins.yaml"
+
+// Pin is one action at one commit.
+type Pin struct {
+	Action  string // "actions/checkout"
+	Commit  string // 40 hexadecimal digits
+	Version string // the tag that the commit has, "v7.0.1"
+}
+
+// Pins is what the workflows use, by action.
+type Pins map[string]Pin
+
+// The actions that the workflows use.
+const (
+	actionCheckout = "actions/checkout"
+	actionUpload   = "actions/upload-artifact"
+	actionDownload = "actions/download-artifact"
+	actionSetupGo  = "actions/setup-go"
+)
+
+// DefaultPins are the commits that a new repository begins with.
+func DefaultPins() Pins {
+	return Pins{
+		actionCheckout: {actionCheckout, "3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"},
+		actionUpload:   {actionUpload, "043fb46d1a93c77aae656e7c1c64a875d1fc6a0a", "v7.0.1"},
+		actionDownload: {actionDownload, "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"},
+		actionSetupGo:  {actionSetupGo, "b7ad1dad31e06c5925ef5d2fc7ad053ef454303e", "v7.0.0"},
+	}
+}
+
+var (
+	pinUses    = regexp.MustCompile(`^([a-z0-9-]+/[a-z0-9-]+)@([0-9a-f]{40})$`)
+	pinVersion = regexp.MustCompile(`^v[0-9]+(?:\.[0-9]+){0,2}$`)
+)
+
+// ParsePins reads PinsFile; actions that it does not name keep their default.
+// The error names the line of a pin that is not a whole commit and a version.
+func ParsePins(data []byte) (Pins, error) {
+	pins := DefaultPins()
+	if len(data) == 0 {
+		return pins, nil
+	}
+	var doc struct {
+		Actions []struct {
+			Uses yaml.Node `yaml:"uses"`
+		} `yaml:"actions"`
+	}
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", PinsFile, err)
+	}
+	for _, a := range doc.Actions {
+		m := pinUses.FindStringSubmatch(a.Uses.Value)
+		version := strings.TrimSpace(strings.TrimPrefix(a.Uses.LineComment, "#"))
+		if m == nil || !pinVersion.MatchString(version) {
+			return nil, fmt.Errorf("reading %s: line %d: expected owner/action@<40 hexadecimal digits> # v1.2.3", PinsFile, a.Uses.Line)
+		}
+		if _, known := pins[m[1]]; known {
+			pins[m[1]] = Pin{Action: m[1], Commit: m[2], Version: version}
+		}
+	}
+	return pins, nil
+}
+
+// Format writes PinsFile.
+func (p Pins) Format() []byte {
+	var b strings.Builder
+	b.WriteString(`# The actions that the workflows rootfsgen-*.yml use, at these commits.
+# A bot or a person moves them here; "rootfsgen generate" writes them into the workflows.
+actions:
+`)
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		fmt.Fprintf(&b, "  - uses: %s@%s # %s\n", name, p[name].Commit, p[name].Version)
+	}
+	return []byte(b.String())
+}

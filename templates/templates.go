@@ -1,0 +1,10 @@
+// Package templates holds the texts that package render fills in. They decide
+// nothing: what is in them was settled before.
+package templates
+
+import "embed"
+
+// FS is the templates, by forge.
+//
+//go:embed github gitlab
+var FS embed.FS

@@ -145,9 +145,40 @@ func inOrder(images map[string]*Image) ([]Image, error) {
 // takeRunners keeps the machine classes that are used, and tells which are
 // not there or have names that a forge could misread.
 func (p *Pipeline) takeRunners(s *model.Settings) diag.List {
+	var list diag.List
+	missing := map[string]bool{}
+	for _, forge := range p.Forges {
+		users := p.users(forge)
+		for _, class := range slices.Sorted(maps.Keys(users)) {
+			r, found := s.Runners[class]
+			if !found {
+				if !missing[class] {
+					list.Errorf("runner", diag.Pos{File: settingsFile}, "name it under runners; there are "+strings.Join(slices.Sorted(maps.Keys(s.Runners)), ", "),
+						"%s wants a machine of class %q, which is not set up", users[class], class)
+				}
+				missing[class] = true
+				continue
+			}
+			p.Runners[class] = r
+			list = append(list, checkLabels(class, forge, users[class], Labels(r, forge))...)
+		}
+	}
+	return list
+}
+
+// Labels are how a forge selects a machine.
+func Labels(r model.Runner, forge string) []string {
+	if forge == GitHub {
+		return r.GitHub
+	}
+	return r.GitLab
+}
+
+// users tells for each machine class of a forge who wants it.
+func (p *Pipeline) users(forge string) map[string]string {
 	users := map[string]string{}
 	for _, kind := range slices.Sorted(maps.Keys(p.Fixed)) {
-		if j := p.Fixed[kind]; j.Runner != "" {
+		if j := p.Fixed[kind]; j.Runner != "" && (kind != Fork || forge == GitHub) {
 			users[j.Runner] = "the job " + string(kind)
 		}
 	}
@@ -156,27 +187,19 @@ func (p *Pipeline) takeRunners(s *model.Settings) diag.List {
 			users[l.Runner] = "image " + i.ID
 		}
 	}
+	return users
+}
+
+func checkLabels(class, forge, user string, labels []string) diag.List {
 	var list diag.List
-	for _, class := range slices.Sorted(maps.Keys(users)) {
-		r, found := s.Runners[class]
-		if !found {
-			list.Errorf("runner", diag.Pos{File: settingsFile}, "name it under runners: "+strings.Join(slices.Sorted(maps.Keys(s.Runners)), ", ")+" are there",
-				"%s wants a machine of class %q, which is not set up", users[class], class)
-			continue
-		}
-		p.Runners[class] = r
-		labels := map[string][]string{GitHub: r.GitHub, GitLab: r.GitLab}
-		for _, forge := range p.Forges {
-			if len(labels[forge]) == 0 {
-				list.Errorf("runner", diag.Pos{File: settingsFile}, "give runners: "+class+": "+forge+": a list of labels",
-					"%s wants a machine of class %q, which has no labels for %s", users[class], class, forge)
-			}
-			for _, l := range labels[forge] {
-				if !label.MatchString(l) {
-					list.Errorf("runner", diag.Pos{File: settingsFile}, "labels are made of letters, digits and . _ - : / +",
-						"the machine class %q has the label %q", class, l)
-				}
-			}
+	at := diag.Pos{File: settingsFile}
+	if len(labels) == 0 {
+		list.Errorf("runner", at, "give runners: "+class+": "+forge+": a list of labels",
+			"%s wants a machine of class %q, which has no labels for %s", user, class, forge)
+	}
+	for _, l := range labels {
+		if !label.MatchString(l) {
+			list.Errorf("runner", at, "labels are made of letters, digits and . _ - : / +", "the machine class %q has the label %q", class, l)
 		}
 	}
 	return list

@@ -31,7 +31,7 @@ func settings() model.Settings {
 			model.RunnerSpotAMD64: {GitHub: []string{"self-hosted", "linux", "x64", "spot"}, GitLab: []string{"linux", "amd64", "spot"}},
 			model.RunnerSpotARM64: {GitHub: []string{"self-hosted", "linux", "arm64", "spot"}, GitLab: []string{"linux", "arm64", "spot"}},
 			model.RunnerSmall:     {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"small"}},
-			model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"small"}},
+			model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}},
 		},
 	}
 }

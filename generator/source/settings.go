@@ -77,6 +77,9 @@ var settingsFile = record[settings]{
 					s.model.Runners[p.key], _ = p.value.record.(model.Runner)
 				}
 			}},
+		{key: "runtime", doc: "How the programs reach a job: `installed` takes those on the machine's PATH, `source` compiles them from this repository, which must be a copy of rootfsgen's.", def: model.RuntimeInstalled,
+			shape: text{enum: []string{model.RuntimeInstalled, model.RuntimeSource}},
+			set:   func(s *settings, v value) { s.model.Runtime = v.text }},
 	},
 }
 
@@ -194,6 +197,7 @@ func (s *settings) applyDefaults() {
 	m.ReleaseTags = orDefault(m.ReleaseTags, defaultReleaseTags)
 	m.DefaultBranch = orDefault(m.DefaultBranch, defaultBranch)
 	m.ChannelBranch = orDefault(m.ChannelBranch, defaultChannelBranch)
+	m.Runtime = orDefault(m.Runtime, model.RuntimeInstalled)
 	if len(m.Forges) == 0 {
 		m.Forges = []string{"github", "gitlab"}
 	}

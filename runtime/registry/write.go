@@ -104,12 +104,34 @@ func (c *Client) TagOnce(ctx context.Context, repo string, digest model.Digest, 
 	if err != nil || found {
 		return d.Digest, err
 	}
-	if err := c.MoveTag(ctx, repo, digest, tag); err != nil && !refusedTag(err) {
+	raw, d, err := c.Manifest(ctx, repo, digest.String())
+	if err != nil {
 		return "", err
 	}
-	d, found, err = c.Resolve(ctx, repo, tag)
-	if err == nil && !found {
-		err = fmt.Errorf("tagging %s: the registry has forgotten the tag", join(repo, tag))
+	return c.putAndRead(ctx, repo, raw, d.MediaType, tag)
+}
+
+// PutOnce is TagOnce for a manifest that the caller has, and whose blobs and
+// children are there already.
+func (c *Client) PutOnce(ctx context.Context, repo string, raw []byte, mediaType, tag string) (model.Digest, error) {
+	d, found, err := c.Resolve(ctx, repo, tag)
+	if err != nil || found {
+		return d.Digest, err
+	}
+	return c.putAndRead(ctx, repo, raw, mediaType, tag)
+}
+
+func (c *Client) putAndRead(ctx context.Context, repo string, raw []byte, mediaType, tag string) (model.Digest, error) {
+	_, refused := c.PutManifest(ctx, repo, raw, mediaType, tag)
+	if refused != nil && !refusedTag(refused) {
+		return "", refused
+	}
+	d, found, err := c.Resolve(ctx, repo, tag)
+	switch {
+	case err == nil && !found && refused != nil:
+		return "", refused
+	case err == nil && !found:
+		return "", fmt.Errorf("tagging %s: the registry has forgotten the tag", join(repo, tag))
 	}
 	return d.Digest, err
 }

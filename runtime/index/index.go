@@ -1,0 +1,190 @@
+// Package index merges the platforms of an image into one index: all of them
+// or none, and only when each was built and tested. The version tag appears
+// with the whole index behind it, and never moves to other content.
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/step"
+)
+
+// The annotations of an index that this program reads again.
+const (
+	annotationKey      = "dev.rootfsgen.key"  // of an index its identity, of a child its target's key
+	annotationTree     = "dev.rootfsgen.plan" // the tree that was planned
+	annotationVersion  = "org.opencontainers.image.version"
+	annotationRevision = "org.opencontainers.image.revision"
+	annotationCreated  = "org.opencontainers.image.created"
+	annotationTitle    = "org.opencontainers.image.title"
+)
+
+// Step merges indexes.
+type Step struct {
+	Registry *registry.Client
+	Now      func() time.Time // nil is the clock
+}
+
+var _ step.Index = Step{}.Run
+
+// merging is one index on its way.
+type merging struct {
+	Step
+	plan     *model.Plan
+	index    *model.Index
+	repo     string
+	tags     []string
+	parts    []part
+	identity model.Digest
+	children []child
+}
+
+// child is one platform's manifest and what its receipts say.
+type child struct {
+	part
+	raw  []byte
+	desc registry.Descriptor
+}
+
+// published is an index that lies under a version tag.
+type published struct {
+	version string
+	digest  model.Digest
+	raw     []byte
+}
+
+// publishTries bounds how often another merge of the same image may be met.
+const publishTries = 5
+
+// Run merges one index of the plan. It skips when the index is there already,
+// with its receipt; the receipt is returned in either case. An index that
+// cannot be made yet is an *Incomplete, and nothing is written for it.
+//
+// The writes come in such an order that what a crash leaves is either not
+// visible or whole, and is finished by the next run: the index with its
+// version tag, the platforms' tags, the identity's tag, the receipt.
+func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Receipt, error) {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	m := &merging{Step: s, plan: p, index: i, repo: p.Prefix + "/" + i.Repository}
+	if err := m.look(ctx); err != nil {
+		return model.Receipt{}, err
+	}
+	if r, done, err := m.done(ctx); err != nil || done {
+		if done {
+			err = step.Skip("it is there as " + r.VersionTag)
+		}
+		return r, err
+	}
+	if err := m.gather(ctx); err != nil {
+		return model.Receipt{}, err
+	}
+	for range publishTries {
+		r, settled, err := m.publish(ctx)
+		if err != nil || settled {
+			return r, err
+		}
+	}
+	return model.Receipt{}, &registry.Unavailable{
+		Doing: "merging " + name(i), Attempts: publishTries, Err: errors.New("another merge of this image takes the version tag each time"),
+	}
+}
+
+// look reads the tags and finds the current generation.
+func (m *merging) look(ctx context.Context) error {
+	var err error
+	if m.tags, err = m.Registry.Tags(ctx, m.repo); err != nil {
+		return err
+	}
+	found, missing := parts(m.tags, m.plan, m.index)
+	if len(missing) > 0 || len(found) == 0 {
+		return &Incomplete{Name: name(m.index), Missing: missing}
+	}
+	m.parts, m.identity = found, identity(found)
+	return nil
+}
+
+func (m *merging) has(tag string) bool {
+	_, found := slices.BinarySearch(m.tags, tag)
+	return found
+}
+
+// done tells whether the merge was finished before: it has a receipt, and the
+// version tag still stands for what the receipt speaks of.
+func (m *merging) done(ctx context.Context) (model.Receipt, bool, error) {
+	tag := model.ReceiptTag(model.StepMerge, model.MergeStepKey(m.identity))
+	if !m.has(tag) {
+		return model.Receipt{}, false, nil
+	}
+	r, found, err := m.Registry.Receipt(ctx, m.repo, tag)
+	if err != nil || !found {
+		return r, false, err
+	}
+	d, found, err := m.Registry.Resolve(ctx, m.repo, r.VersionTag)
+	return r, found && d.Digest == r.Digest, err
+}
+
+// gather reads the platforms' manifests and checks their receipts. Everything
+// that is missing is said at once.
+func (m *merging) gather(ctx context.Context) error {
+	m.children = make([]child, len(m.parts))
+	lacks := make([][]string, len(m.parts))
+	g, ctx := errgroup.WithContext(ctx)
+	for n, p := range m.parts {
+		g.Go(func() error {
+			raw, desc, err := m.Registry.Manifest(ctx, m.repo, model.ContentTag(p.Key, p.Generation))
+			if err != nil {
+				return err
+			}
+			m.children[n] = child{part: p, raw: raw, desc: desc}
+			lacks[n], err = m.unproven(ctx, m.children[n])
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if missing := slices.Concat(lacks...); len(missing) > 0 {
+		return &Incomplete{Name: name(m.index), Missing: missing}
+	}
+	return nil
+}
+
+// unproven lists what a platform's receipts do not prove of its digest.
+func (m *merging) unproven(ctx context.Context, c child) ([]string, error) {
+	var missing []string
+	if c.desc.IsIndex() {
+		missing = append(missing, c.Platform.String()+" is an index, not an image")
+	}
+	for _, check := range []struct {
+		step string
+		key  model.Digest
+		lack string
+	}{
+		{model.StepBuild, buildKey(c), "its build was not recorded"},
+		{model.StepTest, testKey(c), "its tests have not passed"},
+	} {
+		r, found, err := m.Registry.Receipt(ctx, m.repo, model.ReceiptTag(check.step, check.key))
+		switch {
+		case err != nil:
+			return nil, err
+		case !found:
+			missing = append(missing, c.Platform.String()+": "+check.lack)
+		case r.Digest != c.desc.Digest:
+			missing = append(missing, fmt.Sprintf("%s: %s (the receipt speaks of %s, the registry has %s)", c.Platform, check.lack, r.Digest.Short(), c.desc.Digest.Short()))
+		}
+	}
+	return missing, nil
+}
+
+func buildKey(c child) model.Digest { return model.BuildStepKey(c.Key, c.Generation) }
+func testKey(c child) model.Digest  { return model.TestStepKey(c.desc.Digest, c.entry.TestsKey) }

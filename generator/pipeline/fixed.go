@@ -49,7 +49,7 @@ func (p *Pipeline) run(name, script string, vars ...Var) Step {
 
 func (p *Pipeline) planSteps() []Step {
 	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
-		p.run("Plan", planScript, VarScope, VarSnapshot, VarBase),
+		p.run("Plan", planScript, VarScope, VarSnapshot),
 		Step{Verb: Save, Name: "Keep the plan", Artifact: planArtifact})
 	if p.Runtime == model.RuntimeSource {
 		steps = append(steps, Step{Verb: Save, Name: "Hand on the programs", Artifact: programsArtifact})
@@ -61,7 +61,7 @@ func (p *Pipeline) planSteps() []Step {
 // programs start there.
 func (p *Pipeline) forkSteps() []Step {
 	return append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
-		p.run("Build, test and merge", forkScript, VarScope, VarSnapshot, VarBase),
+		p.run("Build, test and merge", forkScript, VarScope, VarSnapshot),
 		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, Days: 30}})
 }
 

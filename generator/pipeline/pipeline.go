@@ -129,7 +129,6 @@ const (
 	VarArch     Var = "ROOTFSGEN_ARCH"       // for example arm64
 	VarScope    Var = "ROOTFSGEN_SCOPE"      // registry scope
 	VarSnapshot Var = "ROOTFSGEN_SNAPSHOT"   // snapshot id, empty outside requests
-	VarBase     Var = "ROOTFSGEN_BASE"       // commit that a request starts from, empty outside requests
 	VarResults  Var = "ROOTFSGEN_RESULTS"    // results of the jobs before, separated by spaces
 	VarToken    Var = "ROOTFSGEN_PUSH_TOKEN" // lets git push to this repository
 )

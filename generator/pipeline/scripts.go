@@ -42,9 +42,6 @@ options=(--scope "$ROOTFSGEN_SCOPE")
 if [ -n "$ROOTFSGEN_SNAPSHOT" ]; then
   options+=(--snapshot-id "$ROOTFSGEN_SNAPSHOT")
 fi
-if [ -n "$ROOTFSGEN_BASE" ]; then
-  options+=(--from "$ROOTFSGEN_BASE")
-fi
 rootfsgen plan "${options[@]}" --format json > ` + PlanFile + `
 `
 
@@ -65,8 +62,13 @@ const manifestScript = `rootfsrun manifest --plan ` + PlanFile + `
 const promoteScript = `rootfsrun promote --plan ` + PlanFile + `
 `
 
-const forkScript = `rootfsrun services ensure
-rootfsrun run --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT" --from "$ROOTFSGEN_BASE"
+// forkScript treats the machine like a desk: it has a registry of its own.
+const forkScript = `desk=(env CI=false)
+if [ "$(id -u)" != 0 ]; then
+  desk=(sudo --preserve-env env "PATH=$PATH" CI=false)
+fi
+"${desk[@]}" rootfsrun services start
+"${desk[@]}" rootfsrun run --to HEAD --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT"
 `
 
 const resultScript = strict + `done=no

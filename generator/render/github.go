@@ -73,7 +73,6 @@ const (
 	ownRequest  = expr("${{ github.event.pull_request.head.repo.full_name == github.repository }}")
 	forkRequest = expr("${{ github.event.pull_request.head.repo.full_name != github.repository }}")
 	requestID   = expr("${{ format('pr-{0}', github.event.pull_request.number) }}")
-	requestBase = expr("${{ github.event.pull_request.base.sha }}")
 )
 
 func (g *github) request() *workflow {
@@ -87,7 +86,7 @@ func (g *github) request() *workflow {
 		Name: "rootfsgen request", On: triggers{PullRequest: true},
 		Concurrency: &concurrency{Group: "${{ format('rootfsgen-request-{0}', github.event.pull_request.number) }}", Cancel: true}, Shell: true,
 		Jobs: []ghJob{
-			g.callFleet(ownRequest, pair{"scope", model.ScopePR}, pair{"snapshot-id", requestID}, pair{"base", requestBase}),
+			g.callFleet(ownRequest, pair{"scope", model.ScopePR}, pair{"snapshot-id", requestID}),
 			fork,
 			g.result("fleet", "fork"),
 		},
@@ -124,7 +123,6 @@ func (g *github) fleet() *workflow {
 		On: triggers{Call: true, Inputs: []input{
 			{Name: "scope", Description: "Which registry scope is written: testing or pr", Type: "string", Required: true},
 			{Name: "snapshot-id", Description: "Names the images of a request, for example pr-7", Type: "string", HasDefault: true, Default: ""},
-			{Name: "base", Description: "The commit that a request starts from", Type: "string", HasDefault: true, Default: ""},
 		}},
 	}
 	plan := g.job(pipeline.Plan, "plan", "plan")

@@ -79,8 +79,6 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 			return model.ScopePR
 		case pipeline.VarSnapshot:
 			return requestID
-		case pipeline.VarBase:
-			return requestBase
 		}
 	}
 	return map[pipeline.Var]expr{
@@ -89,7 +87,6 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		pipeline.VarArch:     "${{ matrix.arch }}",
 		pipeline.VarScope:    "${{ inputs.scope }}",
 		pipeline.VarSnapshot: "${{ inputs.snapshot-id }}",
-		pipeline.VarBase:     "${{ inputs.base }}",
 		pipeline.VarResults:  "${{ join(needs.*.result, ' ') }}",
 		pipeline.VarToken:    "${{ github.token }}",
 	}[v]

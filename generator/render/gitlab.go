@@ -98,12 +98,11 @@ func (g *gitlab) rules(j *pipeline.Job, when string) []rule {
 func (g *gitlab) parent() *glFile {
 	plan := g.job(pipeline.Plan, glPlan, glStages[0])
 	for i := range plan.Rules {
-		plan.Rules[i].Variables = []pair{{string(pipeline.VarScope), model.ScopeTesting}, {string(pipeline.VarSnapshot), ""}, {string(pipeline.VarBase), ""}}
+		plan.Rules[i].Variables = []pair{{string(pipeline.VarScope), model.ScopeTesting}, {string(pipeline.VarSnapshot), ""}}
 		if plan.Rules[i].If == g.when(pipeline.Request) {
 			plan.Rules[i].Variables = []pair{
 				{string(pipeline.VarScope), model.ScopePR},
 				{string(pipeline.VarSnapshot), "mr-$CI_MERGE_REQUEST_IID"},
-				{string(pipeline.VarBase), "$CI_MERGE_REQUEST_DIFF_BASE_SHA"},
 			}
 		}
 	}

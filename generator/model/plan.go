@@ -66,6 +66,7 @@ type Plan struct {
 	Registry   string    `json:"registry"`              // "known", or "unknown" when git alone answers
 	Bootstrap  bool      `json:"bootstrap,omitempty"`   // 401 and 403 mean "missing" for a repository that was never pushed to
 	Notes      []string  `json:"notes,omitempty"`       // what a person should know, one sentence each
+	LeftOut    []string  `json:"left_out,omitempty"`    // nodes of the fleet that the request is not about, sorted
 	Entries    []Entry   `json:"entries"`               // sorted by wave, then target
 	Indexes    []Index   `json:"indexes"`               // one for each image, tag and variant, sorted
 }

@@ -24,7 +24,7 @@ type Receipt struct {
 	Key        Digest     `json:"key,omitempty"`
 	Generation int        `json:"generation"`
 	Digest     Digest     `json:"digest"`                // what the step worked on or made
-	Inputs     []Material `json:"inputs,omitempty"`      // for StepBuild: parents and bases, sorted by name
+	Inputs     []Material `json:"inputs,omitempty"`      // for StepBuild: parents and bases, sorted by name; for StepMerge: see MergeInputs
 	VersionTag string     `json:"version_tag,omitempty"` // for StepMerge: the version tag
 	UpdatedAt  string     `json:"updated_at"`            // RFC 3339, UTC
 }
@@ -101,3 +101,14 @@ func ParseContentTag(tag string) (key Digest, generation int, ok bool) {
 // IdentityTag marks an index by what it is made of, so that merging the same
 // platforms again publishes nothing new.
 func IdentityTag(identity Digest) string { return "i-" + identity.Hex() }
+
+// MergeInputs are the materials of a merge: for each platform its manifest,
+// named "linux/amd64", and the step keys of the receipts that speak for it,
+// named "build linux/amd64" and "test linux/amd64".
+func MergeInputs(p Platform, manifest, build, test Digest) []Material {
+	return []Material{
+		{Name: p.String(), Digest: manifest},
+		{Name: StepBuild + " " + p.String(), Digest: build},
+		{Name: StepTest + " " + p.String(), Digest: test},
+	}
+}

@@ -215,11 +215,7 @@ func (m *merging) receipt(out published) model.Receipt {
 		Digest: out.digest, VersionTag: out.version, UpdatedAt: m.Now().UTC().Format(time.RFC3339),
 	}
 	for _, c := range m.children {
-		r.Inputs = append(r.Inputs,
-			model.Material{Name: c.Platform.String(), Digest: c.desc.Digest},
-			model.Material{Name: model.StepBuild + " " + c.Platform.String(), Digest: buildKey(c)},
-			model.Material{Name: model.StepTest + " " + c.Platform.String(), Digest: testKey(c)},
-		)
+		r.Inputs = append(r.Inputs, model.MergeInputs(c.Platform, c.desc.Digest, buildKey(c), testKey(c))...)
 	}
 	return r
 }

@@ -1,0 +1,115 @@
+package dockerfile
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// canonical is an instruction in the form that the key holds: the name in
+// capitals, then its flags and words, each quoted. Comments, blanks
+// between words and where a line is continued do not show; the content of
+// here-documents does. An argument whose value is given has no default here:
+// the default cannot matter.
+func (i instruction) canonical(given map[string]string) string {
+	var b strings.Builder
+	b.WriteString(strings.ToUpper(i.node.Value))
+	for _, flag := range i.node.Flags {
+		word(&b, flag)
+	}
+	switch cmd := i.cmd.(type) {
+	case *instructions.EnvCommand:
+		pairs(&b, cmd.Env)
+	case *instructions.LabelCommand:
+		pairs(&b, cmd.Labels)
+	case *instructions.ArgCommand:
+		for _, arg := range cmd.Args {
+			if _, isGiven := given[arg.Key]; isGiven || arg.Value == nil {
+				word(&b, arg.Key)
+			} else {
+				word(&b, arg.Key+"="+*arg.Value)
+			}
+		}
+	case *instructions.OnbuildCommand:
+		word(&b, cmd.Expression)
+	default:
+		nodeWords(&b, i.node)
+	}
+	for _, h := range i.node.Heredocs {
+		heredoc(&b, h)
+	}
+	return b.String()
+}
+
+func canonicalFrom(s *stage) string {
+	var b strings.Builder
+	b.WriteString("FROM")
+	for _, flag := range s.node.Flags {
+		word(&b, flag)
+	}
+	word(&b, s.from.BaseName)
+	if s.from.Name != "" {
+		b.WriteString(" AS")
+		word(&b, s.from.Name)
+	}
+	return b.String()
+}
+
+func nodeWords(b *strings.Builder, node *parser.Node) {
+	if node.Attributes["json"] {
+		b.WriteString(" json")
+	}
+	for n := node.Next; n != nil; n = n.Next {
+		word(b, n.Value)
+		for _, child := range n.Children {
+			b.WriteString(" (")
+			b.WriteString(strings.ToUpper(child.Value))
+			nodeWords(b, child)
+			b.WriteString(")")
+		}
+	}
+}
+
+func pairs(b *strings.Builder, all instructions.KeyValuePairs) {
+	for _, kv := range all {
+		if strings.Contains(kv.Key, "=") {
+			b.WriteString(" " + strconv.QuoteToASCII(kv.Key))
+		} else {
+			word(b, kv.Key)
+		}
+		b.WriteString("=")
+		b.WriteString(quoted(kv.Value))
+	}
+}
+
+func heredoc(b *strings.Builder, h parser.Heredoc) {
+	b.WriteString(" <<")
+	if h.Chomp {
+		b.WriteString("-")
+	}
+	if !h.Expand {
+		b.WriteString("raw")
+	}
+	word(b, h.Name)
+	word(b, h.Content)
+}
+
+func word(b *strings.Builder, s string) {
+	b.WriteString(" ")
+	b.WriteString(quoted(s))
+}
+
+// quoted is injective and the same under every version of Go: what is not
+// ASCII is written by its number, so that no table of printable characters
+// has a say in a key. Plain words that this package does not use itself stay
+// as they are.
+func quoted(s string) string {
+	if s == "" || s == "AS" || s == "json" || strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune("\"\\'()<>", r)
+	}) {
+		return strconv.QuoteToASCII(s)
+	}
+	return s
+}

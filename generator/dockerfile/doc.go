@@ -1,0 +1,49 @@
+// Package dockerfile says what a target needs of its Dockerfile: which images
+// it is built from, which files of the build context it can read, which build
+// arguments matter, and the instructions themselves in a canonical form.
+//
+// BuildKit's own parser, instructions and shell lexer read the file. What is
+// done with them follows BuildKit's dockerfile2llb and dockerui, version
+// 0.33.1. What was found there, and what follows from it:
+//
+// Named contexts. For each image BuildKit looks for the option
+// "context:<name>::<platform>" and then "context:<name>". The name is the
+// reference as reference.FamiliarString writes it, without ":latest":
+// "docker.io/library/busybox" is looked for as "busybox", "base:latest" as
+// "base", "base:1" as "base:1". [Ref.Context] is that name; the platform is
+// added only where it is not the target's.
+//
+// Stages and named contexts share one table. The name of every stage is looked
+// up there too, reached or not, and a stage that is found is replaced as a
+// whole: with "context:base" given, "FROM base AS base" loses all its
+// instructions. So an image whose name is also that of a stage gets another
+// name, below a host that cannot exist, and the reference in the Dockerfile is
+// replaced by it ([Ref.Rewrite], model.Recipe.Rewritten). A reference can only
+// be replaced where it stands on one line of this file.
+//
+// FROM knows the stages above it by their exact names, in lower case. COPY
+// --from knows all stages, by name in any case or by number; a mount's from=
+// knows them by name only. A stage that stands further down is an error when it
+// is used.
+//
+// Variables. COPY --from and a mount's from= have none. FROM sees the global
+// arguments only. A stage that begins with another inherits its ARGs as well as
+// its ENVs; an image gives only its ENVs. A build argument that is given
+// replaces the default of every ARG of its name, global or not, and replaces
+// BUILDPLATFORM and its kin: those are given the target's platform, so that the
+// machine that builds does not matter.
+//
+// Reads. The sources of COPY and ADD are matched by path.Match, one component
+// at a time; "**" has a meaning only with --parents. A pattern that matches
+// nothing is no error for BuildKit, a path that does not exist is. --exclude is
+// matched below the folder that is copied, never against the source itself, and
+// knows no variables. Links on the way to a source are followed, with the
+// context as the root of absolute ones; links inside a folder are copied as
+// links. BuildKit takes "../x" for "x"; here it is an error.
+//
+// The ignore file is <Dockerfile>.dockerignore beside the Dockerfile, or else
+// .dockerignore in the context. Select has applied it, so the builder must be
+// given none: where "COPY ." reads .dockerignore itself, BuildKit would apply
+// it, though <Dockerfile>.dockerignore takes its place. Giving the builder a
+// <Dockerfile>.dockerignore that holds only a comment prevents that.
+package dockerfile

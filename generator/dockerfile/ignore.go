@@ -1,0 +1,69 @@
+package dockerfile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// IgnoreFile is the path, from the root of the tree, of the file that says
+// what is left out of a build context: <Dockerfile>.dockerignore, or else
+// .dockerignore in the context. It is empty when there is neither.
+func IgnoreFile(tree model.Tree, dockerfile, dir string) string {
+	for _, p := range []string{dockerfile + ".dockerignore", path.Join(dir, ".dockerignore")} {
+		if _, found := tree.Lookup(p); found {
+			return p
+		}
+	}
+	return ""
+}
+
+// ignore is the effect of an ignore file; nil leaves nothing out.
+type ignore struct {
+	file    string
+	matcher *patternmatcher.PatternMatcher
+}
+
+// readIgnore reads the ignore file of a context.
+func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error {
+	file := IgnoreFile(s.tree, dockerfile, dir)
+	if file == "" {
+		return nil
+	}
+	data, err := s.tree.Read(ctx, file)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(data))
+	if err == nil {
+		var matcher *patternmatcher.PatternMatcher
+		if matcher, err = patternmatcher.New(patterns); err == nil {
+			// A pattern is compiled when it is first used, so use it.
+			_, err = matcher.MatchesOrParentMatches("a/b")
+		}
+		s.ignore = &ignore{file: file, matcher: matcher}
+	}
+	if err != nil {
+		s.ignore = nil
+		s.list.Errorf(RuleIgnore, diag.Pos{File: file}, "", "%s", message(err))
+	}
+	return nil
+}
+
+// excludes tells whether a file or folder of the context is left out. A
+// pattern that cannot be used has been reported already, and leaves nothing
+// out.
+func (i *ignore) excludes(rel string) bool {
+	if i == nil {
+		return false
+	}
+	matched, err := i.matcher.MatchesOrParentMatches(rel)
+	return err == nil && matched
+}

@@ -1,0 +1,200 @@
+package dockerfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+)
+
+// The rules of this package's diagnostics.
+const (
+	RuleSyntax   = "dockerfile-syntax"   // BuildKit's parser refuses it
+	RuleStage    = "dockerfile-stage"    // a stage that is not there, or is there too late
+	RuleArgument = "dockerfile-argument" // a FROM whose argument has no value
+	RuleRef      = "dockerfile-ref"      // a reference that no image can have
+	RuleRemote   = "dockerfile-remote"   // an ADD of something that can change by itself
+	RuleSource   = "context-source"      // a COPY source that is not there
+	RuleOutside  = "context-outside"     // a path or link that leaves the context
+	RuleSubmod   = "context-submodule"   // a path inside a submodule
+	RuleIgnore   = "dockerignore"        // a pattern that does not parse
+)
+
+// File is a Dockerfile as BuildKit's parser reads it. It may be resolved by
+// several goroutines.
+type File struct {
+	path string
+	*content
+}
+
+// content is what does not depend on where the file lies.
+type content struct {
+	mu        sync.Mutex // BuildKit expands a RUN's mounts in place
+	lines     []string   // with their ends cut off
+	escape    rune
+	syntax    string
+	syntaxPos diag.Pos // without File
+	meta      []instruction
+	stages    []stage
+}
+
+// instruction is one line of a Dockerfile, continued or not.
+type instruction struct {
+	node    *parser.Node
+	cmd     instructions.Command
+	trigger bool // of the base's ONBUILD: it stands in no line of this file
+}
+
+// stage is what one FROM begins.
+type stage struct {
+	node *parser.Node
+	from instructions.Stage
+	body []instruction
+}
+
+// Parse reads a Dockerfile. path is where it lies in the tree, for positions.
+// The diagnostics are all of its mistakes as far as BuildKit's parser can go
+// on after one; File is nil when there are errors.
+func Parse(path string, data []byte) (*File, diag.List) {
+	c := &content{}
+	for line := range bytes.SplitSeq(data, []byte("\n")) {
+		c.lines = append(c.lines, string(bytes.TrimSuffix(line, []byte("\r"))))
+	}
+	f := &File{path: path, content: c}
+	var list diag.List
+	if syntax, _, at, found := parser.DetectSyntax(data); found {
+		c.syntax = syntax
+		c.syntaxPos = diag.Pos{Line: at[0].Start.Line}
+	}
+	result, err := parseTree(data)
+	if err != nil {
+		list.Errorf(RuleSyntax, f.errorPos(err), "", "%s", message(err))
+		return nil, list
+	}
+	c.escape = result.EscapeToken
+	for _, node := range result.AST.Children {
+		f.add(node, &list)
+	}
+	if len(c.stages) == 0 && !list.HasErrors() {
+		list.Errorf(RuleSyntax, diag.Pos{File: path}, "begin with FROM, for example FROM scratch", "no stage to build")
+	}
+	if list.HasErrors() {
+		return nil, list
+	}
+	return f, list
+}
+
+// At is the same file at another path: a blob that lies in several places
+// needs to be parsed once only.
+func (f *File) At(path string) *File { return &File{path: path, content: f.content} }
+
+// Syntax is the reference of "# syntax=" and where it stands; empty when the
+// builder's own frontend is to be used.
+func (f *File) Syntax() (ref string, pos diag.Pos) {
+	pos = f.syntaxPos
+	pos.File = f.path
+	return f.syntax, pos
+}
+
+// parseTree turns a panic of the parser, which reads what strangers wrote,
+// into an error.
+func parseTree(data []byte) (result *parser.Result, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("BuildKit's parser cannot read this file: %v", r)
+		}
+	}()
+	return parser.Parse(bytes.NewReader(data))
+}
+
+func (f *File) add(node *parser.Node, list *diag.List) {
+	parsed, err := parseInstruction(node)
+	if err != nil {
+		list.Errorf(RuleSyntax, f.pos(node), suggestion(err), "%s", message(err))
+		return
+	}
+	switch cmd := parsed.(type) {
+	case *instructions.Stage:
+		if name := cmd.Name; name == "scratch" || name == "context" {
+			list.Errorf(RuleStage, f.pos(node), "choose another name", "%q cannot name a stage", name)
+		}
+		f.stages = append(f.stages, stage{node: node, from: *cmd})
+	case *instructions.ArgCommand:
+		f.append(instruction{node: node, cmd: cmd})
+	case instructions.Command:
+		if len(f.stages) == 0 {
+			list.Errorf(RuleSyntax, f.pos(node), "only ARG may stand before the first FROM", "%s before the first FROM", strings.ToUpper(node.Value))
+			return
+		}
+		f.append(instruction{node: node, cmd: cmd})
+	}
+}
+
+func (f *File) append(i instruction) {
+	if len(f.stages) == 0 {
+		f.meta = append(f.meta, i)
+		return
+	}
+	s := &f.stages[len(f.stages)-1]
+	s.body = append(s.body, i)
+}
+
+func parseInstruction(node *parser.Node) (parsed any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("BuildKit's parser cannot read this instruction: %v", r)
+		}
+	}()
+	return instructions.ParseInstruction(node)
+}
+
+// pos is where an instruction begins.
+func (f *File) pos(node *parser.Node) diag.Pos {
+	p := diag.Pos{File: f.path, Line: node.StartLine, Col: 1}
+	if line := f.line(node.StartLine); line != "" {
+		p.Col = len(line) - len(strings.TrimLeft(line, " \t\v\f\r")) + 1
+		p.EndCol = p.Col + len(node.Value)
+	}
+	return p
+}
+
+// line is one source line, counted from 1; empty when there is none.
+func (f *File) line(n int) string {
+	if n < 1 || n > len(f.lines) {
+		return ""
+	}
+	return f.lines[n-1]
+}
+
+func (f *File) errorPos(err error) diag.Pos {
+	p := diag.Pos{File: f.path}
+	var at *parser.LocationError
+	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
+		p.Line = min(max(at.Locations[0][0].Start.Line, 1), len(f.lines))
+		p.Col = 1
+	}
+	return p
+}
+
+// message is an error of BuildKit's on one line, without its suggestion.
+func message(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	if before, _, found := strings.Cut(first, " (did you mean "); found {
+		return before
+	}
+	return first
+}
+
+// suggestion is the "did you mean" of an error of BuildKit's.
+func suggestion(err error) string {
+	if _, after, found := strings.Cut(err.Error(), " (did you mean "); found {
+		return "did you mean " + strings.TrimSuffix(strings.TrimSpace(after), "?)") + "?"
+	}
+	return ""
+}

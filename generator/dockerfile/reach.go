@@ -1,0 +1,145 @@
+package dockerfile
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+)
+
+// scratch is the empty image.
+const scratch = "scratch"
+
+// dependency is a stage or an image that an instruction takes files from.
+type dependency struct {
+	stage int    // -1 for an image
+	image string // of an image; empty for none
+}
+
+// reach marks the stages that stage i needs, itself among them.
+func (r *resolver) reach(i int) {
+	s := r.stages[i]
+	if s.reached {
+		return
+	}
+	s.reached = true
+	if s.parent >= 0 {
+		r.reach(s.parent)
+	}
+	r.inherit(s)
+	s.body = append(r.triggers(s), s.stage.body...)
+	for _, in := range s.body {
+		deps := r.dependencies(i, in)
+		s.deps = append(s.deps, deps)
+		for _, d := range deps {
+			if d.stage >= 0 {
+				r.reach(d.stage)
+			}
+		}
+	}
+}
+
+// inherit finds what the stage's base gives to it.
+func (r *resolver) inherit(s *resolvedStage) {
+	switch {
+	case s.parent >= 0:
+		for _, in := range r.stages[s.parent].stage.body {
+			if cmd, isTrigger := in.cmd.(*instructions.OnbuildCommand); isTrigger {
+				s.onBuild = append(s.onBuild, cmd.Expression)
+			}
+		}
+	case s.base == scratch || s.base == "":
+		s.configKnown = true
+	case r.o.BaseConfig != nil:
+		ref := Ref{Name: s.base, Platform: s.platform, Kind: RefFrom, Pos: r.file.fromPos(s.stage)}
+		s.config, s.configKnown = r.o.BaseConfig(ref)
+		s.onBuild = s.config.OnBuild
+	}
+}
+
+// triggers are the ONBUILD instructions of the stage's base. One that cannot
+// be parsed may read anything.
+func (r *resolver) triggers(s *resolvedStage) []instruction {
+	var out []instruction
+	for _, expression := range s.onBuild {
+		result, err := parseTree([]byte(expression))
+		if err != nil || len(result.AST.Children) != 1 {
+			r.out.Whole = true
+			continue
+		}
+		node := result.AST.Children[0]
+		parsed, err := parseInstruction(node)
+		cmd, isCommand := parsed.(instructions.Command)
+		if err != nil || !isCommand {
+			r.out.Whole = true
+			continue
+		}
+		node.StartLine, node.EndLine = s.node.StartLine, s.node.EndLine
+		out = append(out, instruction{node: node, cmd: cmd, trigger: true})
+	}
+	return out
+}
+
+// dependencies are what an instruction of stage i takes files from, by
+// COPY --from or by its mounts, in their order.
+func (r *resolver) dependencies(i int, in instruction) []dependency {
+	pos := r.file.pos(in.node)
+	switch cmd := in.cmd.(type) {
+	case *instructions.CopyCommand:
+		if cmd.From == "" {
+			return nil
+		}
+		if strings.Contains(cmd.From, "$") {
+			r.list.Errorf(RuleRef, pos, "name the image in a stage of its own: FROM "+cmd.From+" AS name", "COPY --from cannot have variables")
+			return nil
+		}
+		if n, err := strconv.Atoi(cmd.From); err == nil {
+			return []dependency{r.byIndex(i, n, pos)}
+		}
+		return []dependency{r.byName(i, cmd.From, pos)}
+	case *instructions.RunCommand:
+		var out []dependency
+		for _, m := range r.file.mounts(cmd) {
+			d := dependency{stage: -1}
+			if m.From != "" {
+				d = r.byName(i, m.From, pos)
+			}
+			out = append(out, d)
+		}
+		return out
+	}
+	return nil
+}
+
+func (r *resolver) byIndex(i, n int, pos diag.Pos) dependency {
+	switch {
+	case n < 0 || n >= len(r.stages):
+		r.late(pos, "there is no stage "+strconv.Itoa(n))
+	case n >= i:
+		r.late(pos, "stage "+strconv.Itoa(n)+" is not built before this one")
+	default:
+		return dependency{stage: n}
+	}
+	return dependency{stage: -1}
+}
+
+// byName is a stage or, where none has the name, an image.
+func (r *resolver) byName(i int, name string, pos diag.Pos) dependency {
+	n, found := r.names[strings.ToLower(name)]
+	switch {
+	case !found && name == scratch:
+		return dependency{stage: -1}
+	case !found:
+		return dependency{stage: -1, image: name}
+	case n >= i:
+		r.late(pos, "stage "+strconv.Quote(name)+" is not built before this one")
+		return dependency{stage: -1}
+	}
+	return dependency{stage: n}
+}
+
+func (r *resolver) late(pos diag.Pos, message string) {
+	r.list.Errorf(RuleStage, pos, "files come from stages further up, or from images", "%s", message)
+}

@@ -1,0 +1,302 @@
+package dockerfile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Selection is what Select is asked for.
+type Selection struct {
+	Context    string                 // folder from the root of the tree; "." is the whole repository
+	Dockerfile string                 // path from the root of the tree: the ignore file may lie beside it
+	Reads      []Read                 //
+	Whole      bool                   // everything that is not ignored
+	Ignored    func(path string) bool // whether git ignores a path from the root of the tree; nil: not known
+}
+
+// Select picks the files of a build context that the reads can reach, after
+// its ignore file has been applied. Paths are relative to the context, and
+// sorted. The error is one of reading the tree; everything that people can
+// repair is in the list.
+func Select(ctx context.Context, tree model.Tree, sel Selection) ([]model.TreeEntry, diag.List, error) {
+	s := &selector{tree: tree, ignored: sel.Ignored, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}
+	if sel.Context != "." && sel.Context != "" {
+		s.prefix = path.Clean(sel.Context) + "/"
+	}
+	s.entries = under(tree.Entries(), s.prefix)
+	if err := s.readIgnore(ctx, sel.Dockerfile, sel.Context); err != nil {
+		return nil, nil, err
+	}
+	reads := sel.Reads
+	if sel.Whole {
+		reads = append(slices.Clip(reads), Read{Source: ".", By: "the build", Pos: diag.Pos{File: sel.Dockerfile}})
+	}
+	for _, read := range reads {
+		if err := s.read(ctx, read); err != nil {
+			return nil, nil, err
+		}
+	}
+	out := make([]model.TreeEntry, 0, len(s.picked))
+	for _, e := range s.picked {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b model.TreeEntry) int { return cmp.Compare(a.Path, b.Path) })
+	return out, s.list.Sorted(), nil
+}
+
+// selector is the state of one Select. Its paths are relative to the context.
+type selector struct {
+	tree    model.Tree
+	prefix  string            // the context, with a slash at its end; empty for the whole repository
+	entries []model.TreeEntry // of the context, with their full paths
+	ignore  *ignore
+	ignored func(string) bool
+	picked  map[string]model.TreeEntry
+	entered map[string]bool // links that were followed
+	list    diag.List
+}
+
+// filter leaves out what an instruction's own patterns leave out, below the
+// folder that it copies.
+type filter struct {
+	include, exclude *patternmatcher.PatternMatcher
+}
+
+func (f filter) keeps(rel string) bool {
+	if f.include != nil {
+		if matched, err := f.include.MatchesOrParentMatches(rel); err != nil || !matched {
+			return false
+		}
+	}
+	if f.exclude != nil {
+		if matched, err := f.exclude.MatchesOrParentMatches(rel); err == nil && matched {
+			return false
+		}
+	}
+	return true
+}
+
+func newFilter(read Read) (f filter, err error) {
+	if len(read.Exclude) > 0 {
+		if f.exclude, err = patternmatcher.New(read.Exclude); err == nil {
+			_, err = f.exclude.MatchesOrParentMatches("a/b")
+		}
+	}
+	if err == nil && read.Include != "" && read.Include != "." {
+		if f.include, err = patternmatcher.New([]string{read.Include}); err == nil {
+			_, err = f.include.MatchesOrParentMatches("a/b")
+		}
+	}
+	return f, err
+}
+
+// read picks what one instruction reads.
+func (s *selector) read(ctx context.Context, read Read) error {
+	f, err := newFilter(read)
+	if err != nil {
+		s.list.Errorf(RuleSource, read.Pos, "", "%s has a pattern that does not parse: %s", read.By, message(err))
+		return nil
+	}
+	literal, wild := splitWildcards(read.Source)
+	found := false
+	if wild == "" {
+		found, err = s.source(ctx, read, f, literal)
+	} else {
+		found, err = s.wildcard(ctx, read, f, literal, wild)
+	}
+	if err != nil || found {
+		return err
+	}
+	s.missing(read)
+	return nil
+}
+
+// source picks one path; false when there is nothing to pick.
+func (s *selector) source(ctx context.Context, read Read, f filter, rel string) (bool, error) {
+	rel, ok, err := s.follow(ctx, read, rel)
+	if err != nil || !ok {
+		return false, err
+	}
+	if e, isFile := s.lookup(rel); isFile {
+		if f.include != nil {
+			return false, nil
+		}
+		return s.pick(ctx, read, rel, e)
+	}
+	return s.folder(ctx, read, f, rel)
+}
+
+// folder picks what lies below a folder of the context.
+func (s *selector) folder(ctx context.Context, read Read, f filter, rel string) (bool, error) {
+	prefix := s.prefix
+	if rel != "." {
+		prefix += rel + "/"
+	}
+	found := false
+	for _, e := range under(s.entries, prefix) {
+		if !f.keeps(e.Path[len(prefix):]) {
+			found = found || f.include == nil
+			continue
+		}
+		picked, err := s.pick(ctx, read, e.Path[len(s.prefix):], e)
+		if err != nil {
+			return false, err
+		}
+		found = found || picked
+	}
+	// An empty context can be copied as a whole: there is nothing in it.
+	return found || rel == "." && f.include == nil, nil
+}
+
+// wildcard picks what matches a pattern, component by component as BuildKit
+// does: no pattern reaches into a folder, and none goes through a link.
+func (s *selector) wildcard(ctx context.Context, read Read, f filter, literal, wild string) (bool, error) {
+	dir, ok, err := s.follow(ctx, read, literal)
+	if err != nil || !ok {
+		return false, err
+	}
+	matches := []string{dir}
+	for pattern := range strings.SplitSeq(wild, "/") {
+		var next []string
+		for _, m := range matches {
+			for _, name := range s.children(m) {
+				matched, err := path.Match(pattern, name)
+				if err != nil {
+					s.list.Errorf(RuleSource, read.Pos, "", "%s has a pattern that does not parse: %q", read.By, read.Source)
+					return true, nil
+				}
+				if matched {
+					next = append(next, path.Join(m, name))
+				}
+			}
+		}
+		matches = next
+	}
+	found := false
+	for _, m := range matches {
+		picked, err := s.source(ctx, read, f, m)
+		if err != nil {
+			return false, err
+		}
+		found = found || picked
+	}
+	return found, nil
+}
+
+// pick adds a file, and what it points to if it is a link; false when the
+// ignore file leaves it out.
+func (s *selector) pick(ctx context.Context, read Read, rel string, e model.TreeEntry) (bool, error) {
+	if s.ignore.excludes(rel) {
+		return false, nil
+	}
+	if _, done := s.picked[rel]; done {
+		return true, nil
+	}
+	if e.Mode == model.ModeGitlink {
+		s.list.Errorf(RuleSubmod, read.Pos, "its files are not in this repository: copy them into it, or exclude the submodule in .dockerignore",
+			"%s reads %q, which is a submodule", read.By, e.Path)
+		return true, nil
+	}
+	e.Path = rel
+	s.picked[rel] = e
+	if e.Mode == model.ModeSymlink {
+		return true, s.linked(ctx, read, rel)
+	}
+	return true, nil
+}
+
+// lookup finds a file of the context.
+func (s *selector) lookup(rel string) (model.TreeEntry, bool) {
+	if rel == "." {
+		return model.TreeEntry{}, false
+	}
+	return s.tree.Lookup(s.prefix + rel)
+}
+
+// isFolder tells whether anything lies below a path of the context.
+func (s *selector) isFolder(rel string) bool {
+	return rel == "." || len(under(s.entries, s.prefix+rel+"/")) > 0
+}
+
+// children are the names in a folder of the context, sorted.
+func (s *selector) children(rel string) []string {
+	prefix := s.prefix
+	if rel != "." {
+		prefix += rel + "/"
+	}
+	var out []string
+	rest := under(s.entries, prefix)
+	for len(rest) > 0 {
+		name, _, isDir := strings.Cut(rest[0].Path[len(prefix):], "/")
+		out = append(out, name)
+		n := 1
+		if isDir {
+			n = len(under(rest, prefix+name+"/"))
+		}
+		rest = rest[n:]
+	}
+	slices.Sort(out)
+	return out
+}
+
+// under is the part of sorted entries that begins with prefix.
+func under(entries []model.TreeEntry, prefix string) []model.TreeEntry {
+	if prefix == "" {
+		return entries
+	}
+	begin, _ := slices.BinarySearchFunc(entries, prefix, func(e model.TreeEntry, p string) int { return strings.Compare(e.Path, p) })
+	rest := entries[begin:]
+	end, _ := slices.BinarySearchFunc(rest, prefix, func(e model.TreeEntry, p string) int {
+		if strings.HasPrefix(e.Path, p) {
+			return -1
+		}
+		return 1
+	})
+	return rest[:end]
+}
+
+// splitWildcards cuts a clean path before its first component that has a
+// wildcard.
+func splitWildcards(p string) (literal, wild string) {
+	parts := strings.Split(p, "/")
+	for i, part := range parts {
+		if hasWildcard(part) {
+			return path.Join(".", strings.Join(parts[:i], "/")), strings.Join(parts[i:], "/")
+		}
+	}
+	return p, ""
+}
+
+func hasWildcard(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '*', '?', '[':
+			return true
+		case '\\':
+			i++
+		}
+	}
+	return false
+}
+
+// problem says where a read is, for errors of the tree.
+func problem(read Read, err error) error {
+	return fmt.Errorf("reading what %s at %s needs: %w", read.By, read.Pos, err)
+}
+
+// Below lists the files below a folder of the tree, from its root.
+func Below(tree model.Tree, dir string) []model.TreeEntry {
+	if dir = path.Clean(dir); dir == "." {
+		return tree.Entries()
+	}
+	return under(tree.Entries(), dir+"/")
+}

@@ -1,0 +1,156 @@
+package dockerfile
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// source is what a COPY or an ADD takes files from.
+type source struct {
+	paths    []string
+	exclude  []string
+	parents  bool
+	remote   bool // URLs and git references are allowed
+	checksum string
+}
+
+// copied notes what a COPY or ADD reads from the build context.
+func (r *resolver) copied(s *resolvedStage, in instruction, src source) {
+	for _, written := range src.paths {
+		pos := r.file.wordPos(in.node, written)
+		x := s.env.expand(written, r.file.escape, false)
+		if x.err != nil {
+			r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
+			continue
+		}
+		if git, isRemote := remote(x.text); isRemote {
+			r.remote(s, in, src, git, x, pos)
+			continue
+		}
+		if len(x.unknown) > 0 {
+			r.out.Whole = true
+			continue
+		}
+		read := Read{Source: x.text, Exclude: src.exclude, Pos: pos}
+		if src.parents {
+			read.Source, read.Include = "/", x.text
+			if before, after, found := strings.Cut(x.text, "/./"); found {
+				read.Source, read.Include = before, after
+			}
+		}
+		r.read(in, read)
+	}
+}
+
+// read notes one path in the build context.
+func (r *resolver) read(in instruction, read Read) {
+	read.By = strings.ToUpper(in.node.Value)
+	if in.trigger {
+		read.By = "ONBUILD " + read.By
+	}
+	for _, p := range []*string{&read.Source, &read.Include} {
+		if p == &read.Include && *p == "" {
+			continue
+		}
+		clean, outside := cleanSource(*p)
+		if outside {
+			r.list.Errorf(RuleOutside, read.Pos, "copy it into the context, or choose a larger context: in image.yaml", "%s reads %q, which lies outside the build context", read.By, *p)
+			return
+		}
+		*p = clean
+	}
+	r.out.Reads = append(r.out.Reads, read)
+}
+
+// remote tells whether a source is a URL or a git repository; git is nil for
+// a URL.
+func remote(s string) (git *dfgitutil.GitRef, isRemote bool) {
+	if ref, _, err := dfgitutil.ParseGitRef(s); err == nil && !ref.IndistinguishableFromLocal {
+		return ref, true
+	}
+	return nil, strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
+}
+
+var commitID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// remote reports a source that can change though nothing in the repository
+// does.
+func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfgitutil.GitRef, x expansion, pos diag.Pos) {
+	if !src.remote {
+		r.list.Errorf(RuleRemote, pos, "write ADD", "COPY cannot read %q", x.text)
+		return
+	}
+	sum := s.env.expand(src.checksum, r.file.escape, false)
+	pinned := sum.text != "" && len(sum.unknown) == 0
+	hint := "write ADD --checksum=sha256:... " + x.text
+	if git != nil {
+		pinned = pinned && commitID.MatchString(sum.text) || commitID.MatchString(git.Ref) || commitID.MatchString(git.Checksum)
+		hint = "name the full commit: #<40 hexadecimal digits>, or --checksum=<commit>"
+	}
+	if pinned {
+		return
+	}
+	add := r.list.Warnf
+	if r.o.CI {
+		add = r.list.Errorf
+	}
+	add(RuleRemote, pos, hint, "%q can change without a commit: the plan would not see it", x.text)
+}
+
+// aliasHost is where images are said to lie that must not be taken for a
+// stage. No such host can exist.
+const aliasHost = "rootfsgen.invalid/"
+
+// ref notes an image. written is how the file has it, where ref.Pos is.
+func (r *resolver) ref(ref Ref, written string) {
+	if !r.name(&ref) {
+		return
+	}
+	if ref.Rewrite != nil {
+		if _, found := r.file.at(ref.Pos, written); found {
+			ref.Rewrite.Line, ref.Rewrite.Col, ref.Rewrite.Old = ref.Pos.Line, ref.Pos.Col, written
+		}
+	}
+	r.out.Refs = append(r.out.Refs, ref)
+}
+
+// refOfTrigger notes an image that the base's ONBUILD names. It stands in
+// another image's configuration, so it cannot be rewritten.
+func (r *resolver) refOfTrigger(ref Ref) {
+	if r.name(&ref) {
+		r.out.Refs = append(r.out.Refs, ref)
+	}
+}
+
+// name fills in how BuildKit looks a reference up.
+func (r *resolver) name(ref *Ref) bool {
+	named, err := reference.ParseNormalizedNamed(ref.Name)
+	if err != nil {
+		r.list.Errorf(RuleRef, ref.Pos, "", "%q cannot name an image: %s", ref.Name, message(err))
+		return false
+	}
+	ref.Context = strings.TrimSuffix(reference.FamiliarString(named), ":latest")
+	if _, isStage := r.names[ref.Context]; isStage {
+		ref.Context = aliasHost + ref.Context
+		ref.Rewrite = &model.Rewrite{New: ref.Context}
+	}
+	if ref.Platform != r.o.Platform.String() {
+		ref.Context += "::" + ref.Platform
+	}
+	return true
+}
+
+// at tells whether text stands at a position.
+func (f *File) at(pos diag.Pos, text string) (string, bool) {
+	line := f.line(pos.Line)
+	if text == "" || pos.Col < 1 || pos.Col > len(line) {
+		return "", false
+	}
+	return text, strings.HasPrefix(line[pos.Col-1:], text)
+}

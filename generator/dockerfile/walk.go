@@ -1,0 +1,285 @@
+package dockerfile
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+)
+
+// walk goes through the stages that are reached, in the order of the file.
+func (r *resolver) walk() {
+	if r.file.escape != '\\' {
+		r.out.Instructions = append(r.out.Instructions, "# escape="+quoted(string(r.file.escape)))
+	}
+	body := &Resolved{}
+	for _, s := range r.stages {
+		if !s.reached {
+			continue
+		}
+		r.from(s)
+		s.env = r.beginning(s)
+		body.Instructions = append(body.Instructions, canonicalFrom(s.stage))
+		for j, in := range s.body {
+			if !in.trigger {
+				body.Instructions = append(body.Instructions, in.canonical(r.given))
+			}
+			r.instruction(s, in, s.deps[j])
+		}
+	}
+	r.out.Instructions = append(r.out.Instructions, r.metaInstructions()...)
+	r.out.Instructions = append(r.out.Instructions, body.Instructions...)
+}
+
+// from notes the image that a stage begins with.
+func (r *resolver) from(s *resolvedStage) {
+	pos := r.file.fromPos(s.stage)
+	for _, name := range s.used {
+		r.needed[name] = true
+	}
+	if r.unresolved(s.stage, pos) || s.parent >= 0 || s.base == scratch {
+		return
+	}
+	r.ref(Ref{Name: s.base, Platform: s.platform, Kind: RefFrom, Pos: pos}, s.from.BaseName)
+}
+
+// beginning is the environment before a stage's first instruction.
+func (r *resolver) beginning(s *resolvedStage) *environment {
+	if s.parent >= 0 {
+		return r.stages[s.parent].env.clone()
+	}
+	e := newEnvironment()
+	e.open = !s.configKnown
+	e.setAll(s.config.Env)
+	return e
+}
+
+// instruction notes what one instruction reads and sets.
+func (r *resolver) instruction(s *resolvedStage, in instruction, deps []dependency) {
+	pos := r.file.pos(in.node)
+	switch cmd := in.cmd.(type) {
+	case *instructions.ArgCommand:
+		for _, arg := range cmd.Args {
+			r.arg(s, arg, pos)
+		}
+	case *instructions.EnvCommand:
+		r.setEnv(s, cmd, pos)
+	case *instructions.CopyCommand:
+		if cmd.From == "" {
+			r.copied(s, in, source{paths: cmd.SourcePaths, exclude: cmd.ExcludePatterns, parents: cmd.Parents})
+		}
+		r.images(in, RefCopy, deps)
+	case *instructions.AddCommand:
+		r.copied(s, in, source{paths: cmd.SourcePaths, exclude: cmd.ExcludePatterns, remote: true, checksum: cmd.Checksum})
+	case *instructions.RunCommand:
+		r.run(s, in, cmd, pos)
+		r.images(in, RefMount, deps)
+	}
+}
+
+// images notes the images among an instruction's dependencies.
+func (r *resolver) images(in instruction, kind string, deps []dependency) {
+	for _, d := range deps {
+		if d.image == "" {
+			continue
+		}
+		ref := Ref{Name: d.image, Platform: r.o.Platform.String(), Kind: kind, Pos: r.file.pos(in.node)}
+		if in.trigger {
+			r.refOfTrigger(ref)
+			continue
+		}
+		if at, found := r.file.find(in.node, "from="+d.image); found {
+			at.Col += len("from=")
+			ref.Pos = at
+		}
+		r.ref(ref, d.image)
+	}
+}
+
+// arg does what BuildKit does with an ARG inside a stage.
+func (r *resolver) arg(s *resolvedStage, arg instructions.KeyValuePairOptional, pos diag.Pos) {
+	if value, found := r.given[arg.Key]; found {
+		r.out.Args[arg.Key] = value
+		s.env.set(arg.Key, value)
+		return
+	}
+	if arg.Value != nil {
+		x := s.env.expand(*arg.Value, r.file.escape, false)
+		if x.err != nil {
+			r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
+		}
+		s.env.vars[arg.Key] = variable{value: x.text, unknown: len(x.unknown) > 0}
+		return
+	}
+	if v, found := r.global.vars[arg.Key]; found {
+		r.needed[arg.Key] = true
+		s.env.vars[arg.Key] = v
+	}
+}
+
+func (r *resolver) setEnv(s *resolvedStage, cmd *instructions.EnvCommand, pos diag.Pos) {
+	// All values of one ENV are expanded before the first is set.
+	set := map[string]variable{}
+	for _, kv := range cmd.Env {
+		key := s.env.expand(kv.Key, r.file.escape, false)
+		value := s.env.expand(kv.Value, r.file.escape, false)
+		for _, x := range []expansion{key, value} {
+			if x.err != nil {
+				r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
+			}
+		}
+		set[key.text] = variable{value: value.text, unknown: len(value.unknown) > 0}
+	}
+	maps.Copy(s.env.vars, set)
+	maps.Copy(s.env.image, set)
+}
+
+// run notes what a RUN's mounts read from the build context.
+func (r *resolver) run(s *resolvedStage, in instruction, cmd *instructions.RunCommand, pos diag.Pos) {
+	unknown := false
+	mounts, err := r.file.expandedMounts(cmd, func(word string) (string, error) {
+		x := s.env.expand(word, r.file.escape, false)
+		unknown = unknown || len(x.unknown) > 0
+		return x.text, x.err
+	})
+	if err != nil {
+		if unknown {
+			r.out.Whole = true
+			return
+		}
+		r.list.Errorf(RuleSyntax, pos, suggestion(err), "%s", message(err))
+		return
+	}
+	for _, m := range mounts {
+		if m.From != "" || m.Type != instructions.MountTypeBind && !unknown {
+			continue
+		}
+		if unknown {
+			r.out.Whole = true
+			return
+		}
+		r.read(in, Read{Source: m.Source, Pos: r.file.wordPos(in.node, m.Source)})
+	}
+}
+
+// metaInstructions are the global arguments that matter, in the order of the
+// file: those that the stages reached use, and those that their defaults use.
+func (r *resolver) metaInstructions() []string {
+	// BuildKit's frontend reads this one by itself.
+	r.needed["SOURCE_DATE_EPOCH"] = true
+	var out []string
+	for _, i := range slices.Backward(r.file.meta) {
+		cmd, isArg := i.cmd.(*instructions.ArgCommand)
+		if !isArg {
+			continue
+		}
+		matters := false
+		for _, arg := range cmd.Args {
+			if !r.needed[arg.Key] {
+				continue
+			}
+			matters = true
+			value, isGiven := r.given[arg.Key]
+			switch {
+			case isGiven:
+				r.out.Args[arg.Key] = value
+			case arg.Value != nil:
+				for _, name := range r.global.expand(*arg.Value, r.file.escape, false).used {
+					r.needed[name] = true
+				}
+			}
+		}
+		if matters {
+			out = append(out, i.canonical(r.given))
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// finish fills in what is about the target as a whole.
+func (r *resolver) finish(target int) {
+	s := r.stages[target]
+	r.out.Config.Env, r.out.ConfigKnown = s.env.config()
+	for _, in := range s.stage.body {
+		if cmd, isTrigger := in.cmd.(*instructions.OnbuildCommand); isTrigger {
+			r.out.Config.OnBuild = append(r.out.Config.OnBuild, cmd.Expression)
+		}
+	}
+	platform := predefined(r.o.Platform, r.stageName())
+	for name, value := range platform {
+		if _, isGiven := r.given[name]; !isGiven && r.needed[name] && strings.HasPrefix(name, "BUILD") {
+			r.out.Args[name] = value
+		}
+	}
+	declared := r.file.declared()
+	for name, value := range r.o.Args {
+		_, isPredefined := platform[name]
+		switch {
+		case special(name) || isPredefined:
+			r.out.Args[name] = value
+		case !declared[name]:
+			r.out.Undeclared = append(r.out.Undeclared, name)
+		}
+	}
+	slices.Sort(r.out.Undeclared)
+}
+
+// special tells whether BuildKit looks at an argument that nothing declares.
+func special(name string) bool {
+	switch strings.ToLower(name) {
+	case "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy", "source_date_epoch":
+		return true
+	}
+	return strings.HasPrefix(name, "BUILDKIT_")
+}
+
+// declared are the names of all arguments in the file.
+func (f *File) declared() map[string]bool {
+	out := map[string]bool{}
+	add := func(all []instruction) {
+		for _, i := range all {
+			if cmd, isArg := i.cmd.(*instructions.ArgCommand); isArg {
+				for _, arg := range cmd.Args {
+					out[arg.Key] = true
+				}
+			}
+		}
+	}
+	add(f.meta)
+	for _, s := range f.stages {
+		add(s.body)
+	}
+	return out
+}
+
+// mounts are a RUN's mounts with their variables as they are written.
+func (f *File) mounts(cmd *instructions.RunCommand) []*instructions.Mount {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return instructions.GetMounts(cmd)
+}
+
+// expandedMounts are a RUN's mounts with their variables expanded.
+func (f *File) expandedMounts(cmd *instructions.RunCommand, expand instructions.SingleWordExpander) ([]*instructions.Mount, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := cmd.Expand(expand); err != nil {
+		return nil, err
+	}
+	return instructions.GetMounts(cmd), nil
+}
+
+// cleanSource is a source path as BuildKit looks it up, from the context's
+// root, and whether it tries to leave the context.
+func cleanSource(source string) (clean string, outside bool) {
+	clean = path.Clean(strings.TrimLeft(source, "/"))
+	if source == "" {
+		clean = "."
+	}
+	return clean, clean == ".." || strings.HasPrefix(clean, "../")
+}

@@ -1,0 +1,245 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/dockerfile"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// builder is the state of one Build.
+type builder struct {
+	ctx   context.Context //nolint:containedctx // of one call: the callbacks of the Dockerfile's resolver have none
+	fleet *model.Fleet
+	tree  model.Tree
+	o     Options
+	names *names
+
+	graph  *Graph
+	files  map[string]*parsed // by blob
+	picks  map[string]*picked // by selection
+	active map[model.TargetID]bool
+	list   diag.List
+	err    error // the first one of reading the tree
+}
+
+// parsed is a Dockerfile and what is wrong with it.
+type parsed struct {
+	file *dockerfile.File
+	list diag.List
+}
+
+// picked is what a selection came to.
+type picked struct {
+	files []model.TreeEntry
+	list  diag.List
+}
+
+func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {
+	return &builder{
+		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet),
+		graph: &Graph{nodes: map[model.TargetID]*Node{}, dependants: map[model.TargetID][]model.TargetID{}},
+		files: map[string]*parsed{}, picks: map[string]*picked{}, active: map[model.TargetID]bool{},
+	}
+}
+
+func (b *builder) image(image *model.Image) {
+	for _, id := range image.Targets() {
+		if b.err == nil {
+			b.err = b.ctx.Err()
+		}
+		if b.err != nil {
+			return
+		}
+		b.node(id, image)
+	}
+}
+
+// node resolves one target, and those that it needs to know. It is nil while
+// the target is being resolved: that is a cycle.
+func (b *builder) node(id model.TargetID, image *model.Image) *Node {
+	if n, done := b.graph.nodes[id]; done {
+		return n
+	}
+	if b.active[id] {
+		return nil
+	}
+	b.active[id] = true
+	defer delete(b.active, id)
+	n := &Node{ID: id, Image: image}
+	if image.Builder == model.BuilderDockerfile {
+		b.resolve(n)
+	}
+	b.archive(n)
+	b.inputs(n)
+	b.graph.nodes[id] = n
+	return n
+}
+
+// resolve reads the target's Dockerfile.
+func (b *builder) resolve(n *Node) {
+	file := b.parse(n.Image)
+	if file == nil {
+		return
+	}
+	b.syntax(n, file)
+	resolved, list := file.Resolve(dockerfile.Options{
+		Args: n.Image.Args, Fallback: b.fleet.Settings.Args, Platform: n.ID.Platform, Stage: n.Image.Stage, CI: b.o.CI,
+		BaseConfig: func(ref dockerfile.Ref) (model.BaseConfig, bool) { return b.config(n, ref) },
+	})
+	b.list = append(b.list, list...)
+	n.Resolved = resolved
+	for _, name := range resolved.Undeclared {
+		b.list.Warnf(RuleUndeclared, b.yaml(n.Image), "declare it with ARG "+name+", or remove it", "no ARG of %s declares %q", n.Image.Dockerfile, name)
+	}
+	for _, ref := range resolved.Refs {
+		b.reference(n, ref)
+	}
+	slices.SortStableFunc(n.Parents, func(a, c Edge) int { return strings.Compare(a.Context, c.Context) })
+	slices.SortStableFunc(n.Bases, func(a, c Base) int { return strings.Compare(a.Context, c.Context) })
+	b.pick(n)
+}
+
+// parse reads the Dockerfile of an image; nil when it is not there or wrong.
+func (b *builder) parse(image *model.Image) *dockerfile.File {
+	entry, found := b.tree.Lookup(image.Dockerfile)
+	if !found {
+		b.list.Errorf(RuleMissing, b.yaml(image), "only files that git tracks can be built: is it committed, or at least not ignored?", "%s has no %s", image.ID, image.Dockerfile)
+		return nil
+	}
+	p, done := b.files[entry.OID]
+	if !done {
+		data, err := b.tree.Read(b.ctx, image.Dockerfile)
+		if err != nil {
+			b.fail(fmt.Errorf("reading %s: %w", image.Dockerfile, err))
+			return nil
+		}
+		p = &parsed{}
+		p.file, p.list = dockerfile.Parse(image.Dockerfile, data)
+		b.files[entry.OID] = p
+	}
+	for _, d := range p.list {
+		d.Pos.File = image.Dockerfile
+		b.list = append(b.list, d)
+	}
+	if p.file == nil {
+		return nil
+	}
+	return p.file.At(image.Dockerfile)
+}
+
+// config is what a FROM gives to the stage that begins with it.
+func (b *builder) config(n *Node, ref dockerfile.Ref) (model.BaseConfig, bool) {
+	target, base, known := b.classify(n, ref, nil)
+	switch {
+	case !known:
+		return model.BaseConfig{}, false
+	case base != nil:
+		if base.Config == nil {
+			return model.BaseConfig{}, false
+		}
+		return *base.Config, true
+	}
+	image, _ := b.fleet.Image(target.Image)
+	parent := b.node(target, image)
+	switch {
+	case parent == nil:
+		return model.BaseConfig{}, false
+	case image.Builder == model.BuilderDebian:
+		return model.BaseConfig{}, true
+	case parent.Resolved == nil:
+		return model.BaseConfig{}, false
+	}
+	return parent.Resolved.Config, parent.Resolved.ConfigKnown
+}
+
+// archive reports a target whose state of the Debian archive is not locked. A
+// snapshot cannot move.
+func (b *builder) archive(n *Node) {
+	suite := n.Image.Debian.Suite
+	what := ""
+	switch {
+	case n.Image.Debian.Snapshot != "":
+	case n.Image.Builder == model.BuilderDebian && b.fleet.Lock.DebianPackages(suite, n.ID) == nil:
+		what = fmt.Sprintf("the packages of %s for %s are", n.Image.ID, n.ID.Platform)
+	case n.Image.Builder != model.BuilderDebian && n.Image.Refresh == "archive" && b.fleet.Lock.Debian[suite].InRelease == "":
+		what = fmt.Sprintf("the state of the suite %q, which refresh: of %s asks for, is", suite, n.Image.ID)
+	}
+	if what == "" {
+		return
+	}
+	add := b.list.Warnf
+	if b.o.CI {
+		add = b.list.Errorf
+	}
+	add(RuleUnlocked, b.yaml(n.Image), "run rootfsgen lock, and commit images.lock", "%s not in images.lock", what)
+}
+
+// pick selects the files that the target reads.
+func (b *builder) pick(n *Node) {
+	r := n.Resolved
+	if len(r.Reads) == 0 && !r.Whole {
+		return
+	}
+	key := fmt.Sprintf("%q %q %t %+v", n.Image.Context, n.Image.Dockerfile, r.Whole, r.Reads)
+	p, done := b.picks[key]
+	if !done {
+		files, list, err := dockerfile.Select(b.ctx, b.tree, dockerfile.Selection{
+			Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: r.Reads, Whole: r.Whole, Ignored: b.o.Ignored,
+		})
+		if err != nil {
+			b.fail(err)
+			return
+		}
+		p = &picked{files: files, list: list}
+		b.picks[key] = p
+		b.list = append(b.list, list...)
+	}
+	n.Files = p.files
+}
+
+// inputs are the files that image.yaml lists beside what is read.
+func (b *builder) inputs(n *Node) {
+	for _, input := range n.Image.Inputs {
+		if e, found := b.tree.Lookup(input); found {
+			n.Inputs = append(n.Inputs, e)
+			continue
+		}
+		below := dockerfile.Below(b.tree, input)
+		if len(below) == 0 {
+			b.list.Errorf(RuleInput, b.yaml(n.Image), "paths under inputs: begin at the root of the repository", "%s lists %q under inputs:, which is not in the repository", n.Image.ID, input)
+		}
+		n.Inputs = append(n.Inputs, below...)
+	}
+	slices.SortFunc(n.Inputs, func(a, c model.TreeEntry) int { return cmp.Compare(a.Path, c.Path) })
+	n.Inputs = slices.Compact(n.Inputs)
+}
+
+// yaml is where an image is described.
+func (b *builder) yaml(image *model.Image) diag.Pos {
+	for _, name := range []string{"image.yaml", "image.yml"} {
+		if _, found := b.tree.Lookup(path.Join(image.Dir, name)); found {
+			return diag.Pos{File: path.Join(image.Dir, name)}
+		}
+	}
+	return diag.Pos{File: cmp.Or(image.Dockerfile, image.Dir)}
+}
+
+// fail keeps the first error of reading the tree. A file that was listed and
+// is not there is such an error too: the tree changed, or is not complete.
+func (b *builder) fail(err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("the tree lists a file that cannot be read: %w", err)
+	}
+	if b.err == nil {
+		b.err = err
+	}
+}

@@ -1,0 +1,81 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// cycles reports images that are built from each other, each cycle once
+// however many platforms it has.
+func (b *builder) cycles() {
+	const (
+		unseen = iota
+		open
+		closed
+	)
+	state := map[model.TargetID]int{}
+	reported := map[string]bool{}
+	var path []Edge // from the target where the search began
+	var from []model.TargetID
+	var visit func(model.TargetID)
+	visit = func(id model.TargetID) {
+		state[id] = open
+		from = append(from, id)
+		for _, e := range b.graph.nodes[id].Parents {
+			if _, found := b.graph.nodes[e.To]; !found {
+				continue
+			}
+			path = append(path, e)
+			switch state[e.To] {
+			case unseen:
+				visit(e.To)
+			case open:
+				begin := slices.Index(from, e.To)
+				b.cycle(from[begin:], path[begin:], reported)
+			}
+			path = path[:len(path)-1]
+		}
+		from = from[:len(from)-1]
+		state[id] = closed
+	}
+	ids := make([]model.TargetID, 0, len(b.graph.nodes))
+	for id := range b.graph.nodes {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, model.TargetID.Compare)
+	for _, id := range ids {
+		if state[id] == unseen {
+			visit(id)
+		}
+	}
+}
+
+// cycle reports one: from[i] is built from path[i].To.
+func (b *builder) cycle(from []model.TargetID, path []Edge, reported map[string]bool) {
+	least := 0
+	for i := range from {
+		if from[i].Compare(from[least]) < 0 {
+			least = i
+		}
+	}
+	from = slices.Concat(from[least:], from[:least])
+	path = slices.Concat(path[least:], path[:least])
+	names, places := []string{from[0].Image}, []string{}
+	for i, e := range path {
+		names = append(names, e.To.Image)
+		places = append(places, fmt.Sprintf("%s names %s at %s", from[i].Image, e.Ref, e.Pos))
+	}
+	shown := strings.Join(names, " -> ")
+	if reported[shown] {
+		return
+	}
+	reported[shown] = true
+	hint := strings.Join(places, "; ")
+	if len(path) == 1 {
+		hint = "an image cannot be built from itself: if an image outside is meant, write its full name, for example docker.io/library/" + path[0].Ref
+	}
+	b.list.Errorf(RuleCycle, path[0].Pos, hint, "images are built from each other: %s", shown)
+}

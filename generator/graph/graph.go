@@ -1,0 +1,169 @@
+// Package graph holds what is built from what: every target of a fleet with
+// its Dockerfile resolved, its parents in the fleet, its bases outside, and
+// the files that it reads.
+package graph
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/dockerfile"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// The rules of this package's diagnostics.
+const (
+	RuleCycle      = "cycle"           // images that are built from each other
+	RuleUnknown    = "unknown-image"   // a reference below one of our prefixes that no image has
+	RuleUnlocked   = "base-unlocked"   // an outside base that images.lock does not have
+	RulePlatform   = "parent-platform" // a parent that is not made for the child's platform
+	RuleRewrite    = "name-collision"  // a stage and an image of one name, where BuildKit cannot tell them apart
+	RuleMissing    = "dockerfile-missing"
+	RuleInput      = "input-missing"
+	RuleUndeclared = "argument-undeclared"
+)
+
+// Options change what is an error.
+type Options struct {
+	CI      bool                   // what is not locked is an error, not a warning
+	Ignored func(path string) bool // whether git ignores a path from the root of the tree, for hints; may be nil
+}
+
+// Edge leads to a target of the fleet that another is built from.
+type Edge struct {
+	To  model.TargetID
+	Ref string // as the Dockerfile has it, arguments expanded
+	Pos diag.Pos
+	Use
+}
+
+// Use is how a reference is given to the builder.
+type Use struct {
+	Kind    string         // one of dockerfile's Ref constants
+	Context string         // the name of its named context
+	Rewrite *model.Rewrite // see dockerfile.Ref
+}
+
+// Base is an image outside the fleet.
+type Base struct {
+	Ref        string // as the Dockerfile has it, arguments expanded
+	Normalized string // "docker.io/library/busybox:1.36": how images.lock names it
+	Repository string // "docker.io/library/busybox"
+	Platform   string // "linux/amd64"; empty for a frontend
+	Locked     bool
+	Digest     model.Digest      // where it is locked
+	Config     *model.BaseConfig // where it is locked and known
+	Pos        diag.Pos
+	Use
+}
+
+// Node is one target.
+type Node struct {
+	ID       model.TargetID
+	Image    *model.Image
+	Resolved *dockerfile.Resolved // nil for an image without a Dockerfile
+	Parents  []Edge               // sorted by context; an image that is used under two names is there twice
+	Bases    []Base               // sorted by context
+	Syntax   *Base                // the frontend that "# syntax=" asks for
+	Files    []model.TreeEntry    // of the build context, relative to it, sorted
+	Inputs   []model.TreeEntry    // further files, from the root of the tree, sorted
+	Wave     int                  // 0 has no parents in the fleet
+}
+
+// Graph is the targets of a fleet and what leads from one to another.
+type Graph struct {
+	nodes      map[model.TargetID]*Node
+	order      []model.TargetID
+	dependants map[model.TargetID][]model.TargetID
+}
+
+// Build resolves every target of the fleet. The graph is complete when the
+// list holds no error; otherwise it holds what could be found out. The error
+// is one of reading the tree.
+func Build(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) (*Graph, diag.List, error) {
+	b := newBuilder(ctx, fleet, tree, o)
+	for i := range fleet.Images {
+		b.image(&fleet.Images[i])
+	}
+	if b.err != nil {
+		return nil, nil, b.err
+	}
+	b.cycles()
+	b.finish()
+	return b.graph, b.list.Sorted(), nil
+}
+
+// Node finds a target.
+func (g *Graph) Node(id model.TargetID) (*Node, bool) {
+	n, found := g.nodes[id]
+	return n, found
+}
+
+// Targets are all targets, parents before children: by wave, then by id.
+func (g *Graph) Targets() []model.TargetID { return slices.Clone(g.order) }
+
+// Children are the targets that are built from id directly, sorted.
+func (g *Graph) Children(id model.TargetID) []model.TargetID { return slices.Clone(g.dependants[id]) }
+
+// Dependants are the targets that are built from one of ids, directly or not,
+// and those ids that the graph has. The argument is not changed.
+func (g *Graph) Dependants(ids map[model.TargetID]bool) map[model.TargetID]bool {
+	out := make(map[model.TargetID]bool, len(ids))
+	var visit func(model.TargetID)
+	visit = func(id model.TargetID) {
+		if out[id] {
+			return
+		}
+		out[id] = true
+		for _, child := range g.dependants[id] {
+			visit(child)
+		}
+	}
+	for id, isIn := range ids {
+		if _, found := g.nodes[id]; found && isIn {
+			visit(id)
+		}
+	}
+	return out
+}
+
+// finish orders the targets.
+func (b *builder) finish() {
+	g := b.graph
+	for id, n := range g.nodes {
+		seen := map[model.TargetID]bool{}
+		for _, e := range n.Parents {
+			if _, found := g.nodes[e.To]; found && !seen[e.To] {
+				seen[e.To] = true
+				g.dependants[e.To] = append(g.dependants[e.To], id)
+			}
+		}
+		g.order = append(g.order, id)
+	}
+	for _, children := range g.dependants {
+		slices.SortFunc(children, model.TargetID.Compare)
+	}
+	wave := map[model.TargetID]int{}
+	var depth func(model.TargetID) int
+	depth = func(id model.TargetID) int {
+		if w, done := wave[id]; done {
+			return w
+		}
+		wave[id] = 0 // a cycle has been reported, and must end
+		w := 0
+		for _, e := range g.nodes[id].Parents {
+			if _, found := g.nodes[e.To]; found {
+				w = max(w, depth(e.To)+1)
+			}
+		}
+		wave[id] = w
+		return w
+	}
+	slices.SortFunc(g.order, model.TargetID.Compare)
+	for _, id := range g.order {
+		g.nodes[id].Wave = depth(id)
+	}
+	slices.SortStableFunc(g.order, func(a, c model.TargetID) int { return cmp.Compare(wave[a], wave[c]) })
+}

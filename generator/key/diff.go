@@ -1,0 +1,156 @@
+package key
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Diff names everything that differs between two forms, old -> new, in the
+// order of the forms. It is empty when they are equal, and one ReasonNew when
+// old is empty.
+func Diff(old, now Form) []model.Reason {
+	if len(old) == 0 && len(now) > 0 {
+		return []model.Reason{{Kind: model.ReasonNew}}
+	}
+	var out []model.Reason
+	before, after := byName(old), byName(now)
+	moved := map[string]bool{} // bases whose digest differs
+	for _, id := range ids(old, now) {
+		o, hadIt := before[id]
+		n, hasIt := after[id]
+		if id.kind == LineInstruction || hadIt && hasIt && o.Value == n.Value {
+			continue
+		}
+		if id.kind == LineBase {
+			moved[id.name] = true
+		}
+		if id.kind == LineConfig && moved[id.name] {
+			continue
+		}
+		out = append(out, reason(id, o, n, hadIt, hasIt))
+	}
+	if r, differs := instructionReason(old, now); differs {
+		out = append(out, r)
+	}
+	slices.SortStableFunc(out, func(a, b model.Reason) int {
+		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// lineID says which lines of two forms are about the same thing.
+type lineID struct{ kind, name string }
+
+func byName(f Form) map[lineID]Line {
+	m := make(map[lineID]Line, len(f))
+	for _, l := range f {
+		m[lineID{l.Kind, l.Name}] = l
+	}
+	return m
+}
+
+// ids are those of both forms: bases before their configurations, as the
+// forms have them.
+func ids(old, now Form) []lineID {
+	seen := map[lineID]bool{}
+	var out []lineID
+	for _, f := range []Form{old, now} {
+		for _, l := range f {
+			if id := (lineID{l.Kind, l.Name}); !seen[id] {
+				seen[id] = true
+				out = append(out, id)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b lineID) int { return strings.Compare(a.kind, b.kind) })
+	return out
+}
+
+func reason(id lineID, o, n Line, hadIt, hasIt bool) model.Reason {
+	r := model.Reason{Name: id.name, Old: o.Value, New: n.Value}
+	switch id.kind {
+	case LineFile, LineInput:
+		r.Kind, r.Name, r.Path = model.ReasonFile, "", cmp.Or(n.Path, o.Path)
+		switch {
+		case !hadIt:
+			r.Detail = "is read now"
+		case !hasIt:
+			r.Kind, r.Detail = model.ReasonRemoved, "is read no longer"
+		}
+	case LineArgument:
+		r.Kind = model.ReasonArgument
+	case LineParent:
+		r.Kind = model.ReasonParent
+	case LineBase:
+		r.Kind = model.ReasonBase
+	case LineConfig:
+		r.Kind, r.Detail = model.ReasonBase, "what it gives to its children"
+	case LineFormat:
+		r.Kind, r.Name, r.Detail = model.ReasonOption, "key format", "every image is built anew"
+	case LinePlatform:
+		r.Kind, r.Name = model.ReasonOption, "platform"
+	default:
+		r.Kind = model.ReasonOption
+	}
+	return r
+}
+
+// instructionReason names the first instruction that differs; one edit moves
+// all that follow, so they are one reason.
+func instructionReason(old, now Form) (model.Reason, bool) {
+	a, b := values(old), values(now)
+	file := cmp.Or(dockerfilePath(now), dockerfilePath(old))
+	if slices.Equal(a, b) {
+		return model.Reason{}, false
+	}
+	first := 0
+	for first < len(a) && first < len(b) && a[first] == b[first] {
+		first++
+	}
+	for len(a) > first && len(b) > first && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	r := model.Reason{Kind: model.ReasonTemplate, Path: file}
+	if len(a) > first {
+		r.Old = a[first]
+	}
+	if len(b) > first {
+		r.New = b[first]
+	}
+	if n := max(len(a), len(b)) - first; n > 1 {
+		r.Detail = strconv.Itoa(n) + " instructions"
+	}
+	return r, true
+}
+
+func values(f Form) []string {
+	var out []string
+	for _, l := range f {
+		if l.Kind == LineInstruction {
+			out = append(out, l.Value)
+		}
+	}
+	return out
+}
+
+// dockerfilePath is where the Dockerfile of a form lies.
+func dockerfilePath(f Form) string {
+	for _, l := range f {
+		if l.Kind == LineInstruction {
+			return l.Path
+		}
+	}
+	return ""
+}
+
+// rank is the order in which people want to read reasons.
+func rank(kind string) int {
+	return slices.Index([]string{
+		model.ReasonFile, model.ReasonRemoved, model.ReasonTemplate, model.ReasonArgument, model.ReasonOption,
+		model.ReasonParent, model.ReasonBase,
+	}, kind)
+}

@@ -1,0 +1,90 @@
+package ci
+
+import (
+	"bufio"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+)
+
+// reported is a line of gitlab-ci-local's closing report.
+var reported = regexp.MustCompile(`(?m)^ (PASS|FAIL|WARN)  (?:\[\S+\] -> )?(\S.*?)(?: +pre_script)?\s*$`)
+
+// gitlabCILocal runs gitlab-ci-local in the repository. It must not see our
+// environment: what it sees, jobs see.
+func (f *fleet) gitlabCILocal(args ...string) (stdout, stderr string, err error) {
+	f.t.Helper()
+	node := filepath.Join(enginetest.Root(f.t), ".cache", "node")
+	return f.run(f.Dir, f.env, filepath.Join(node, "node"), append([]string{
+		filepath.Join(node, "node_modules", "gitlab-ci-local", "dist", "index.js"),
+		"--force-shell-executor", "--shell-isolation", "--no-artifacts-to-source", "--no-color",
+	}, args...)...)
+}
+
+// gitlab executes the pipeline that starts with the given variables, and its
+// child. A value of "-" unsets a variable.
+func (f *fleet) gitlab(variables map[string]string) results {
+	f.t.Helper()
+	before := f.generated()
+	out, errs, err := f.gitlabCILocal(gitlabVariables(variables)...)
+	r := readGitLab(out + errs)
+	if after := f.generated(); !maps.Equal(before, after) {
+		f.t.Error("a generated file changed while it was executed")
+	}
+	failed := slices.Contains(slices.Collect(maps.Values(r.jobs)), "failure")
+	if err != nil && !failed || len(r.jobs) == 0 {
+		f.t.Fatalf("gitlab-ci-local ended with %v, though its jobs are %v\n%s", err, r.jobs, r.tail())
+	}
+	return r
+}
+
+// gitlabVariables are gitlab-ci-local's options for an event.
+func gitlabVariables(variables map[string]string) []string {
+	var args, ours []string
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if variables[name] == "-" {
+			args = append(args, "--unset-variable", name)
+			continue
+		}
+		ours = append(ours, name)
+		args = append(args, "--variable", name+"="+variables[name])
+	}
+	if len(ours) > 0 {
+		args = append(args, "--ignore-predefined-vars", strings.Join(ours, ","))
+	}
+	return args
+}
+
+// readGitLab reads the closing reports of a pipeline and its child. A job that
+// did not run is not in them.
+func readGitLab(out string) results {
+	r := results{jobs: map[string]string{}}
+	for _, m := range reported.FindAllStringSubmatch(out, -1) {
+		if strings.HasPrefix(m[2], "Avoid") || strings.HasPrefix(m[2], "downstream") {
+			continue // the tool's own advice
+		}
+		r.jobs[gitlabJob(m[2])] = map[string]string{"PASS": "success", "FAIL": "failure", "WARN": "warning"}[m[1]]
+	}
+	for s := bufio.NewScanner(strings.NewReader(out)); s.Scan(); {
+		r.log = append(r.log, s.Text())
+	}
+	return r
+}
+
+// gitlabJob is the name that both forges share for a job.
+func gitlabJob(name string) string {
+	parts := strings.Split(name, ":")
+	switch {
+	case len(parts) == 3:
+		return parts[0] + " " + parts[1] + " linux/" + parts[2]
+	case len(parts) == 2:
+		return parts[0] + " " + parts[1]
+	case name == "plan":
+		return "child's plan"
+	}
+	return strings.TrimPrefix(name, "rootfsgen-")
+}

@@ -1,0 +1,181 @@
+package ci
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/internal/gittest"
+)
+
+// goldens are the trees of pipelines that are kept beside the renderer, and
+// what this repository has committed for itself.
+func goldens(t *testing.T) map[string]string {
+	t.Helper()
+	root := enginetest.Root(t)
+	found, err := filepath.Glob(filepath.Join(root, "generator/render/testdata/*/.github"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no golden trees: %v", err)
+	}
+	trees := map[string]string{}
+	for _, dir := range found {
+		tree := filepath.Dir(dir)
+		trees[filepath.Base(tree)] = tree
+	}
+	trees["this repository"] = root
+	return trees
+}
+
+// TestGitHubParser has every workflow read by GitHub's own parser. Its
+// warnings are errors here: a misspelt output is only a warning.
+func TestGitHubParser(t *testing.T) {
+	t.Parallel()
+	node := filepath.Join(enginetest.Root(t), ".cache", "node")
+	for name, tree := range goldens(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files, err := filepath.Glob(filepath.Join(tree, ".github/workflows/*.yml"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("no workflows: %v", err)
+			}
+			args := []string{filepath.Join(node, "ghlint.mjs")}
+			for _, f := range files {
+				args = append(args, filepath.ToSlash(filepath.Join(".github/workflows", filepath.Base(f))))
+			}
+			cmd := exec.CommandContext(t.Context(), filepath.Join(node, "node"), args...)
+			cmd.Dir = tree
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("GitHub's parser: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestGitHubParserFinds shows that the parser is really asked: a job output
+// that does not exist must be found.
+func TestGitHubParserFinds(t *testing.T) {
+	t.Parallel()
+	node := filepath.Join(enginetest.Root(t), ".cache", "node")
+	dir := t.TempDir()
+	r := gittest.At(t, dir)
+	r.Write(map[string]string{"w.yml": `on: push
+jobs:
+  one: {runs-on: ubuntu-24.04, outputs: {a: b}, steps: [{run: "true"}]}
+  two: {runs-on: ubuntu-24.04, needs: [one], if: "${{ needs.one.outputs.typo == 'b' }}", steps: [{run: "true"}]}
+`})
+	cmd := exec.CommandContext(t.Context(), filepath.Join(node, "node"), filepath.Join(node, "ghlint.mjs"), "w.yml")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "typo") {
+		t.Errorf("GitHub's parser did not find needs.one.outputs.typo: %v\n%s", err, out)
+	}
+}
+
+// TestGitLabList asks gitlab-ci-local which jobs of the parent pipeline each
+// event starts; it refuses what does not fit GitLab's schema.
+func TestGitLabList(t *testing.T) {
+	t.Parallel()
+	events := map[string]struct {
+		variables map[string]string
+		jobs      []string
+	}{
+		"push to main": {nil, []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan"}},
+		"merge request": {
+			map[string]string{"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_BRANCH": "-"},
+			[]string{"rootfsgen-images", "rootfsgen-plan"},
+		},
+		"release tag": {
+			map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"},
+			[]string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-promote"},
+		},
+		"other tag": {
+			map[string]string{"CI_COMMIT_TAG": "nightly", "CI_COMMIT_REF_NAME": "nightly", "CI_COMMIT_BRANCH": "-"}, nil,
+		},
+		"push to another branch": {
+			map[string]string{"CI_COMMIT_BRANCH": "feature", "CI_COMMIT_REF_NAME": "feature"}, nil,
+		},
+	}
+	for name, tree := range goldens(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := listed(t, tree)
+			for event, want := range events {
+				if diff := cmp.Diff(want.jobs, f.starts(want.variables)); diff != "" {
+					t.Errorf("%s: jobs that start (-want +got):\n%s", event, diff)
+				}
+			}
+		})
+	}
+}
+
+// listed is a repository with the pipelines of a tree.
+func listed(t *testing.T, tree string) *fleet {
+	t.Helper()
+	f := &fleet{t: t, Repo: gittest.New(t), scratch: t.TempDir()}
+	f.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.scratch, "LANG=C.UTF-8"}
+	files := map[string]string{}
+	for _, path := range []string{".gitlab-ci.yml", ".gitlab/rootfsgen/pipeline.yml", ".gitlab/rootfsgen/fleet.yml"} {
+		b, err := os.ReadFile(filepath.Join(tree, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[path] = string(b)
+	}
+	f.Commit(files)
+	f.Git("remote", "add", "origin", "https://gitlab.example.com/acme/images.git")
+	f.Git("update-ref", "refs/remotes/origin/main", "HEAD")
+	f.Git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+	return f
+}
+
+// starts lists the jobs that an event starts, sorted.
+func (f *fleet) starts(variables map[string]string) []string {
+	f.t.Helper()
+	out, errs, err := f.gitlabCILocal(append([]string{"--list-json"}, gitlabVariables(variables)...)...)
+	if err != nil {
+		f.t.Fatalf("gitlab-ci-local: %v\n%s", err, errs)
+	}
+	var jobs []struct{ Name, When string }
+	if err := json.Unmarshal([]byte(out), &jobs); err != nil {
+		f.t.Fatalf("reading gitlab-ci-local's list: %v\n%s", err, out)
+	}
+	var names []string
+	for _, j := range jobs {
+		if j.When != "never" {
+			names = append(names, j.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestNothingKnowsItsExecutor makes sure that no pipeline asks who runs it.
+func TestNothingKnowsItsExecutor(t *testing.T) {
+	t.Parallel()
+	words := regexp.MustCompile(`(?i)\b(?:act|nektos|gitlab-ci-local|gcl)\b|CI_ORIGIN|CI_ARTIFACTS`)
+	for name, tree := range goldens(t) {
+		for _, pattern := range []string{".github/workflows/*.yml", ".gitlab-ci.yml", ".gitlab/rootfsgen/*.yml"} {
+			files, err := filepath.Glob(filepath.Join(tree, pattern))
+			if err != nil || len(files) == 0 {
+				t.Errorf("%s: no files %s: %v", name, pattern, err)
+			}
+			for _, file := range files {
+				b, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m := words.Find(b); m != nil {
+					t.Errorf("%s mentions %q", file, m)
+				}
+			}
+		}
+	}
+}

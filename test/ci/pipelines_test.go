@@ -1,0 +1,267 @@
+package ci
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// everyImage is the fleet of testdata/fleet: image -> the platforms that its
+// index must have.
+var everyImage = map[string]string{
+	"accel": "linux/amd64",
+	"app":   "linux/amd64 linux/arm64",
+	"base":  "linux/amd64 linux/arm64",
+	"tool":  "linux/amd64 linux/arm64",
+}
+
+// forge executes the generated pipelines of a fleet for one event each. The
+// results have names that both forges share: "build app linux/amd64".
+type forge interface {
+	push() results
+	// request is for the branch that is checked out; base is the commit of main
+	// that it starts from.
+	request(number int, base string) results
+	release(tag string) results
+	// expected is the whole result of a pipeline in which the named jobs ran
+	// and nothing failed.
+	expected(ran ...string) map[string]string
+}
+
+// TestPipelines lets both forges live through the same days of a fleet.
+func TestPipelines(t *testing.T) {
+	for name, on := range map[string]func(*fleet) forge{"github": onGitHub, "gitlab": onGitLab} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, name)
+			days(f, on(f))
+		})
+	}
+}
+
+func days(f *fleet, on forge) {
+	t := f.t
+	check := func(event string, got results, ran ...string) {
+		t.Helper()
+		if diff := cmp.Diff(on.expected(ran...), got.jobs); diff != "" {
+			t.Fatalf("%s: jobs (-want +got):\n%s\n%s", event, diff, got.tail())
+		}
+		t.Logf("%s: %s", event, strings.Join(ran, ", "))
+	}
+
+	check("the first push", on.push(), slices.Concat([]string{"plan", "manifest"}, jobsOf("accel", "app", "base", "tool"))...)
+	first := f.testing(everyImage)
+
+	f.push("main", map[string]string{"README.md": "Says something else.\n"})
+	check("a push that changes no image", on.push(), "plan", "manifest")
+	if diff := cmp.Diff(first, f.testing(everyImage)); diff != "" {
+		t.Errorf("a push that changes no image changed what is published (-before +after):\n%s", diff)
+	}
+
+	f.push("main", map[string]string{"images/app/app.sh": "#!/bin/sh\necho \"$(cat /etc/greeting) from app, again\"\n"})
+	check("a push that edits app", on.push(), slices.Concat([]string{"plan", "manifest"}, jobsOf("app", "tool"))...)
+	second := f.testing(everyImage)
+	if diff := cmp.Diff([]string{"app", "tool"}, changed(first, second)); diff != "" {
+		t.Errorf("images whose digest changed (-want +got):\n%s", diff)
+	}
+
+	main := f.Git("rev-parse", "HEAD")
+	f.Git("checkout", "-q", "-b", "feature")
+	f.push("feature", map[string]string{"images/tool/tool.txt": "a better tool\n"})
+	check("a request that edits tool", on.request(7, main), slices.Concat([]string{"plan"}, jobsOf("tool"))...)
+	f.requested("tool", "7")
+	if diff := cmp.Diff(second, f.testing(everyImage)); diff != "" {
+		t.Errorf("a request changed what testing has (-before +after):\n%s", diff)
+	}
+	f.Git("checkout", "-q", "-f", "main")
+
+	f.Git("tag", "v1.0.0")
+	f.Git("push", "-q", "origin", "v1.0.0")
+	check("a release", on.release("v1.0.0"), "plan", "manifest", "promote")
+	prod, found := f.channel("manifest.json")
+	if !found {
+		t.Fatal("a release wrote no manifest.json")
+	}
+	if diff := cmp.Diff(second, prod.digests()); diff != "" {
+		t.Errorf("digests in manifest.json (-testing +prod):\n%s", diff)
+	}
+
+	f.push("main", map[string]string{"images/base/greeting": "hello, all\n"})
+	check("a push that edits base", on.push(), slices.Concat([]string{"plan", "manifest"}, jobsOf("accel", "app", "base", "tool"))...)
+	if diff := cmp.Diff([]string{"accel", "app", "base", "tool"}, changed(second, f.testing(everyImage))); diff != "" {
+		t.Errorf("images whose digest changed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(prod.digests(), must(f.channel("manifest.json")).digests()); diff != "" {
+		t.Errorf("a push changed manifest.json (-before +after):\n%s", diff)
+	}
+}
+
+// must drops the second value, for a document that was there before.
+func must(c channel, _ bool) channel { return c }
+
+// jobsOf are the jobs that build and merge images.
+func jobsOf(images ...string) []string {
+	var jobs []string
+	for _, image := range images {
+		for platform := range strings.FieldsSeq(everyImage[image]) {
+			jobs = append(jobs, "build "+image+" "+platform)
+		}
+		jobs = append(jobs, "merge "+image)
+	}
+	return jobs
+}
+
+// testing reads the testing channel and compares it with the registry: each
+// image is an index of all of its platforms, under a version tag.
+func (f *fleet) testing(images map[string]string) map[string]model.Digest {
+	f.t.Helper()
+	c, found := f.channel("manifest.testing.json")
+	if !found {
+		f.t.Fatal("there is no manifest.testing.json")
+	}
+	digests := c.digests()
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(images)), slices.Sorted(maps.Keys(digests))); diff != "" {
+		f.t.Fatalf("images in manifest.testing.json (-want +got):\n%s", diff)
+	}
+	for _, i := range c.Images {
+		p := f.read("testing/" + i.ID)
+		if got := p.versions[i.Tag]; got != i.Digest {
+			f.t.Errorf("%s: manifest.testing.json has %s, the registry's tag %s %s", i.ID, i.Digest, i.Tag, got)
+		}
+		if got := p.platforms[i.Digest]; got != images[i.ID] {
+			f.t.Errorf("%s: the index is for %q, expected %q", i.ID, got, images[i.ID])
+		}
+	}
+	return digests
+}
+
+// requested looks for what a request left: its image in the scope of requests,
+// under a tag that names the request.
+func (f *fleet) requested(image, number string) {
+	f.t.Helper()
+	p := f.read("pr/" + image)
+	if len(p.contents) == 0 {
+		f.t.Errorf("pr/%s has no content tag", image)
+	}
+	for tag, digest := range p.versions {
+		if strings.HasSuffix(tag, "r-"+number) && p.platforms[digest] == everyImage[image] {
+			return
+		}
+	}
+	f.t.Errorf("pr/%s has no index under a tag of request %s: %v", image, number, p.versions)
+}
+
+// changed are the images whose digests differ, sorted.
+func changed(before, after map[string]model.Digest) []string {
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(after)) {
+		if before[id] != after[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+type gitHub struct{ *fleet }
+
+func onGitHub(f *fleet) forge { return gitHub{f} }
+
+func (g gitHub) push() results {
+	return g.act(workflow{event: "push", file: "rootfsgen-push.yml", payload: map[string]any{
+		"ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": g.Git("rev-parse", "HEAD"),
+	}})
+}
+
+func (g gitHub) request(number int, base string) results {
+	g.t.Helper()
+	head := g.Git("rev-parse", "HEAD")
+	return g.merged(number, base, func() results {
+		return g.act(workflow{event: "pull_request", file: "rootfsgen-request.yml", payload: pullRequest(number, base, head, "acme/images")})
+	})
+}
+
+// merged does something on the merge of the current branch into base, which
+// is what GitHub checks out for a pull request.
+func (g gitHub) merged(number int, base string, do func() results) results {
+	g.t.Helper()
+	branch := g.Git("branch", "--show-current")
+	g.Git("checkout", "-q", "--detach", base)
+	g.Git("merge", "-q", "--no-ff", "-m", "Merge", branch)
+	g.Git("push", "-q", "-f", "origin", fmt.Sprintf("HEAD:refs/pull/%d/merge", number))
+	defer g.Git("checkout", "-q", branch)
+	return do()
+}
+
+// pullRequest is the event of a pull request from a repository.
+func pullRequest(number int, base, head, from string) map[string]any {
+	return map[string]any{"number": number, "pull_request": map[string]any{
+		"number": number,
+		"base":   map[string]any{"ref": "main", "sha": base, "repo": map[string]any{"full_name": "acme/images"}},
+		"head":   map[string]any{"ref": "feature", "sha": head, "repo": map[string]any{"full_name": from}},
+	}}
+}
+
+func (g gitHub) release(tag string) results {
+	return g.act(workflow{event: "push", file: "rootfsgen-release.yml", payload: map[string]any{
+		"ref": "refs/tags/" + tag, "before": strings.Repeat("0", 40), "after": g.Git("rev-parse", "HEAD"),
+	}})
+}
+
+// expected on GitHub: whatever of the fleet did not run was skipped, and the
+// closing check ran in any case. A request has a job for forks that is
+// skipped, and no other workflow has.
+func (g gitHub) expected(ran ...string) map[string]string {
+	m := map[string]string{"result": "success"}
+	for image := range everyImage {
+		m["build "+image], m["merge "+image] = "skipped", "skipped"
+	}
+	if !slices.Contains(ran, "manifest") {
+		m["fork"] = "skipped"
+	}
+	for _, job := range ran {
+		m[job] = "success"
+		if image, leg := strings.CutPrefix(job, "build "); leg {
+			name, _, _ := strings.Cut(image, " ")
+			delete(m, "build "+name)
+		}
+	}
+	return m
+}
+
+type gitLab struct{ *fleet }
+
+func onGitLab(f *fleet) forge {
+	// How gitlab-ci-local finds the default branch; its own folder is no change.
+	f.Git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+	f.exclude(".gitlab-ci-local/")
+	return gitLab{f}
+}
+
+func (g gitLab) push() results { return g.gitlab(nil) }
+
+func (g gitLab) request(number int, base string) results {
+	return g.gitlab(map[string]string{
+		"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": fmt.Sprint(number),
+		"CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_COMMIT_BRANCH": "-",
+	})
+}
+
+func (g gitLab) release(tag string) results {
+	return g.gitlab(map[string]string{"CI_COMMIT_TAG": tag, "CI_COMMIT_REF_NAME": tag, "CI_COMMIT_BRANCH": "-"})
+}
+
+// expected on GitLab: what did not run is not there; the images are a child
+// pipeline, whose first job carries the plan.
+func (g gitLab) expected(ran ...string) map[string]string {
+	m := map[string]string{"images": "success", "child's plan": "success"}
+	for _, job := range ran {
+		m[job] = "success"
+	}
+	return m
+}

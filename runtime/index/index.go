@@ -45,6 +45,7 @@ type merging struct {
 	parts    []part
 	identity model.Digest
 	children []child
+	before   model.Receipt // of an earlier merge of the same identity
 }
 
 // child is one platform's manifest and what its receipts say.
@@ -79,11 +80,12 @@ func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Rec
 	if err := m.look(ctx); err != nil {
 		return model.Receipt{}, err
 	}
-	if r, done, err := m.done(ctx); err != nil || done {
-		if done {
-			err = step.Skip("it is there as " + r.VersionTag)
-		}
+	r, done, err := m.done(ctx)
+	if err != nil {
 		return r, err
+	}
+	if done && m.names(r) {
+		return r, step.Skip("it is there as " + r.VersionTag)
 	}
 	if err := m.gather(ctx); err != nil {
 		return model.Receipt{}, err
@@ -118,8 +120,9 @@ func (m *merging) has(tag string) bool {
 	return found
 }
 
-// done tells whether the merge was finished before: it has a receipt, and the
-// version tag still stands for what the receipt speaks of.
+// done tells whether the merge was finished before: it has a receipt, today's
+// tests of each platform have passed, and the version tag still stands for what
+// the receipt speaks of.
 func (m *merging) done(ctx context.Context) (model.Receipt, bool, error) {
 	tag := model.ReceiptTag(model.StepMerge, model.MergeStepKey(m.identity))
 	if !m.has(tag) {
@@ -129,8 +132,35 @@ func (m *merging) done(ctx context.Context) (model.Receipt, bool, error) {
 	if err != nil || !found {
 		return r, false, err
 	}
+	m.before = r
+	for _, p := range m.parts {
+		test := model.TestStepKey(material(r, p.Platform.String()), p.entry.TestsKey)
+		if !m.has(model.ReceiptTag(model.StepTest, test)) {
+			return r, false, nil
+		}
+	}
 	d, found, err := m.Registry.Resolve(ctx, m.repo, r.VersionTag)
 	return r, found && d.Digest == r.Digest, err
+}
+
+// names tells whether a receipt names today's tests, so that a promotion asks
+// for these.
+func (m *merging) names(r model.Receipt) bool {
+	return !slices.ContainsFunc(m.parts, func(p part) bool {
+		test := model.TestStepKey(material(r, p.Platform.String()), p.entry.TestsKey)
+		return material(r, model.StepTest+" "+p.Platform.String()) != test
+	})
+}
+
+// material is the digest that a receipt has for a name, empty where it has
+// none.
+func material(r model.Receipt, name string) model.Digest {
+	for _, in := range r.Inputs {
+		if in.Name == name {
+			return in.Digest
+		}
+	}
+	return ""
 }
 
 // gather reads the platforms' manifests and checks their receipts. Everything
@@ -188,3 +218,19 @@ func (m *merging) unproven(ctx context.Context, c child) ([]string, error) {
 
 func buildKey(c child) model.Digest { return model.BuildStepKey(c.Key, c.Generation) }
 func testKey(c child) model.Digest  { return model.TestStepKey(c.desc.Digest, c.entry.TestsKey) }
+
+// Merged finds the receipt of an index's merge in the state that the registry
+// has now; false when it is not merged yet, or its version tag was lost to
+// another merge.
+func Merged(ctx context.Context, c *registry.Client, p *model.Plan, i *model.Index) (model.Receipt, bool, error) {
+	m := &merging{Step: Step{Registry: c}, plan: p, index: i, repo: p.Prefix + "/" + i.Repository}
+	err := m.look(ctx)
+	var incomplete *Incomplete
+	if errors.As(err, &incomplete) {
+		return model.Receipt{}, false, nil
+	}
+	if err != nil {
+		return model.Receipt{}, false, err
+	}
+	return m.done(ctx)
+}

@@ -397,3 +397,25 @@ func checkRace(t *testing.T, plans []*model.Plan) {
 		t.Errorf("versions %v for %d indexes", taken, len(plans))
 	}
 }
+
+func TestEditedTestsMustPassAgain(t *testing.T) {
+	t.Parallel()
+	s := registrytest.New(t)
+	p := python(s, "a")
+	plantest.All(t, client(), p)
+	first := mustMerge(t, p)
+	for n := range p.Entries {
+		p.Entries[n].TestsKey = model.DigestOf([]byte("edited"))
+	}
+	if _, err := merge(t, p); err == nil || !strings.Contains(err.Error(), "its tests have not passed") {
+		t.Errorf("got %v", err)
+	}
+	if _, merged, err := index.Merged(t.Context(), client(), p, &p.Indexes[0]); err != nil || merged {
+		t.Errorf("it counts as merged: %v, %v", merged, err)
+	}
+	plantest.All(t, client(), p)
+	again, err := index.Step{Registry: client()}.Run(t.Context(), p, &p.Indexes[0])
+	if err != nil || again.Digest != first.Digest || again.VersionTag != first.VersionTag || again.UpdatedAt != first.UpdatedAt {
+		t.Errorf("%+v, %v", again, err)
+	}
+}

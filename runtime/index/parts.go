@@ -78,13 +78,3 @@ func identity(parts []part) model.Digest {
 	}
 	return model.IndexIdentity(out)
 }
-
-// Current is the identity that an index has by the tags of its repository, and
-// false when a platform is missing.
-func Current(tags []string, p *model.Plan, i *model.Index) (model.Digest, bool) {
-	found, missing := parts(tags, p, i)
-	if len(missing) > 0 || len(found) == 0 {
-		return "", false
-	}
-	return identity(found), true
-}

@@ -214,6 +214,9 @@ func (m *merging) receipt(out published) model.Receipt {
 		Image: m.index.Image, Tag: m.index.Tag, Variant: m.index.Variant, Key: m.identity, Generation: m.parts[0].Generation,
 		Digest: out.digest, VersionTag: out.version, UpdatedAt: m.Now().UTC().Format(time.RFC3339),
 	}
+	if m.before.Digest == out.digest { // only the tests are others
+		r.UpdatedAt = m.before.UpdatedAt
+	}
 	for _, c := range m.children {
 		r.Inputs = append(r.Inputs, model.MergeInputs(c.Platform, c.desc.Digest, buildKey(c), testKey(c))...)
 	}

@@ -8,9 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/rootfsgen/rootfsgen/runtime/flock"
 )
 
 // record is state.json: what was started.
@@ -70,37 +69,12 @@ func (l layout) write(r record) error {
 	return nil
 }
 
-// lock makes this the only process that starts or stops these services, until
-// the returned function is called or the process ends.
+// lock makes this the only process that starts or stops these services.
 func (l layout) lock(ctx context.Context) (unlock func(), err error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the services' folder: %w", err)
 	}
-	f, err := os.OpenFile(l.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the services' lock: %w", err)
-	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			_ = f.Close()
-			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-		}
-		select {
-		case <-ctx.Done():
-			_ = f.Close()
-			return nil, fmt.Errorf("waiting for whoever starts or stops the services: %w", context.Cause(ctx))
-		case <-tick.C:
-		}
-	}
+	return flock.Lock(ctx, l.path("lock"))
 }
 
 // logFile opens the log of a service anew; the last one is kept beside it.

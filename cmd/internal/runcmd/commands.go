@@ -11,6 +11,7 @@ func Program() app.Program {
 		Version: app.Version(),
 		Commands: []app.Command{
 			servicesCommand,
+			toolsCommand,
 			app.VersionCommand("rootfsrun"),
 		},
 	}

@@ -329,7 +329,7 @@ func (f *file) resolve(n ast.Node) (ast.Node, bool) {
 		case *ast.AliasNode:
 			target, known := f.anchors[v.Value.GetToken().Value]
 			if !known {
-				f.errorf("syntax", f.pos(n), "", "alias *%s names no anchor", v.Value.GetToken().Value)
+				f.errorf("syntax", f.pos(n), "", "alias %q names no anchor", v.Value.GetToken().Value)
 				return nil, false
 			}
 			n = target

@@ -142,7 +142,7 @@ func (l *loader) debian(i *model.Image, d description, f *file) bool {
 	}
 	i.Debian.Variant = orDefault(i.Debian.Variant, defaultVariant)
 	if p, written := d.keys["suite"]; i.Debian.Suite == "" && !(written && p.bad) {
-		f.errorf("missing-key", d.keys["builder"].value.pos, "add, for example, suite: trixie", "builder: debian needs a suite")
+		f.errorf("needs-suite", d.keys["builder"].value.pos, "add, for example, suite: trixie", "builder: debian needs a suite")
 		return false
 	}
 	return true
@@ -158,7 +158,7 @@ func (l *loader) dockerfile(i *model.Image, d description, f *file, r model.Root
 	case i.Refresh == "" && written && !d.keys["refresh"].bad:
 		f.errorf("no-effect", suite.pos, "add refresh: archive, or remove it", "suite has no effect without refresh: archive")
 	case i.Refresh != "" && !written:
-		f.errorf("missing-key", d.keys["refresh"].value.pos, "add, for example, suite: trixie", "refresh: archive needs a suite")
+		f.errorf("needs-suite", d.keys["refresh"].value.pos, "add, for example, suite: trixie", "refresh: archive needs a suite")
 	}
 	i.Debian = model.Debian{Suite: i.Debian.Suite}
 	if p, written := d.keys["dockerfile"]; written {

@@ -55,7 +55,7 @@ var variantShape = record[model.LockedVariant]{name: "a platform of a base", fie
 		set: func(p *model.LockedVariant, v value) { p.Config, _ = v.record.(model.BaseConfig) }},
 }}
 
-var lockText = text{name: "text", multiline: true, empty: true, max: 256 << 10}
+var lockText = text{name: "text", controls: true, empty: true, max: 256 << 10}
 
 var configShape = record[model.BaseConfig]{name: "a configuration", fields: []field[model.BaseConfig]{
 	{key: "env", doc: "Environment, `NAME=value`.", shape: list{of: lockText},

@@ -69,6 +69,7 @@ type text struct {
 	max       int    // characters; 0 is 4096
 	multiline bool
 	empty     bool // "" is accepted
+	controls  bool // control characters are accepted: what others wrote
 }
 
 // maxText is the longest text, in characters, where a key says nothing else.
@@ -113,6 +114,7 @@ func (t text) verify(s string) error {
 		return fmt.Errorf("has more than %d characters", limit)
 	case len(t.enum) > 0 && !slices.Contains(t.enum, s):
 		return fmt.Errorf("%q is not one of %s", s, strings.Join(t.enum, ", "))
+	case t.controls:
 	case !t.multiline && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
 		return fmt.Errorf("must be one line without control characters")
 	case t.multiline && strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }) >= 0:
@@ -149,6 +151,7 @@ func (t text) schema() map[string]any {
 		s["pattern"] = "^$|" + t.pattern
 	case t.pattern != "":
 		s["pattern"] = t.pattern
+	case t.controls:
 	case t.multiline:
 		s["pattern"] = `^[^\x00-\x08\x0b-\x1f\x7f]*$`
 	default:
@@ -216,6 +219,9 @@ func (s number) schema() map[string]any {
 	kind := "number"
 	if s.whole {
 		kind = "integer"
+	}
+	if s.min == s.max {
+		return map[string]any{"const": s.min}
 	}
 	return map[string]any{"type": kind, "minimum": s.min, "maximum": s.max}
 }

@@ -69,7 +69,7 @@ race: packages tools node build ## Run every test under the race detector
 
 .PHONY: bench
 bench: packages tools build ## Measure the speed that is promised; prints ratios, judges nothing
-	go run ./test/bench
+	go test -run "^$$" -bench . -benchtime 1x -timeout 90m ./test/bench $(BENCHFLAGS)
 
 .PHONY: lint
 lint: packages tools ## Run every linter

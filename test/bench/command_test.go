@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// BenchmarkPlan plans a generated fleet of a thousand images, without a
+// registry, from cold to result.
+func BenchmarkPlan(b *testing.B) {
+	const images = 1000
+	files := map[string]string{"rootfsgen.yaml": "version: 1\n"}
+	for i := range images {
+		dir := fmt.Sprintf("images/image-%d/", i)
+		from := "@BUSYBOX@"
+		if i > 0 {
+			from = fmt.Sprintf("image-%d", (i-1)/10)
+		}
+		files[dir+"Dockerfile"] = fmt.Sprintf("FROM %s\nCOPY app.sh data.txt /srv/\nRUN sh /srv/app.sh > /srv/out\n", from)
+		files[dir+"app.sh"] = fmt.Sprintf("echo image %d\n", i)
+		files[dir+"data.txt"] = fmt.Sprintf("data of %d\n", i)
+		files[dir+"image.yaml"] = fmt.Sprintf("id: image-%d\ncomponent_version: \"1.%d\"\ntests:\n  - {name: runs, cmd: sh /srv/app.sh}\n", i, i)
+	}
+	m := newMachine(b, files)
+	m.run("rootfsgen", "lock")
+	m.Commit(nil)
+	m.Git("tag", "v1")
+	m.Commit(map[string]string{"images/image-7/app.sh": "echo another\n"})
+	var times []time.Duration
+	for range 5 {
+		_, took := m.run("rootfsgen", "plan", "--to", "HEAD", "--registry-state", "off", "--format", "json")
+		times = append(times, took)
+	}
+	b.ReportMetric(0, "ns/op") // says nothing here
+	b.ReportMetric(median(times).Seconds(), "median-s")
+	b.Log(times)
+}
+
+// BenchmarkVersion starts each program and asks for no more than its version.
+func BenchmarkVersion(b *testing.B) {
+	m := newMachine(b, map[string]string{"rootfsgen.yaml": "version: 1\n"})
+	b.ReportMetric(0, "ns/op") // says nothing here
+	for _, name := range []string{"rootfsgen", "rootfsrun"} {
+		var times []time.Duration
+		for range 21 {
+			_, took := m.run(name, "--version")
+			times = append(times, took)
+		}
+		b.ReportMetric(float64(median(times).Milliseconds()), name+"-ms")
+		info, err := os.Stat(m.path(name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(info.Size())/1e6, name+"-MB")
+	}
+}
+
+// BenchmarkUnchangedPush does what the jobs of a push do when no image has
+// changed: the plan with the registry's answer, and the testing channel.
+func BenchmarkUnchangedPush(b *testing.B) {
+	files := map[string]string{}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		files["images/"+name+"/Dockerfile"] = "FROM @BUSYBOX@\nRUN echo " + name + " > /name\n"
+	}
+	m := newMachine(b, files)
+	m.run("rootfsgen", "lock")
+	m.Commit(map[string]string{"rootfsgen.yaml": "version: 1\nregistry:\n  testing: " + m.registry + "/unchanged\n"})
+	_, first := m.run("rootfsrun", "run", "--to", "HEAD", "--registry", m.registry+"/unchanged")
+	start := time.Now()
+	plan := m.plan(m.registry + "/unchanged")
+	m.run("rootfsrun", "manifest", "--plan", plan)
+	b.ReportMetric(0, "ns/op") // says nothing here
+	b.ReportMetric(time.Since(start).Seconds(), "push-s")
+	b.Logf("five images from nothing: %s", rounded(first))
+}

@@ -1,0 +1,7 @@
+// Package bench measures the speed that docs/performance.md promises. Each
+// benchmark compares within one run on one machine and reports ratios or
+// seconds; none judges.
+//
+//	make bench                      everything, about fifteen minutes
+//	make bench BENCHFLAGS=-work=5s  with less work in the Dockerfile
+package bench

@@ -10,6 +10,8 @@ func Program() app.Program {
 		Short:   "Turn a folder of images into CI pipelines",
 		Version: app.Version(),
 		Commands: []app.Command{
+			initCommand,
+			schemaCommand,
 			app.VersionCommand("rootfsgen"),
 		},
 	}

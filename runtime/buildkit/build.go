@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,9 +11,7 @@ import (
 
 	bk "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	"github.com/moby/buildkit/util/staticfs"
 	"github.com/tonistiigi/fsutil"
-	"github.com/tonistiigi/fsutil/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -27,9 +23,6 @@ type Files interface {
 	// ID is the same only for the same files with the same content: BuildKit
 	// keeps contexts between builds and compares files by size and time alone.
 	ID() string
-	// Err is the first error of a read: BuildKit takes a file that cannot be
-	// opened for an empty one.
-	Err() error
 }
 
 // Request is one build of one platform.
@@ -43,6 +36,7 @@ type Request struct {
 	Stage      string            // empty is the last
 	Args       map[string]string // build arguments
 	Contexts   []Context         // every image that may be read
+	Syntax     string            // another frontend, "repository@sha256:..."; empty is the daemon's own, whatever "# syntax=" says
 	NoCache    bool              // run every instruction anew
 	Progress   Progress          //
 }
@@ -58,6 +52,9 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	if err != nil {
 		return "", err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	opt.LocalMounts["context"] = &watched{FS: r.Files, stop: cancel}
 	status := make(chan *bk.SolveStatus)
 	tails := newTails()
 	var resp *bk.SolveResponse
@@ -74,8 +71,6 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	switch {
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("building %s: %w", r.Name, context.Cause(ctx))
-	case r.Files.Err() != nil:
-		return "", fmt.Errorf("reading the context of %s: %w", r.Name, r.Files.Err())
 	case err != nil:
 		return "", c.explain(err, tails, r)
 	}
@@ -103,9 +98,16 @@ func within(ctx context.Context, grace time.Duration, f func() error) error {
 }
 
 func solveOpt(r Request) (bk.SolveOpt, error) {
-	policy, err := sourcePolicy(r.Contexts)
+	var sources []string
+	for _, c := range r.Contexts {
+		sources = append(sources, c.Source)
+	}
+	if r.Syntax != "" {
+		sources = append(sources, r.Syntax)
+	}
+	policy, err := sourcePolicy(sources)
 	if err != nil {
-		return bk.SolveOpt{}, err
+		return bk.SolveOpt{}, fmt.Errorf("building %s: %w", r.Name, err)
 	}
 	attrs, err := frontendAttrs(r)
 	if err != nil {
@@ -114,7 +116,7 @@ func solveOpt(r Request) (bk.SolveOpt, error) {
 	return bk.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: attrs,
-		LocalMounts:   map[string]fsutil.FS{"context": r.Files, "dockerfile": dockerfileFS(r)},
+		LocalMounts:   map[string]fsutil.FS{"dockerfile": dockerfileFS(r.Dockerfile)},
 		SharedKey:     r.Files.ID(),
 		Session:       attachables(),
 		SourcePolicy:  policy,
@@ -127,9 +129,17 @@ func solveOpt(r Request) (bk.SolveOpt, error) {
 
 func frontendAttrs(r Request) (map[string]string, error) {
 	attrs := map[string]string{
-		"filename":                    r.Path,
+		"filename":                    dockerfileName,
 		"platform":                    r.Platform.String(),
 		"build-arg:SOURCE_DATE_EPOCH": strconv.Itoa(model.SourceDateEpoch),
+	}
+	for _, c := range r.Contexts {
+		attrs["context:"+c.Ref] = imageScheme + c.Source
+	}
+	if r.Syntax != "" {
+		attrs["build-arg:BUILDKIT_SYNTAX"] = r.Syntax
+	} else {
+		attrs["cmdline"] = "dockerfile.v0" // where it is set no other frontend is looked for
 	}
 	if r.Stage != "" {
 		attrs["target"] = r.Stage
@@ -144,17 +154,4 @@ func frontendAttrs(r Request) (map[string]string, error) {
 		attrs["build-arg:"+name] = r.Args[name]
 	}
 	return attrs, nil
-}
-
-// dockerfileFS holds the Dockerfile alone, and an ignore file without
-// patterns: the context has been filtered, and a .dockerignore in it must not
-// filter it again.
-func dockerfileFS(r Request) fsutil.FS {
-	fs := staticfs.NewFS()
-	for dir := path.Dir(r.Path); dir != "."; dir = path.Dir(dir) {
-		fs.Add(dir, &types.Stat{Mode: uint32(os.ModeDir | 0o755)}, nil)
-	}
-	fs.Add(r.Path, &types.Stat{Mode: 0o644}, r.Dockerfile)
-	fs.Add(r.Path+".dockerignore", &types.Stat{Mode: 0o644}, []byte("# the context is filtered already\n"))
-	return fs
 }

@@ -77,6 +77,9 @@ func (c *Client) explain(err error, t *tails, r Request) error {
 	f := &Failure{Name: r.Name, Err: err}
 	var source strings.Builder
 	for _, s := range errdefs.Sources(err) {
+		if s.Info != nil && s.Info.Filename == dockerfileName {
+			s.Info.Filename = r.Path
+		}
 		_ = s.Print(&source) // a strings.Builder takes everything
 	}
 	f.Source = source.String()

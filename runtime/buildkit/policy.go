@@ -2,52 +2,49 @@ package buildkit
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/distribution/reference"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
 )
 
-// Context says which bytes a reference in the Dockerfile stands for.
+// Context says which image a reference in the Dockerfile stands for.
 type Context struct {
-	Ref    string // as the Dockerfile has it, arguments expanded
+	Ref    string // BuildKit's name for the reference: the option is "context:" + Ref
 	Source string // "host/repository@sha256:..."
 }
 
 const imageScheme = "docker-image://"
 
-// sourcePolicy makes the daemon take each reference for its source, and
-// refuse any other image: what was not hashed cannot be read.
-//
-// BuildKit's named contexts would do the first half, but it looks the names of
-// stages up in the same table: in "FROM base AS base" the whole stage would be
-// replaced by its base. A policy applies where an image is fetched, which a
-// stage never is.
-func sourcePolicy(contexts []Context) (*spb.Policy, error) {
+// sourcePolicy lets the daemon read the images that the request names, and no
+// other: what was not hashed cannot be read, wherever a reference to it comes
+// from (an ONBUILD instruction of a base, for example).
+func sourcePolicy(sources []string) (*spb.Policy, error) {
 	rules := []*spb.Rule{{
 		Action:   spb.PolicyAction_DENY,
-		Selector: &spb.Selector{Identifier: "^(docker-image|docker-image\\+blob|oci-layout)://", MatchType: spb.MatchType_REGEX},
+		Selector: &spb.Selector{Identifier: `^(docker-image|oci-layout)(\+blob)?://`, MatchType: spb.MatchType_REGEX},
 	}}
-	var converts []*spb.Rule
-	for _, c := range contexts {
-		from, err := normalize(c.Ref)
-		if err != nil {
-			return nil, err
-		}
-		to, err := normalize(c.Source)
+	for _, s := range sources {
+		name, err := pinned(s)
 		if err != nil {
 			return nil, err
 		}
 		rules = append(rules, &spb.Rule{
 			Action:   spb.PolicyAction_ALLOW,
-			Selector: &spb.Selector{Identifier: imageScheme + to, MatchType: spb.MatchType_EXACT},
-		})
-		converts = append(converts, &spb.Rule{
-			Action:   spb.PolicyAction_CONVERT,
-			Selector: &spb.Selector{Identifier: imageScheme + from, MatchType: spb.MatchType_EXACT},
-			Updates:  &spb.Update{Identifier: imageScheme + to},
+			Selector: &spb.Selector{Identifier: imageScheme + name, MatchType: spb.MatchType_EXACT},
 		})
 	}
-	return &spb.Policy{Version: 1, Rules: append(rules, converts...)}, nil
+	return &spb.Policy{Version: 1, Rules: rules}, nil
+}
+
+// pinned is the form in which BuildKit itself names an image; the reference
+// must have a digest.
+func pinned(ref string) (string, error) {
+	name, err := normalize(ref)
+	if err == nil && !strings.Contains(name, "@sha256:") {
+		err = fmt.Errorf("image reference %q has no digest", ref)
+	}
+	return name, err
 }
 
 // normalize is the form in which BuildKit itself names an image.

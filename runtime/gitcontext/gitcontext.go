@@ -15,7 +15,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tonistiigi/fsutil"
@@ -42,9 +41,6 @@ type FS struct {
 	entries []entry
 	oids    map[string]string // by path
 	id      string
-
-	mu  sync.Mutex
-	err error
 }
 
 // entry is what Walk shows of one file or folder.
@@ -160,30 +156,16 @@ func order(a, b string) int {
 // ID is the same for the same files with the same content, and for no others.
 func (f *FS) ID() string { return f.id }
 
-// Err is the first error of reading a file; nil while there was none.
-func (f *FS) Err() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
-}
-
-func (f *FS) fail(err error) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err == nil {
-		f.err = err
-	}
-	return err
-}
-
 // Walk calls fn for target and what is below it, in BuildKit's order.
+// fs.SkipDir and fs.SkipAll mean what they mean for fs.WalkDir.
 func (f *FS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
 	target = strings.Trim(path.Clean("/"+target), "/")
+	skipped := "\x00" // the folder that fn has had enough of; no path is in this one
 	for _, e := range f.entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if target != "" && e.path != target && !strings.HasPrefix(e.path, target+"/") {
+		if !below(e.path, target) || below(e.path, skipped) {
 			continue
 		}
 		// A new Stat each time: who walks may change it.
@@ -191,61 +173,53 @@ func (f *FS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
 			Path: e.path, Mode: uint32(e.mode), Size: e.size, Linkname: e.link,
 			ModTime: time.Unix(model.SourceDateEpoch, 0).UnixNano(),
 		}
-		if err := fn(e.path, &fsutil.DirEntryInfo{Stat: st}, nil); err != nil {
+		switch err := fn(e.path, &fsutil.DirEntryInfo{Stat: st}, nil); {
+		case err == nil:
+		case errors.Is(err, fs.SkipAll):
+			return nil
+		case !errors.Is(err, fs.SkipDir):
 			return err
+		case e.mode.IsDir():
+			skipped = e.path
+		case path.Dir(e.path) == ".":
+			return nil // the rest of the root
+		default:
+			skipped = path.Dir(e.path)
 		}
 	}
 	return nil
 }
 
-// Open is the content of one file. The sender takes an error of Open for an
-// empty file, so every error comes from the first Read instead.
+// below tells whether p is dir or lies in it; everything is below "".
+func below(p, dir string) bool { return dir == "" || p == dir || strings.HasPrefix(p, dir+"/") }
+
+// Open is the content of one file. A pointer of git LFS is an error: the
+// content that it stands for is not in git.
 func (f *FS) Open(p string) (io.ReadCloser, error) {
 	oid, found := f.oids[strings.TrimPrefix(path.Clean("/"+p), "/")]
 	if !found {
-		return failing{f.fail(fmt.Errorf("reading %s: %w", p, fs.ErrNotExist))}, nil
+		return nil, fmt.Errorf("reading %s: %w", p, fs.ErrNotExist)
 	}
 	r, err := f.objects.Open(f.ctx, oid)
 	if err != nil {
-		return failing{f.fail(missing(p, err))}, nil
+		return nil, missing(p, err)
 	}
 	head := make([]byte, len(lfsHead))
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		_ = r.Close() // the read has failed already
-		return failing{f.fail(fmt.Errorf("reading %s from git: %w", p, err))}, nil
+		return nil, errors.Join(fmt.Errorf("reading %s from git: %w", p, err), r.Close())
 	}
 	if string(head[:n]) == lfsHead {
-		_ = r.Close() // nothing more of it is wanted
-		return failing{f.fail(fmt.Errorf("%s is kept in git LFS, whose content is not in git's objects\nhint: keep the file in git itself, or fetch it in the Dockerfile by its digest", p))}, nil
+		return nil, errors.Join(fmt.Errorf("%s is kept in git LFS, whose content is not in git's objects\nhint: keep the file in git itself, or fetch it in the Dockerfile by its digest", p), r.Close())
 	}
-	return &reader{Reader: io.MultiReader(bytes.NewReader(head[:n]), r), Closer: r, fs: f, path: p}, nil
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head[:n]), r), r}, nil
 }
 
 // lfsHead is how a pointer of git LFS begins.
 const lfsHead = "version https://git-lfs.github.com/spec/v1\n"
-
-// reader remembers the error of a read in its FS.
-type reader struct {
-	io.Reader
-	io.Closer
-	fs   *FS
-	path string
-}
-
-func (r *reader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = r.fs.fail(fmt.Errorf("reading %s from git: %w", r.path, err))
-	}
-	return n, err
-}
-
-// failing is a file that cannot be read.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-func (f failing) Close() error             { return nil }
 
 // ReadAll is the whole content of one object.
 func ReadAll(ctx context.Context, o Objects, oid string) ([]byte, error) {

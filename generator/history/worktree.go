@@ -70,7 +70,16 @@ func (r *Repo) writeWorktree(ctx context.Context) (id string, err error) {
 		"GIT_OBJECT_DIRECTORY=" + r.ObjectDir(),
 		"GIT_ALTERNATE_OBJECT_DIRECTORIES=" + quoteAlternate(filepath.Join(r.common, "objects")),
 	}
-	if _, err := r.git(ctx, env, nil, "add", "-A", "--sparse", "--", ":/", ":(exclude,top)"+cacheDir); err != nil {
+	add := []string{"add", "-A", "--sparse"}
+	// Git refuses to be told to leave out what it ignores already.
+	hidden, err := r.Ignored(ctx, cacheDir+"/objects")
+	if err != nil {
+		return "", err
+	}
+	if !hidden {
+		add = append(add, "--", ":/", ":(exclude,top)"+cacheDir)
+	}
+	if _, err := r.git(ctx, env, nil, add...); err != nil {
 		return "", err
 	}
 	out, err := r.git(ctx, env, nil, "write-tree", "--missing-ok")

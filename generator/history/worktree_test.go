@@ -114,6 +114,27 @@ func TestWorktreeSeesEditsOfTheSameMoment(t *testing.T) {
 	}
 }
 
+// TestCacheNeverCounts holds wherever git's rules hide .cache, and where
+// nothing does.
+func TestCacheNeverCounts(t *testing.T) {
+	t.Parallel()
+	for name, ignore := range map[string]string{"hidden": "/.cache/\n", "hidden file": ".cache\n", "not hidden": "", "asked for": "*\n!/.cache/\n!/.cache/**\n!/a\n!.gitignore\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := gittest.New(t)
+			r.Commit(map[string]string{"a": "1", ".gitignore": ignore})
+			r.Write(map[string]string{"a": "2", ".cache/x": "1", ".cache/.gitignore": "", ".cache/deep/y": "1"})
+			_, tree, err := open(t, r).Worktree(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(map[string]string{"a": "2", ".gitignore": ignore}, contents(t, tree)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestDirty(t *testing.T) {
 	t.Parallel()
 	r := gittest.New(t)

@@ -11,6 +11,10 @@ func Program() app.Program {
 		Version: app.Version(),
 		Commands: []app.Command{
 			initCommand,
+			validateCommand,
+			planCommand,
+			whyCommand,
+			keyCommand,
 			schemaCommand,
 			app.VersionCommand("rootfsgen"),
 		},

@@ -1,0 +1,156 @@
+package planning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/history"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/plan"
+)
+
+// Compare finds what to compare with and loads it into Then. Nothing to
+// compare with is no error: everything is new then.
+func (s *Session) Compare(ctx context.Context) error {
+	if err := s.findTag(ctx); err != nil {
+		return err
+	}
+	from, err := s.from(ctx)
+	if err != nil {
+		return fmt.Errorf("finding what to compare with: %w", err)
+	}
+	if from == nil {
+		s.note("No tag matches %q on this branch.", s.Now.Fleet.Settings.ReleaseTags)
+		return nil
+	}
+	then, err := s.before(ctx, *from)
+	if err != nil {
+		return fmt.Errorf("loading the fleet of %s: %w", from.Ref, err)
+	}
+	s.Then = then
+	return nil
+}
+
+// before loads the older side. Where its files cannot be understood there is
+// nothing to compare with, which a note says.
+func (s *Session) before(ctx context.Context, from model.Revision) (*plan.Snapshot, error) {
+	if from.Tree == s.Now.Revision.Tree && !s.overlaid {
+		same := *s.Now
+		same.Revision = from
+		return &same, nil
+	}
+	tree, err := s.Repo.Tree(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	then, list, err := s.snapshot(ctx, from, tree, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.note("%s has no %s.", from.Ref, s.config)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if first := list.Err(); first != nil {
+		s.note("The images of %s cannot be read: %s.", from.Ref, firstOf(list))
+		return nil, nil
+	}
+	return then, nil
+}
+
+func firstOf(list diag.List) string { return list.Sorted().Error() }
+
+// findTag finds the release tag that is planned: the one that a tag pipeline
+// was started for, or that --to names; on a desk any that marks the commit.
+func (s *Session) findTag(ctx context.Context) error {
+	glob := s.Now.Fleet.Settings.ReleaseTags
+	if s.Now.Revision.Commit == "" {
+		return nil
+	}
+	at, err := s.Repo.TagsAt(ctx, s.Now.Revision.Commit, glob)
+	if err != nil {
+		return err
+	}
+	started := s.app.Env("CI_COMMIT_TAG")
+	if s.app.Env("GITHUB_REF_TYPE") == "tag" {
+		started = s.app.Env("GITHUB_REF_NAME")
+	}
+	wanted := strings.TrimPrefix(s.o.To, "refs/tags/")
+	for _, name := range at {
+		if name == started || name == wanted {
+			s.tag = name
+		}
+	}
+	return nil
+}
+
+// rebuildTag is the tag that asks for everything to be built anew.
+func (s *Session) rebuildTag(ctx context.Context) (string, error) {
+	if strings.HasSuffix(s.tag, "a") {
+		return s.tag, nil
+	}
+	if s.app.CI() || s.Now.Revision.Commit == "" || s.o.Scope == model.ScopePR {
+		return "", nil
+	}
+	at, err := s.Repo.TagsAt(ctx, s.Now.Revision.Commit, s.Now.Fleet.Settings.ReleaseTags)
+	if err != nil || len(at) == 0 || !strings.HasSuffix(at[0], "a") {
+		return "", err
+	}
+	return at[0], nil
+}
+
+// from is what to compare with, nil for nothing.
+func (s *Session) from(ctx context.Context) (*model.Revision, error) {
+	to := s.Now.Revision.Commit
+	if to == "" {
+		to = "HEAD"
+	}
+	switch {
+	case s.o.From != "":
+		rev, err := s.Repo.Commit(ctx, s.o.From)
+		return &rev, err
+	case s.o.Scope == model.ScopePR:
+		return s.mergeBase(ctx, to)
+	case s.tag != "":
+		return s.Repo.PreviousTag(ctx, to, s.Now.Fleet.Settings.ReleaseTags)
+	}
+	rev, err := s.Repo.LastTag(ctx, to, s.Now.Fleet.Settings.ReleaseTags)
+	if errors.Is(err, history.ErrNoCommits) && s.Now.Revision.Commit == "" {
+		return nil, nil
+	}
+	return rev, err
+}
+
+// mergeBase is where a request parted from the branch that it goes to.
+func (s *Session) mergeBase(ctx context.Context, to string) (*model.Revision, error) {
+	branch := s.Now.Fleet.Settings.DefaultBranch
+	candidates := []string{s.app.Env("CI_MERGE_REQUEST_DIFF_BASE_SHA")}
+	for _, b := range []string{s.app.Env("GITHUB_BASE_REF"), s.app.Env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME"), branch} {
+		if b != "" {
+			candidates = append(candidates, path.Join("refs/remotes/origin", b), path.Join("refs/heads", b))
+		}
+	}
+	var first error
+	for _, ref := range candidates {
+		if ref == "" {
+			continue
+		}
+		rev, err := s.Repo.MergeBase(ctx, ref, to)
+		if err == nil {
+			rev.Ref = ref
+			return &rev, nil
+		}
+		if !errors.Is(err, history.ErrUnknown) {
+			return nil, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}

@@ -1,0 +1,92 @@
+// Package planning puts a plan together for a command: it opens the
+// repository, loads the fleet of both trees, asks the registry and leaves the
+// decision to the generator.
+package planning
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Options are the flags of every command that plans.
+type Options struct {
+	From       string // what to compare with; empty is chosen by what is planned
+	To         string // what to plan: a revision or "worktree"; empty is the work tree on a desk, HEAD in CI
+	Scope      string
+	SnapshotID string
+	Registry   string // address of the scope, instead of the one in the settings
+	State      string // one of the State constants
+	All        bool
+	Force      []string
+	Images     []string
+	Except     []string
+}
+
+// What --registry-state may be.
+const (
+	StateAuto = "auto" // ask where it can be asked
+	StateOn   = "on"   // ask, and fail where it cannot be asked
+	StateOff  = "off"  // git alone
+)
+
+// RevisionFlags adds the flags that say which trees are meant.
+func (o *Options) RevisionFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.From, "from", "", "compare with this revision (default: the last release tag; for a request the merge base)")
+	f.StringVar(&o.To, "to", "", `plan this revision, or "worktree" (default: the work tree on a desk, HEAD in CI)`)
+}
+
+// RegistryFlags adds the flags that say which registry answers.
+func (o *Options) RegistryFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.Scope, "scope", model.ScopeTesting, "whose repositories are meant: pr, testing or prod")
+	f.StringVar(&o.SnapshotID, "snapshot-id", "", "name of a request's images, for example pr-123")
+	f.StringVar(&o.Registry, "registry", "", "address that the repositories lie below (default: the scope's own; on a desk the local registry)")
+	f.StringVar(&o.State, "registry-state", StateAuto, "ask the registry what it has: auto, on or off")
+}
+
+// Flags adds all flags.
+func (o *Options) Flags(cmd *cobra.Command) {
+	o.RevisionFlags(cmd)
+	o.RegistryFlags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.All, "all", false, "build everything anew, whatever the registry has")
+	f.StringArrayVar(&o.Force, "force", nil, "build this `image` anew, and what is built from it; may be repeated")
+	f.StringArrayVar(&o.Except, "except", nil, "leave out this `image`, and what is built from it; may be repeated")
+}
+
+// check refuses values that no flag can have.
+func (o *Options) check() error {
+	if o.Scope == "" {
+		o.Scope = model.ScopeTesting
+	}
+	if o.State == "" {
+		o.State = StateAuto
+	}
+	switch {
+	case !slices.Contains([]string{model.ScopePR, model.ScopeTesting, model.ScopeProd}, o.Scope):
+		return usage("invalid --scope %q: expected pr, testing or prod", o.Scope)
+	case !slices.Contains([]string{StateAuto, StateOn, StateOff}, o.State):
+		return usage("invalid --registry-state %q: expected auto, on or off", o.State)
+	}
+	if o.SnapshotID != "" {
+		if err := model.CheckSnapshotID(o.SnapshotID); err != nil {
+			return usage("--snapshot-id: %w", err)
+		}
+	}
+	if o.Registry != "" {
+		if err := model.CheckPrefix(o.Registry); err != nil {
+			return usage("--registry: %w", err)
+		}
+	}
+	return nil
+}
+
+func usage(format string, args ...any) error {
+	return app.Fail(app.ExitUsage, fmt.Errorf(format, args...))
+}

@@ -1,0 +1,214 @@
+package planning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/graph"
+	"github.com/rootfsgen/rootfsgen/generator/history"
+	"github.com/rootfsgen/rootfsgen/generator/key"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/plan"
+	"github.com/rootfsgen/rootfsgen/generator/source"
+)
+
+// Session is a repository that was loaded to be planned. Close it.
+type Session struct {
+	Repo *history.Repo
+	Tree model.Tree     // of Now
+	Now  *plan.Snapshot //
+	Then *plan.Snapshot // nil until Compare found something to compare with
+
+	Warnings diag.List // of the files of Now; they have been printed
+
+	app        *app.App
+	o          Options
+	config     string // path of the settings in a tree
+	configData []byte // the settings, where they lie outside
+	overlaid   bool   // the desk's own lock counts for Now
+	time       time.Time
+	tag        string // the release tag that is planned, empty where none is
+	notes      []string
+}
+
+// Load opens the repository and loads the fleet that is to be planned.
+// Mistakes in its files are the error, a diag.List; warnings are printed.
+func Load(ctx context.Context, a *app.App, o Options) (*Session, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	repo, err := history.Open(ctx, a.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{Repo: repo, app: a, o: o}
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
+	return s, nil
+}
+
+// Close ends the reading of the repository.
+func (s *Session) Close() error { return s.Repo.Close() }
+
+func (s *Session) load(ctx context.Context) error {
+	rev, tree, err := s.target(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.findConfig(tree); err != nil {
+		return err
+	}
+	lock, err := s.localLock()
+	if err != nil {
+		return err
+	}
+	now, list, err := s.snapshot(ctx, rev, tree, lock)
+	if err != nil {
+		return fmt.Errorf("loading the fleet of %s: %w", rev.Ref, err)
+	}
+	list = list.Sorted().WithLines(func(file string) []byte {
+		content, err := tree.Read(ctx, file)
+		if err != nil && file == s.app.Config {
+			return s.configData
+		}
+		return content
+	})
+	if err := list.Err(); err != nil {
+		return err
+	}
+	if !s.app.Quiet {
+		s.app.PrintDiagnostics(list)
+	}
+	s.Tree, s.Now, s.Warnings, s.overlaid = tree, now, list, lock != nil
+	return nil
+}
+
+// target is the tree to plan: what was asked for, else HEAD, but on a desk
+// with uncommitted work that.
+func (s *Session) target(ctx context.Context) (model.Revision, model.Tree, error) {
+	if s.o.To == history.WorktreeRef || s.o.To == "" && !s.app.CI() {
+		return s.desk(ctx)
+	}
+	ref := s.o.To
+	if ref == "" {
+		ref = "HEAD"
+	}
+	rev, err := s.Repo.Commit(ctx, ref)
+	if err != nil {
+		return model.Revision{}, nil, err
+	}
+	if s.time, err = s.Repo.CommitTime(ctx, rev.Commit); err != nil {
+		return model.Revision{}, nil, err
+	}
+	tree, err := s.Repo.Tree(ctx, rev)
+	return rev, tree, err
+}
+
+func (s *Session) desk(ctx context.Context) (model.Revision, model.Tree, error) {
+	rev, tree, err := s.Repo.Worktree(ctx)
+	if err != nil {
+		return model.Revision{}, nil, err
+	}
+	head, err := s.Repo.Commit(ctx, "HEAD")
+	if errors.Is(err, history.ErrNoCommits) {
+		s.time = time.Now().UTC()
+		return rev, tree, nil
+	}
+	if err != nil {
+		return model.Revision{}, nil, err
+	}
+	if s.time, err = s.Repo.CommitTime(ctx, head.Commit); err != nil {
+		return model.Revision{}, nil, err
+	}
+	if head.Tree == rev.Tree && s.o.To == "" {
+		rev = head
+	}
+	return rev, tree, nil
+}
+
+// findConfig settles whether the settings lie in the tree or outside.
+func (s *Session) findConfig(tree model.Tree) error {
+	s.config = source.DefaultConfig
+	if s.app.Config == "" || s.app.Config == source.DefaultConfig {
+		return nil
+	}
+	file := s.app.Config
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(s.app.Dir, file)
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return fmt.Errorf("finding --config: %w", err)
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
+		file = filepath.Join(dir, filepath.Base(file))
+	}
+	if rel, err := filepath.Rel(s.Repo.Root(), file); err == nil && filepath.IsLocal(rel) {
+		s.config = filepath.ToSlash(rel)
+		if _, found := tree.Lookup(s.config); found {
+			return nil
+		}
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading --config: %w", err)
+	}
+	s.config, s.configData = s.app.Config, append([]byte{}, content...)
+	return nil
+}
+
+// localLock is what a desk has resolved beyond images.lock; CI has none.
+func (s *Session) localLock() ([]byte, error) {
+	if s.app.CI() {
+		return nil, nil
+	}
+	content, err := os.ReadFile(filepath.Join(s.Repo.Root(), filepath.FromSlash(source.LocalLockFile)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the local lock: %w", err)
+	}
+	return content, nil
+}
+
+// snapshot loads one tree, its graph and its keys. Keys are only computed
+// where nothing is wrong so far.
+func (s *Session) snapshot(ctx context.Context, rev model.Revision, tree model.Tree, lock []byte) (*plan.Snapshot, diag.List, error) {
+	fleet, list, err := source.Load(ctx, tree, source.Options{Config: s.config, ConfigData: s.configData, LockData: lock})
+	if err != nil {
+		return nil, nil, err
+	}
+	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{CI: s.app.CI(), Ignored: func(path string) bool {
+		ignored, err := s.Repo.Ignored(ctx, path)
+		return err == nil && ignored
+	}})
+	if err != nil {
+		return nil, nil, err
+	}
+	list = append(list, more...)
+	if list.HasErrors() {
+		return nil, list, nil
+	}
+	keys, more, err := key.Compute(ctx, fleet, g, tree)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &plan.Snapshot{Revision: rev, Fleet: fleet, Graph: g, Keys: keys}, append(list, more...), nil
+}
+
+// Date is the UTC day of what is planned, as versions have it.
+func (s *Session) Date() string { return s.time.Format("2006.01.02") }
+
+func (s *Session) note(format string, args ...any) {
+	s.notes = append(s.notes, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}

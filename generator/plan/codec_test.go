@@ -1,0 +1,78 @@
+package plan_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rootfsgen/rootfsgen/generator/plan"
+)
+
+func encoded(t testing.TB) []byte {
+	t.Helper()
+	b, err := plan.Encode(makePlan(t, snapshot("v1", fleet(nil)), snapshot("HEAD", fleet(nil)), nil, plan.Request{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	good := string(encoded(t))
+	tests := map[string]struct{ plan, want string }{
+		"nothing":             {"", "not whole"},
+		"cut":                 {good[:len(good)/2], "not whole"},
+		"no version":          {`{}`, "no version"},
+		"an unknown key":      {strings.Replace(good, `"scope"`, `"sc\u006fpe2": 1, "scope"`, 1), "scope2"},
+		"two plans":           {good + good, "not whole"},
+		"an unknown action":   {strings.Replace(good, `"action": "none"`, `"action": "delete"`, 1), "unknown action"},
+		"an unknown scope":    {strings.Replace(good, `"scope": "testing"`, `"scope": "root"`, 1), "unknown scope"},
+		"a hostile name":      {strings.Replace(good, `"image": "base"`, `"image": "../base"`, 1), "invalid name"},
+		"a hostile folder":    {strings.Replace(good, `"dir": "images/base"`, `"dir": "/etc"`, 1), "invalid path"},
+		"a hostile place":     {strings.Replace(good, `"repository": "team/base"`, `"repository": "x:y"`, 1), "invalid repository"},
+		"no steps":            {strings.Replace(good, `"build": "done"`, `"build": "perhaps"`, 1), "neither run nor done"},
+		"a parent elsewhere":  {strings.Replace(good, `"parents": [`, `"parents": [{"image":"x","tag":"1","variant":"","key":"","generation":0,"repository":"x"},`, 1), ""},
+		"an unknown platform": {strings.Replace(good, `"platform": "linux/amd64"`, `"platform": "plan9/mips"`, 1), "plan9"},
+		"a hostile prefix":    {strings.Replace(good, `"prefix": "registry`, `"prefix": "https://registry`, 1), "invalid registry"},
+		"no such registry":    {strings.Replace(good, `"registry": "unknown"`, `"registry": "maybe"`, 1), "neither known nor unknown"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := plan.Decode([]byte(tt.plan))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+	_, err := plan.Decode([]byte(`{"version": 9, "news": true}`))
+	if v, found := errors.AsType[*plan.VersionError](err); !found || v.Version != 9 {
+		t.Errorf("error %v, want a VersionError", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(encoded(f))
+	f.Add([]byte(`{"version": 1}`))
+	f.Add([]byte(`{"version": 1, "scope": "pr", "registry": "known", "entries": [{}], "indexes": null}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := plan.Decode(b)
+		if err != nil {
+			return
+		}
+		once, err := plan.Encode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := plan.Decode(once)
+		if err != nil {
+			t.Fatalf("what was written is not read: %v", err)
+		}
+		twice, err := plan.Encode(again)
+		if err != nil || !bytes.Equal(once, twice) {
+			t.Fatalf("two writings differ: %v\n%s\n%s", err, once, twice)
+		}
+	})
+}

@@ -1,0 +1,308 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/key"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// maker holds what is known while a plan is made.
+type maker struct {
+	*fleet
+	then, now  *Snapshot
+	state      model.RegistryState
+	req        Request
+	chosen     targets
+	forcedSet  targets
+	old        map[model.TargetID]model.TargetID   // what a target was called then
+	generation map[model.TargetID]int              // that a target must have
+	newer      map[model.TargetID][]model.TargetID // the parents because of which a target is built anew
+	verdicts   map[model.TargetID]*verdict
+}
+
+// verdict is what was decided about one target.
+type verdict struct {
+	action      model.Action
+	build, test string // StepRun or StepDone
+	digest      model.Digest
+	reasons     []model.Reason
+	affected    bool // something about its node was edited, or is built anew
+}
+
+// none is the generation of what the registry does not have.
+const none = -1
+
+func newMaker(then, now *Snapshot, state model.RegistryState, req Request) (*maker, error) {
+	f, err := newFleet(now)
+	if err != nil {
+		return nil, err
+	}
+	m := &maker{fleet: f, then: then, now: now, state: state, req: req, verdicts: map[model.TargetID]*verdict{}}
+	if m.chosen, err = f.choose(req); err != nil {
+		return nil, err
+	}
+	if m.forcedSet, err = f.forced(req, m.chosen); err != nil {
+		return nil, err
+	}
+	m.old = pair(then, now)
+	m.generations()
+	m.findNewer()
+	return m, nil
+}
+
+// pair finds for each target what it was called then: the same, or, where an
+// image has one tag then and now, that one.
+func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
+	old := map[model.TargetID]model.TargetID{}
+	if then == nil {
+		return old
+	}
+	type slot struct {
+		image, variant string
+		platform       model.Platform
+	}
+	gone, come := map[slot][]model.TargetID{}, map[slot][]model.TargetID{}
+	for t := range then.Keys {
+		if now.Keys[t] == nil {
+			s := slot{t.Image, t.Variant, t.Platform}
+			gone[s] = append(gone[s], t)
+		}
+	}
+	for t := range now.Keys {
+		if then.Keys[t] != nil {
+			old[t] = t
+			continue
+		}
+		s := slot{t.Image, t.Variant, t.Platform}
+		come[s] = append(come[s], t)
+	}
+	for s, new := range come {
+		if len(new) == 1 && len(gone[s]) == 1 {
+			old[new[0]] = gone[s][0]
+		}
+	}
+	return old
+}
+
+// existing is the highest generation of a target that may be used, none when
+// there is none or nobody asked.
+func (m *maker) existing(t model.TargetID) int {
+	g := none
+	if c, found := m.content(m.state.Repositories, t); found {
+		g = max(g, c.Generation)
+	}
+	if c, found := m.content(m.state.Read, t); found {
+		g = max(g, c.Generation)
+	}
+	return g
+}
+
+func (m *maker) content(in map[string]model.RepositoryState, t model.TargetID) (model.Content, bool) {
+	c, found := in[m.images[t.Image].ImageName].Contents[m.keys[t].Digest]
+	return c, found && m.state.Known
+}
+
+// generations settles the generation of every target. What is forced gets one
+// above all that it and its dependants have; every target has at least its
+// parents'. A dependant whose generation is below its parent's was therefore
+// built before it, even when the run that forced the parent died half-way.
+func (m *maker) generations() {
+	next := 0
+	for t := range m.dependants(m.forcedSet) {
+		next = max(next, m.existing(t)+1)
+	}
+	m.generation = make(map[model.TargetID]int, len(m.order))
+	for _, t := range m.order {
+		m.generation[t] = max(0, m.existing(t))
+		if m.forcedSet[t] && m.state.Known {
+			m.generation[t] = next
+		}
+	}
+	for moved := true; moved; {
+		moved = false
+		raise := func(t model.TargetID, g int) {
+			if m.generation[t] < g {
+				m.generation[t], moved = g, true
+			}
+		}
+		for _, t := range m.order {
+			for _, p := range m.keys[t].Parents {
+				raise(t, m.generation[p])
+			}
+		}
+		for _, platforms := range m.nodes {
+			for _, t := range platforms {
+				for _, o := range platforms {
+					raise(t, m.generation[o])
+				}
+			}
+		}
+	}
+}
+
+// findNewer notes the parents that have a newer generation than a dependant of
+// theirs. Without the registry, that is every parent that is built anew.
+func (m *maker) findNewer() {
+	m.newer = map[model.TargetID][]model.TargetID{}
+	for _, t := range m.order {
+		have := m.existing(t)
+		for _, p := range m.keys[t].Parents {
+			stale := have != none && m.generation[p] > have
+			if stale || !m.state.Known && m.rebuilt(p) {
+				m.newer[t] = append(m.newer[t], p)
+			}
+		}
+	}
+}
+
+// rebuilt tells whether t is built anew for no input of its own: it is forced,
+// or a parent is, or has a newer generation than t.
+func (m *maker) rebuilt(t model.TargetID) bool {
+	return m.forcedSet[t] || len(m.newer[t]) > 0
+}
+
+// changed tells whether the key differs from then's.
+func (m *maker) changed(t model.TargetID) bool {
+	k := m.oldKey(t)
+	return k == nil || k.Digest != m.keys[t].Digest
+}
+
+func (m *maker) testsChanged(t model.TargetID) bool {
+	k := m.oldKey(t)
+	return k == nil || k.TestsKey != m.keys[t].TestsKey
+}
+
+func (m *maker) oldKey(t model.TargetID) *key.Key {
+	if old, found := m.old[t]; found {
+		return m.then.Keys[old]
+	}
+	return nil
+}
+
+// decide gives every chosen target its verdict.
+func (m *maker) decide() {
+	affected := map[string]bool{}
+	for _, t := range m.order {
+		if m.chosen[t] && (m.changed(t) || m.testsChanged(t) || m.rebuilt(t)) {
+			affected[t.Node()] = true
+		}
+	}
+	for _, t := range m.order {
+		if !m.chosen[t] {
+			continue
+		}
+		v := &verdict{affected: affected[t.Node()]}
+		if m.state.Known {
+			m.fromRegistry(t, v)
+		} else {
+			m.fromGit(t, v)
+		}
+		v.reasons = append(m.reasons(t, v), v.reasons...)
+		m.verdicts[t] = v
+	}
+}
+
+// fromGit decides without the registry: what changed is built.
+func (m *maker) fromGit(t model.TargetID, v *verdict) {
+	v.action, v.build, v.test = model.ActionNone, model.StepDone, model.StepDone
+	switch {
+	case m.changed(t) || m.rebuilt(t):
+		v.action, v.build, v.test = model.ActionBuild, model.StepRun, model.StepRun
+	case m.testsChanged(t):
+		v.test = model.StepRun
+	}
+}
+
+// fromRegistry decides by what is there under the key.
+func (m *maker) fromRegistry(t model.TargetID, v *verdict) {
+	g := m.generation[t]
+	own, inOwn := m.content(m.state.Repositories, t)
+	read, inRead := m.content(m.state.Read, t)
+	v.build, v.test = model.StepRun, model.StepRun
+	switch {
+	case inOwn && own.Generation == g:
+		v.digest = own.Digest
+		m.present(t, v)
+	case inRead && read.Generation == g:
+		v.digest = read.Digest
+		v.action = model.ActionReuse
+		v.reasons = []model.Reason{registry("copied from " + m.req.ReadPrefix)}
+	default:
+		v.action = model.ActionBuild
+		if !m.changed(t) && !m.rebuilt(t) {
+			v.reasons = []model.Reason{m.absent(t)}
+		}
+	}
+}
+
+// present decides for bytes that the scope has already: which steps are done.
+func (m *maker) present(t model.TargetID, v *verdict) {
+	v.action = model.ActionNone
+	if m.changed(t) {
+		v.action = model.ActionReuse
+		v.reasons = []model.Reason{registry("the registry has these bytes already")}
+	}
+	if !m.has(t, model.StepBuild, model.BuildStepKey(m.keys[t].Digest, m.generation[t])) {
+		v.action = model.ActionReuse
+		v.reasons = append(v.reasons, registry("its build was not recorded"))
+		return
+	}
+	v.build = model.StepDone
+	if m.has(t, model.StepTest, model.TestStepKey(v.digest, m.keys[t].TestsKey)) {
+		v.test = model.StepDone
+		return
+	}
+	if m.oldKey(t) == nil || !m.testsChanged(t) {
+		v.reasons = append(v.reasons, registry("its tests have not passed yet"))
+	}
+}
+
+// absent says why bytes that nobody changed must be made.
+func (m *maker) absent(t model.TargetID) model.Reason {
+	for _, o := range m.nodes[t.Node()] {
+		if o != t && m.existing(o) == m.generation[t] && m.generation[t] > 0 {
+			return registry("only " + o.Platform.String() + " is there in this generation")
+		}
+	}
+	return registry("the registry does not have it: it was never built, or failed the last time")
+}
+
+func registry(detail string) model.Reason {
+	return model.Reason{Kind: model.ReasonRegistry, Detail: detail}
+}
+
+// has tells whether the scope has a passed receipt of a step.
+func (m *maker) has(t model.TargetID, step string, stepKey model.Digest) bool {
+	return m.hasTag(m.images[t.Image].ImageName, model.ReceiptTag(step, stepKey))
+}
+
+func (m *maker) hasTag(repository, tag string) bool {
+	_, found := slices.BinarySearch(m.state.Repositories[repository].Tags, tag)
+	return found
+}
+
+// leaveAlone takes out of a request what it does not touch: bytes that are
+// missing or untested there are the protected branch's business, unless
+// something that the request builds needs them.
+func (m *maker) leaveAlone() {
+	for _, t := range slices.Backward(m.order) {
+		v := m.verdicts[t]
+		if v == nil || v.affected || v.build == model.StepDone && v.test == model.StepDone {
+			continue
+		}
+		needed := v.action == model.ActionBuild && slices.ContainsFunc(m.children[t], func(c model.TargetID) bool {
+			cv := m.verdicts[c]
+			return cv != nil && cv.action == model.ActionBuild
+		})
+		if needed {
+			continue
+		}
+		if v.action == model.ActionBuild {
+			v.reasons = []model.Reason{registry("not in the registry; this request does not change it")}
+		} else {
+			v.reasons = nil
+		}
+		v.action, v.build, v.test = model.ActionNone, model.StepDone, model.StepDone
+	}
+}

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Identity is what makes the index of these entries, one for each platform,
+// the same as another.
+func Identity(entries []model.Entry) model.Digest {
+	parts := make([]model.IndexPart, len(entries))
+	for i := range entries {
+		parts[i] = model.IndexPart{Platform: entries[i].Platform, Key: entries[i].Key, Generation: entries[i].Generation}
+	}
+	return model.IndexIdentity(parts)
+}
+
+// indexes are what the chosen targets become together, by node.
+func (m *maker) indexes() []model.Index {
+	out := []model.Index{}
+	for _, node := range slices.Sorted(maps.Keys(m.nodes)) {
+		if platforms := m.nodes[node]; m.chosen[platforms[0]] {
+			out = append(out, m.index(platforms))
+		}
+	}
+	return out
+}
+
+func (m *maker) index(platforms []model.TargetID) model.Index {
+	t := platforms[0]
+	image := m.images[t.Image]
+	parts := make([]model.IndexPart, len(platforms))
+	for i, p := range platforms {
+		parts[i] = model.IndexPart{Platform: p.Platform, Key: m.keys[p].Digest, Generation: m.generation[p]}
+	}
+	x := model.Index{
+		Image: t.Image, Tag: t.Tag, Variant: t.Variant, Repository: image.ImageName,
+		Identity: model.IndexIdentity(parts), Generation: m.generation[t],
+		Version: version(t, m.req), Meta: meta(image, platforms),
+	}
+	for _, p := range platforms {
+		x.Platforms = append(x.Platforms, p.Platform)
+	}
+	x.Action = m.merging(platforms, &x)
+	return x
+}
+
+// version is the index's tag, less the .N that merging chooses.
+func version(t model.TargetID, req Request) string {
+	s := t.Tag
+	if t.Variant != "" {
+		s += "-" + t.Variant
+	}
+	s += "-" + req.Date
+	if req.SnapshotID != "" {
+		s += "-" + req.SnapshotID
+	}
+	return s
+}
+
+// merging tells whether an index is still to be made.
+func (m *maker) merging(platforms []model.TargetID, x *model.Index) string {
+	affected := false
+	for _, p := range platforms {
+		v := m.verdicts[p]
+		if v.build == model.StepRun || v.test == model.StepRun {
+			return model.StepRun
+		}
+		affected = affected || v.affected
+	}
+	switch {
+	case !m.state.Known, m.req.request() && !affected:
+		return model.StepDone
+	case m.req.SnapshotID != "" && !m.hasTag(x.Repository, x.Version): // another request's index, perhaps
+		return model.StepRun
+	case m.hasTag(x.Repository, model.IdentityTag(x.Identity)) &&
+		m.hasTag(x.Repository, model.ReceiptTag(model.StepMerge, model.MergeStepKey(x.Identity))):
+		return model.StepDone
+	}
+	return model.StepRun
+}
+
+func meta(image *model.Image, platforms []model.TargetID) model.ImageMeta {
+	arch := []string{}
+	for _, p := range platforms {
+		arch = append(arch, p.Platform.Arch)
+	}
+	return model.ImageMeta{
+		Label: image.Label, Image: image.Image, Description: image.Description, GPU: image.GPU, Priority: image.Priority,
+		Tags: append([]string{}, image.Tags...), Prepull: image.Prepull, Arch: arch, ComponentVersion: image.ComponentVersion,
+		SizeGB: image.SizeGB, Deprecated: image.Deprecated, DeprecatedReason: image.DeprecatedReason,
+	}
+}

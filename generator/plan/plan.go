@@ -1,0 +1,173 @@
+// Package plan decides what happens to every target. It compares the keys of
+// two trees, looks at what the registry has, and is otherwise blind: the same
+// arguments give the same plan.
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/graph"
+	"github.com/rootfsgen/rootfsgen/generator/key"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Snapshot is everything that one tree says.
+type Snapshot struct {
+	Revision model.Revision
+	Fleet    *model.Fleet
+	Graph    *graph.Graph
+	Keys     map[model.TargetID]*key.Key
+}
+
+// Request is what is asked for.
+type Request struct {
+	Scope      string   // one of the Scope constants
+	Prefix     string   // registry address of the scope; empty where none is set up
+	ReadPrefix string   // of a second scope that may be read, for requests
+	SnapshotID string   // "pr-123"
+	Date       string   // UTC date of what is planned, "2026.11.21"
+	All        bool     // build everything anew
+	RebuildTag string   // the release tag that asks for the same, because it ends in "a"
+	Force      []string // images to build anew
+	Images     []string // plan only these and what they are built from; empty is all
+	Except     []string // leave these and what is built from them out
+	Notes      []string // put before the plan's own
+}
+
+// request tells whether a pull or merge request is planned: it leaves alone
+// what it does not change.
+func (r *Request) request() bool { return r.Scope == model.ScopePR }
+
+// UnknownImageError is a name in a request that no image has.
+type UnknownImageError struct {
+	Name  string
+	Known []string // ids of the fleet, sorted
+}
+
+// Error names the image and a few that there are.
+func (e *UnknownImageError) Error() string {
+	const shown = 10
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("unknown image %q: the fleet has none", e.Name)
+	}
+	s := fmt.Sprintf("unknown image %q: there are %v", e.Name, e.Known[:min(shown, len(e.Known))])
+	if len(e.Known) > shown {
+		s += fmt.Sprintf(" and %d more", len(e.Known)-shown)
+	}
+	return s
+}
+
+// ExitCode is that of a mistake on the command line.
+func (e *UnknownImageError) ExitCode() int { return 2 }
+
+// Queries is what Make must know of the registry.
+func Queries(now *Snapshot, req Request) (model.RegistryQuery, error) {
+	f, err := newFleet(now)
+	if err != nil {
+		return model.RegistryQuery{}, err
+	}
+	chosen, err := f.choose(req)
+	if err != nil {
+		return model.RegistryQuery{}, err
+	}
+	forced, err := f.forced(req, chosen)
+	if err != nil {
+		return model.RegistryQuery{}, err
+	}
+	for t := range f.dependants(forced) { // their generations count
+		chosen[t] = true
+	}
+	q := model.RegistryQuery{
+		Prefix: req.Prefix, ReadPrefix: req.ReadPrefix,
+		Bootstrap: now.Fleet.Settings.Registry.Bootstrap, Keys: map[string][]model.Digest{},
+	}
+	for _, t := range f.order {
+		if chosen[t] {
+			repo := f.images[t.Image].ImageName
+			q.Keys[repo] = append(q.Keys[repo], now.Keys[t].Digest)
+		}
+	}
+	for repo, keys := range q.Keys {
+		slices.Sort(keys)
+		q.Keys[repo] = slices.Compact(keys)
+	}
+	return q, nil
+}
+
+// Make plans the way from then to now; then is nil when there is nothing to
+// compare with. The error is an *UnknownImageError for a name in the request
+// that no image has.
+func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.Plan, error) {
+	m, err := newMaker(then, now, state, req)
+	if err != nil {
+		return nil, err
+	}
+	m.decide()
+	if req.request() {
+		m.leaveAlone()
+	}
+	p := &model.Plan{
+		Version: model.PlanVersion, To: now.Revision,
+		Scope: req.Scope, Prefix: req.Prefix, ReadPrefix: req.ReadPrefix, SnapshotID: req.SnapshotID, Date: req.Date,
+		Registry: "unknown", Bootstrap: now.Fleet.Settings.Registry.Bootstrap,
+		Notes: m.notes(), LeftOut: m.leftOut(), Entries: []model.Entry{}, Indexes: m.indexes(),
+	}
+	if then != nil {
+		from := then.Revision
+		p.From = &from
+	}
+	if state.Known {
+		p.Registry = "known"
+	}
+	running := map[string]*model.Index{}
+	for i := range p.Indexes {
+		x := &p.Indexes[i]
+		if x.Action == model.StepRun {
+			running[model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}.Node()] = x
+		}
+	}
+	for _, t := range m.order {
+		if m.chosen[t] {
+			p.Entries = append(p.Entries, m.entry(t, running[t.Node()]))
+		}
+	}
+	p.Entries = append(p.Entries, m.retired()...)
+	slices.SortStableFunc(p.Entries, func(a, b model.Entry) int {
+		if a.Wave != b.Wave {
+			return a.Wave - b.Wave
+		}
+		return a.ID().Compare(b.ID())
+	})
+	return p, nil
+}
+
+// leftOut are the nodes that the request is not about: their absence must not
+// look like retirement.
+func (m *maker) leftOut() []string {
+	var out []string
+	for node, platforms := range m.nodes {
+		if !m.chosen[platforms[0]] {
+			out = append(out, node)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (m *maker) notes() []string {
+	notes := slices.Clone(m.req.Notes)
+	switch {
+	case m.then == nil:
+		notes = append(notes, "There is no earlier release to compare with, so everything is new.")
+	case m.then.Revision.Tree == m.now.Revision.Tree:
+		notes = append(notes, "Nothing was edited since "+m.then.Revision.Ref+".")
+	}
+	if !m.state.Known {
+		notes = append(notes, "The registry was not asked: git alone says what is built, and what failed before is not noticed.")
+		if len(m.forcedSet) > 0 {
+			notes = append(notes, "Without the registry the next generation is not known; the plan says 0.")
+		}
+	}
+	return notes
+}

@@ -63,7 +63,8 @@ func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
 			o.Merge = append(o.Merge, x.Image)
 		}
 	}
-	o.Merge = sortedSet(o.Merge)
+	slices.Sort(o.Merge)
+	o.Merge = slices.Compact(o.Merge)
 	return o, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/templates"
 )
@@ -28,6 +29,12 @@ type Files map[string][]byte
 // Render writes the files of one forge. The error names a value that cannot be
 // written down, or a file that does not read back as it was meant.
 func Render(p *pipeline.Pipeline, forge string, pins Pins) (Files, error) {
+	for i := range p.Images {
+		// A name becomes part of conditions and of job names.
+		if err := model.CheckImageName(p.Images[i].ID); err != nil {
+			return nil, fmt.Errorf("rendering: %w", err)
+		}
+	}
 	switch forge {
 	case pipeline.GitHub:
 		return renderGitHub(p, pins)

@@ -15,6 +15,8 @@ func Program() app.Program {
 			planCommand,
 			whyCommand,
 			keyCommand,
+			generateCommand,
+			ciOutputsCommand,
 			schemaCommand,
 			app.VersionCommand("rootfsgen"),
 		},

@@ -1,0 +1,239 @@
+package gencmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+	"github.com/rootfsgen/rootfsgen/generator/render"
+	"github.com/rootfsgen/rootfsgen/generator/tree"
+)
+
+type generateOptions struct {
+	plan    planning.Options
+	check   bool
+	diff    bool
+	changed bool
+	out     string
+	forge   string
+}
+
+func generateCommand(a *app.App) *cobra.Command {
+	o := &generateOptions{}
+	cmd := &cobra.Command{
+		Use: "generate", Short: "Write the pipelines of the fleet", Args: cobra.NoArgs,
+		Long: `Write the GitHub and GitLab pipelines of the fleet.
+
+What is written depends on the images and on rootfsgen.yaml, never on what
+changed: the pipelines hold every image and decide when they run what they do.
+Only files that differ are written, each in one step; files that are no longer
+generated are removed when they carry the generator's header.
+
+With --changed, pipelines of only what differs from an earlier revision, and of
+what is built from it, are written below another folder.`,
+		Example: "  rootfsgen generate\n  rootfsgen generate --check\n  rootfsgen generate --changed --from v12 --out /tmp/changed",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGenerate(cmd.Context(), a, o) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.check, "check", false, "write nothing; exit code 4 when a file differs")
+	f.BoolVar(&o.diff, "diff", false, "write nothing; print what would change")
+	f.BoolVar(&o.changed, "changed", false, "only what changed, and what is built from it; needs --out")
+	f.StringVar(&o.plan.From, "from", "", "with --changed, compare with this revision (default: the last release tag)")
+	f.StringVar(&o.out, "out", "", "write below this `folder` instead of into the repository")
+	f.StringVar(&o.forge, "forge", "all", "github, gitlab or all")
+	return cmd
+}
+
+// check refuses flags that do not go together.
+func (o *generateOptions) validate() error {
+	switch {
+	case o.changed && o.out == "":
+		return app.Fail(app.ExitUsage, errors.New("--changed needs --out: the repository's own pipelines hold every image"))
+	case !o.changed && o.plan.From != "":
+		return app.Fail(app.ExitUsage, errors.New("--from needs --changed: what is generated never depends on what changed"))
+	case o.forge != "all" && o.forge != pipeline.GitHub && o.forge != pipeline.GitLab:
+		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --forge %q: expected github, gitlab or all", o.forge))
+	}
+	return nil
+}
+
+func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error) {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	o.plan.State = planning.StateOff
+	s, err := planning.Load(ctx, a, o.plan)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	root, err := openOut(s.Repo.Root(), o.out)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	p, err := layout(ctx, s, o.changed)
+	if err != nil {
+		return err
+	}
+	files, limits, err := renderAll(p, o.forge, root)
+	if err != nil {
+		return err
+	}
+	changes, kept, err := tree.Compare(root, files)
+	if err != nil {
+		return err
+	}
+	if o.forge != "all" {
+		changes = onlyWritten(changes)
+	}
+	return finishGenerate(a, o, root, changes, kept, limits)
+}
+
+// openOut is the folder that files are written below. Nothing outside it can
+// be touched.
+func openOut(repository, out string) (*os.Root, error) {
+	if out == "" {
+		out = repository
+	} else if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, fmt.Errorf("opening the output: %w", err)
+	}
+	root, err := os.OpenRoot(out)
+	if err != nil {
+		return nil, fmt.Errorf("opening the output: %w", err)
+	}
+	return root, nil
+}
+
+// layout decides on the jobs, of all images or of what changed.
+func layout(ctx context.Context, s *planning.Session, changed bool) (*pipeline.Pipeline, error) {
+	var o pipeline.Options
+	if changed {
+		plan, err := s.Plan(ctx)
+		if err != nil {
+			return nil, err
+		}
+		o = pipeline.Selected(plan)
+	}
+	p, list, err := pipeline.Layout(s.Now.Fleet, pipeline.EdgesOf(s.Now.Graph), o)
+	if err := errors.Join(err, list.Err()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// renderAll writes down the pipelines of the chosen forges that the fleet
+// has, with the pins that are on disk.
+func renderAll(p *pipeline.Pipeline, forge string, root *os.Root) (render.Files, []render.Limit, error) {
+	disk, err := root.ReadFile(render.PinsFile)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("reading pins: %w", err)
+	}
+	pins, err := render.ParsePins(disk)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := render.Files{}
+	var limits []render.Limit
+	for _, f := range p.Forges {
+		if forge != "all" && forge != f {
+			continue
+		}
+		files, err := render.Render(p, f, pins)
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, has := files[render.PinsFile]; has {
+			files[render.PinsFile] = render.KeepPins(disk, pins)
+		}
+		limits = append(limits, render.Limits(p, f, files)...)
+		maps.Copy(all, files)
+	}
+	return all, limits, render.CheckLimits(limits)
+}
+
+// onlyWritten leaves the other forge's files alone.
+func onlyWritten(changes []tree.Change) []tree.Change {
+	var kept []tree.Change
+	for _, c := range changes {
+		if c.Kind != tree.Extra {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+func finishGenerate(a *app.App, o *generateOptions, root *os.Root, changes []tree.Change, kept []string, limits []render.Limit) error {
+	if !a.Quiet {
+		for _, l := range limits {
+			a.Log.Debug(l.String())
+		}
+		for _, name := range kept {
+			a.Log.Info(name + " is your own and stays as it is")
+			if name == render.GitLabFile {
+				a.Log.Info("it must have these lines:\n" + render.IncludeLines())
+			}
+		}
+	}
+	if o.diff {
+		for _, c := range changes {
+			if _, err := a.Out.Write(c.Diff()); err != nil {
+				return err
+			}
+		}
+	}
+	if o.check {
+		return checkResult(a.Out, changes)
+	}
+	if o.diff {
+		return nil
+	}
+	if err := tree.Apply(root, changes); err != nil {
+		return err
+	}
+	return printChanges(a, root, changes, limits)
+}
+
+// checkResult lists what differs; that is drift.
+func checkResult(w io.Writer, changes []tree.Change) error {
+	for _, c := range changes {
+		if _, err := fmt.Fprintln(w, c); err != nil {
+			return err
+		}
+	}
+	if len(changes) > 0 {
+		return app.Fail(app.ExitDrift, fmt.Errorf("%d files differ from what is generated: run \"rootfsgen generate\" and commit what it writes", len(changes)))
+	}
+	return nil
+}
+
+func printChanges(a *app.App, root *os.Root, changes []tree.Change, limits []render.Limit) error {
+	for _, c := range changes {
+		verb := "wrote"
+		if c.New == nil {
+			verb = "removed"
+		}
+		if _, err := fmt.Fprintln(a.Out, verb, c.Path); err != nil {
+			return err
+		}
+	}
+	if a.Quiet {
+		return nil
+	}
+	if len(changes) == 0 {
+		a.Log.Info("every file below " + filepath.ToSlash(root.Name()) + " is as it is generated")
+	}
+	for _, l := range limits {
+		a.Log.Info(l.String())
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package pipeline_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+func fleet(images ...model.Image) *model.Fleet {
+	return &model.Fleet{
+		Settings: model.Settings{
+			DefaultBranch: "main", ReleaseTags: "v*", Forges: []string{"gitlab", "github"},
+			Runners: map[string]model.Runner{
+				model.RunnerSpotAMD64: {GitHub: []string{"a"}, GitLab: []string{"a"}},
+				model.RunnerSpotARM64: {GitHub: []string{"b"}, GitLab: []string{"b"}},
+				model.RunnerSmall:     {GitHub: []string{"c"}, GitLab: []string{"c"}},
+				model.RunnerHosted:    {GitHub: []string{"d"}},
+				"large":               {GitHub: []string{"e"}},
+			},
+		},
+		Images: images,
+	}
+}
+
+func image(id string, platforms ...model.Platform) model.Image {
+	return model.Image{ID: id, ComponentVersion: "1", Platforms: platforms}
+}
+
+func target(id string, p model.Platform) model.TargetID {
+	return model.TargetID{Image: id, Tag: "1", Platform: p}
+}
+
+// shape is a pipeline's images as text: "id platform:runner<parents".
+func shape(p *pipeline.Pipeline) []string {
+	var out []string
+	for _, i := range p.Images {
+		s := i.ID
+		for _, l := range i.Legs {
+			s += " " + l.Platform.Arch + ":" + l.Runner
+			if len(l.Parents) > 0 {
+				s += "<" + strings.Join(l.Parents, ",")
+			}
+		}
+		if i.Merge {
+			s += " merge"
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestLayout(t *testing.T) {
+	t.Parallel()
+	f := fleet(image("a", model.LinuxAMD64), image("b", model.LinuxAMD64, model.LinuxARM64), image("z", model.LinuxARM64, model.LinuxAMD64))
+	f.Images[0].TimeoutSeconds = 61
+	edges := pipeline.Edges{
+		target("a", model.LinuxAMD64): {target("z", model.LinuxAMD64), target("b", model.LinuxAMD64), target("z", model.LinuxAMD64)},
+		target("b", model.LinuxARM64): {target("z", model.LinuxARM64)},
+	}
+	for name, c := range map[string]struct {
+		o    pipeline.Options
+		want []string
+	}{
+		"all": {pipeline.Options{}, []string{
+			"z amd64:spot-amd64 arm64:spot-arm64 merge", "b amd64:spot-amd64 arm64:spot-arm64<z merge", "a amd64:spot-amd64<b,z merge",
+		}},
+		"some": {pipeline.Options{
+			Only:  map[model.TargetID]bool{target("a", model.LinuxAMD64): true, target("z", model.LinuxAMD64): true},
+			Merge: map[string]bool{"b": true, "z": true},
+		}, []string{"b merge", "z amd64:spot-amd64 merge", "a amd64:spot-amd64<z"}},
+		"nothing": {pipeline.Options{Only: map[model.TargetID]bool{}, Merge: map[string]bool{}}, nil},
+	} {
+		p, list, err := pipeline.Layout(f, edges, c.o)
+		if err != nil || len(list) > 0 {
+			t.Fatal(name, err, list)
+		}
+		if d := cmp.Diff(c.want, shape(p)); d != "" {
+			t.Errorf("%s: -want +got:\n%s", name, d)
+		}
+		for _, i := range p.Images {
+			if want := map[string]int{"a": 32}[i.ID]; want != 0 && i.Minutes != want {
+				t.Errorf("%s: %s may take %d minutes, want %d", name, i.ID, i.Minutes, want)
+			}
+		}
+	}
+}
+
+func TestLayoutRefusesCycles(t *testing.T) {
+	t.Parallel()
+	f := fleet(image("a", model.LinuxAMD64), image("b", model.LinuxAMD64))
+	_, _, err := pipeline.Layout(f, pipeline.Edges{
+		target("a", model.LinuxAMD64): {target("b", model.LinuxAMD64)}, target("b", model.LinuxAMD64): {target("a", model.LinuxAMD64)},
+	}, pipeline.Options{})
+	if err == nil || !strings.Contains(err.Error(), "a -> b -> a") {
+		t.Errorf("got %v", err)
+	}
+	_, _, err = pipeline.Layout(f, pipeline.Edges{target("a", model.LinuxAMD64): {target("x", model.LinuxAMD64)}}, pipeline.Options{})
+	if err == nil || !strings.Contains(err.Error(), "not in the fleet") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLayoutTellsMistakes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*model.Fleet)
+		want   string
+	}{
+		"class":     {func(f *model.Fleet) { f.Images[0].Runner = "huge" }, `image a wants a machine of class "huge", which is not set up`},
+		"no labels": {func(f *model.Fleet) { f.Images[0].Runner = "large" }, `class "large", which has no labels for gitlab`},
+		"label": {func(f *model.Fleet) {
+			f.Settings.Runners["small"] = model.Runner{GitHub: []string{"${{x}}"}, GitLab: []string{"c"}}
+		}, `has the label "${{x}}"`},
+		"variable": {func(f *model.Fleet) {
+			f.Settings.Runners["small"] = model.Runner{GitHub: []string{"c"}, GitLab: []string{"$TAG"}}
+		}, `has the label "$TAG"`},
+		"branch":     {func(f *model.Fleet) { f.Settings.DefaultBranch = "a*" }, `default_branch "a*"`},
+		"tags":       {func(f *model.Fleet) { f.Settings.ReleaseTags = "v?" }, `release.tags "v?"`},
+		"tags again": {func(f *model.Fleet) { f.Settings.ReleaseTags = "**" }, `release.tags "**"`},
+		"runtime":    {func(f *model.Fleet) { f.Settings.Runtime = "x" }, `unknown runtime "x"`},
+		"forge":      {func(f *model.Fleet) { f.Settings.Forges = []string{"sourcehut"} }, `unknown forge "sourcehut"`},
+	} {
+		f := fleet(image("a", model.LinuxAMD64))
+		c.change(f)
+		_, list, err := pipeline.Layout(f, nil, pipeline.Options{})
+		if err != nil || !list.HasErrors() || !strings.Contains(list.Error(), c.want) || list[0].Hint == "" || list[0].Pos.File != "rootfsgen.yaml" {
+			t.Errorf("%s: %v %+v", name, err, list)
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package render_test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rootfsgen/rootfsgen/generator/render"
+)
+
+// The policy that every generated workflow keeps to, whatever the fleet.
+
+type policyJob struct {
+	Name        any
+	Uses        string
+	If          string
+	RunsOn      any `yaml:"runs-on"`
+	Permissions map[string]string
+	Timeout     any `yaml:"timeout-minutes"`
+	Environment string
+	Strategy    *struct {
+		FailFast *bool `yaml:"fail-fast"`
+	}
+	Secrets   any
+	Container any
+	Services  any
+	Env       map[string]string
+	Steps     []policyStep
+}
+
+type policyStep struct {
+	Name, Uses, Run, If string
+	With                map[string]any
+	Env                 map[string]string
+}
+
+type policyFile struct {
+	Name        string
+	On          map[string]any
+	Permissions map[string]string
+	Concurrency *struct {
+		Group  string
+		Cancel bool `yaml:"cancel-in-progress"`
+	}
+	Defaults struct{ Run struct{ Shell string } }
+	Jobs     map[string]policyJob
+}
+
+// mayWrite are the jobs that may push, and what keeps others from it.
+var mayWrite = []string{"manifest", "promote"}
+
+func TestGitHubPolicy(t *testing.T) {
+	t.Parallel()
+	for name, f := range fixtures() {
+		all := f.files(t)
+		for file, text := range all {
+			if !strings.HasPrefix(file, ".github/workflows/") {
+				continue
+			}
+			var w policyFile
+			if err := yaml.Unmarshal(text, &w); err != nil {
+				t.Fatal(err)
+			}
+			checkWorkflow(t, name+"/"+file, &w)
+			for id, job := range w.Jobs {
+				checkJob(t, fmt.Sprintf("%s/%s %s", name, file, id), id, &job)
+				checkCallee(t, name+"/"+file+" "+id, all, &job)
+			}
+		}
+	}
+}
+
+func checkWorkflow(t *testing.T, at string, w *policyFile) {
+	t.Helper()
+	if w.Name == "" || w.Permissions == nil || len(w.Permissions) != 0 {
+		t.Errorf("%s: no name, or permissions at the top: %v", at, w.Permissions)
+	}
+	if w.Defaults.Run.Shell != "bash" {
+		t.Errorf("%s: scripts do not run in bash", at)
+	}
+	for event := range w.On {
+		if !slices.Contains([]string{"push", "pull_request", "workflow_call"}, event) {
+			t.Errorf("%s: is started by %s", at, event)
+		}
+	}
+	_, called := w.On["workflow_call"]
+	if called != (w.Concurrency == nil) {
+		t.Errorf("%s: the one that is started, and no other, has a concurrency group", at)
+	}
+	if w.Concurrency != nil && w.Concurrency.Cancel != (w.On["pull_request"] != nil) {
+		t.Errorf("%s: cancels what it must not, or does not cancel a request", at)
+	}
+}
+
+func checkJob(t *testing.T, at, id string, j *policyJob) {
+	t.Helper()
+	if j.Name == nil || j.Permissions == nil || j.Secrets != nil || j.Container != nil || j.Services != nil || j.Env != nil {
+		t.Errorf("%s: no name, no permissions, or something that is not used here", at)
+	}
+	for scope, access := range j.Permissions {
+		if scope != "contents" || access != "read" && !slices.Contains(mayWrite, id) {
+			t.Errorf("%s: may %s %s", at, access, scope)
+		}
+	}
+	if j.Uses == "" && (j.Timeout == nil || j.RunsOn == nil) {
+		t.Errorf("%s: no time limit or no machine", at)
+	}
+	if j.Strategy != nil && (j.Strategy.FailFast == nil || *j.Strategy.FailFast) {
+		t.Errorf("%s: one leg ends the others", at)
+	}
+	if (id == "promote") != (j.Environment == "prod") {
+		t.Errorf("%s: environment %q", at, j.Environment)
+	}
+	for _, s := range j.Steps {
+		checkStep(t, at+": "+s.Name, &s)
+		if _, has := s.Env["ROOTFSGEN_PUSH_TOKEN"]; has && !slices.Contains(mayWrite, id) {
+			t.Errorf("%s: has a token", at)
+		}
+	}
+}
+
+var pinnedUse = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+@[0-9a-f]{40}$`)
+
+func checkStep(t *testing.T, at string, s *policyStep) {
+	t.Helper()
+	if s.Uses != "" && !pinnedUse.MatchString(s.Uses) {
+		t.Errorf("%s: %s is not a commit", at, s.Uses)
+	}
+	if strings.Contains(s.Run, "${{") {
+		t.Errorf("%s: an expression in a script", at)
+	}
+	if s.Name == "" || (s.Run == "") == (s.Uses == "") {
+		t.Errorf("%s: has no name, or does not do one thing", at)
+	}
+	if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != false {
+		t.Errorf("%s: leaves credentials behind", at)
+	}
+	for name, v := range s.Env {
+		if !strings.HasPrefix(name, "ROOTFSGEN_") || strings.Contains(v, "secrets.") || strings.Contains(v, "head_ref") {
+			t.Errorf("%s: %s=%s", at, name, v)
+		}
+	}
+}
+
+// checkCallee holds the permissions of a called workflow against its
+// caller's: GitHub refuses a run that asks for more, and no linter sees it.
+func checkCallee(t *testing.T, at string, all render.Files, j *policyJob) {
+	t.Helper()
+	if j.Uses == "" {
+		return
+	}
+	text, found := all[strings.TrimPrefix(j.Uses, "./")]
+	if !found {
+		t.Errorf("%s: calls %s, which is not there", at, j.Uses)
+		return
+	}
+	var callee policyFile
+	if err := yaml.Unmarshal(text, &callee); err != nil {
+		t.Fatal(err)
+	}
+	for id, job := range callee.Jobs {
+		for scope, access := range job.Permissions {
+			if have := j.Permissions[scope]; have != access && have != "write" {
+				t.Errorf("%s: job %s of %s wants %s: %s, the caller has %q", at, id, j.Uses, scope, access, have)
+			}
+		}
+	}
+}
+
+func TestPinsStandBesideTheirVersion(t *testing.T) {
+	t.Parallel()
+	uses := regexp.MustCompile(`uses: ([a-z0-9-]+/[a-z0-9-]+)@([0-9a-f]{40}) # (\S+)\n`)
+	pins := render.DefaultPins()
+	for name, f := range fixtures() {
+		for file, text := range f.files(t) {
+			found := uses.FindAllStringSubmatch(string(text), -1)
+			for _, m := range found {
+				if p := pins[m[1]]; p.Commit != m[2] || p.Version != m[3] {
+					t.Errorf("%s/%s: %s is not the pin %v", name, file, m[0], p)
+				}
+			}
+			if strings.HasPrefix(file, ".github/workflows/") && len(found) != strings.Count(string(text), "uses: ")-strings.Count(string(text), "uses: ./") {
+				t.Errorf("%s/%s: an action without a pin", name, file)
+			}
+		}
+	}
+}
+
+func TestGitLabPolicy(t *testing.T) {
+	t.Parallel()
+	for name, f := range fixtures() {
+		for file, text := range f.files(t) {
+			if !strings.HasPrefix(file, ".gitlab") {
+				continue
+			}
+			var doc map[string]any
+			if err := yaml.Unmarshal(text, &doc); err != nil {
+				t.Fatal(err)
+			}
+			for id, v := range doc {
+				job, is := v.(map[string]any)
+				if !is || id == "workflow" {
+					continue
+				}
+				checkGitLabJob(t, name+"/"+file+" "+id, id, job, doc)
+			}
+		}
+	}
+}
+
+func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
+	t.Helper()
+	get := func(key string) any {
+		if v, has := job[key]; has {
+			return v
+		}
+		base, _ := doc[fmt.Sprint(job["extends"])].(map[string]any)
+		return base[key]
+	}
+	for _, key := range []string{"only", "except", "services", "image", "before_script"} {
+		if get(key) != nil {
+			t.Errorf("%s: uses %s", at, key)
+		}
+	}
+	if get("rules") == nil {
+		t.Errorf("%s: has no rules", at)
+	}
+	if job["trigger"] != nil {
+		if m, _ := job["trigger"].(map[string]any); m["strategy"] != "depend" || job["script"] != nil {
+			t.Errorf("%s: does not wait for its child", at)
+		}
+		return
+	}
+	if get("timeout") == nil || get("script") == nil || get("interruptible") == nil || get("tags") == nil && !strings.HasPrefix(id, ".") {
+		t.Errorf("%s: lacks a time limit, a script, tags, or whether it may be interrupted", at)
+	}
+	promote := strings.HasSuffix(id, "promote")
+	if promote != (get("resource_group") != nil) || promote != (get("environment") != nil) {
+		t.Errorf("%s: only a promotion has an environment and a resource group", at)
+	}
+	if promote && get("interruptible") != false {
+		t.Errorf("%s: a promotion may be interrupted", at)
+	}
+	if text := fmt.Sprint(job); strings.Contains(text, "changes:") || strings.Contains(text, "CI_COMMIT_MESSAGE") || strings.Contains(text, "CI_COMMIT_TITLE") {
+		t.Errorf("%s: reads what people can write into a commit", at)
+	}
+}

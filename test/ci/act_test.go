@@ -35,6 +35,7 @@ type workflow struct {
 	payload map[string]any // what the event says beside the repository
 	env     []string       // "NAME=value", beside what every runner has
 	without []string       // names of variables that this runner lacks
+	alone   bool           // on a machine of its own: no process and no mount outlives it
 }
 
 // act executes a workflow and returns the result of each job. Our programs,
@@ -78,7 +79,12 @@ func (f *fleet) act(w workflow) results {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(w.without, name)
 	})
-	out, errs, err := f.run(f.Dir, env, filepath.Join(enginetest.Bin(f.t), "act"), args...)
+	program := filepath.Join(enginetest.Bin(f.t), "act")
+	if w.alone {
+		args = append([]string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", program}, args...)
+		program = "unshare"
+	}
+	out, errs, err := f.run(f.Dir, env, program, args...)
 	r := readAct(out)
 	if after := f.generated(); !maps.Equal(before, after) {
 		f.t.Error("a generated file changed while it was executed")

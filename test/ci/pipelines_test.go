@@ -36,6 +36,7 @@ type forge interface {
 
 // TestPipelines lets both forges live through the same days of a fleet.
 func TestPipelines(t *testing.T) {
+	t.Parallel()
 	for name, on := range map[string]func(*fleet) forge{"github": onGitHub, "gitlab": onGitLab} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -37,6 +37,10 @@ func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error
 	if file == "" {
 		return nil
 	}
+	if known, done := s.ignores[file]; done {
+		s.ignore = known
+		return nil
+	}
 	data, err := s.tree.Read(ctx, file)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", file, err)
@@ -54,6 +58,7 @@ func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error
 		s.ignore = nil
 		s.list.Errorf(RuleIgnore, diag.Pos{File: file}, "", "%s", message(err))
 	}
+	s.ignores[file] = s.ignore
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
@@ -35,8 +36,9 @@ type File struct {
 
 // content is what does not depend on where the file lies.
 type content struct {
-	mu        sync.Mutex // BuildKit expands a RUN's mounts in place
-	lines     []string   // with their ends cut off
+	mu        sync.Mutex // of names, and of RUNs: BuildKit expands their mounts in place
+	names     map[string]reference.Named
+	lines     []string // with their ends cut off
 	escape    rune
 	syntax    string
 	syntaxPos diag.Pos // without File
@@ -62,7 +64,7 @@ type stage struct {
 // The diagnostics are all of its mistakes as far as BuildKit's parser can go
 // on after one; File is nil when there are errors.
 func Parse(path string, data []byte) (*File, diag.List) {
-	c := &content{}
+	c := &content{names: map[string]reference.Named{}}
 	for line := range bytes.SplitSeq(data, []byte("\n")) {
 		c.lines = append(c.lines, string(bytes.TrimSuffix(line, []byte("\r"))))
 	}

@@ -53,7 +53,11 @@ func (r *resolver) inherit(s *resolvedStage) {
 	case s.base == scratch || s.base == "":
 		s.configKnown = true
 	case r.o.BaseConfig != nil:
-		ref := Ref{Name: s.base, Platform: s.platform, Kind: RefFrom, Pos: r.file.fromPos(s.stage)}
+		named, err := r.file.named(s.base)
+		if err != nil {
+			return // reported with the other references
+		}
+		ref := Ref{Name: s.base, Named: named, Platform: s.platform, Kind: RefFrom, Pos: r.file.fromPos(s.stage)}
 		s.config, s.configKnown = r.o.BaseConfig(ref)
 		s.onBuild = s.config.OnBuild
 	}

@@ -35,11 +35,12 @@ const (
 
 // Ref is a reference to an image: neither a stage nor scratch.
 type Ref struct {
-	Name     string   // arguments expanded
-	Platform string   // "linux/amd64"
-	Kind     string   // one of the Ref constants
-	Pos      diag.Pos // of the reference itself where it could be found, else of its instruction
-	Context  string   // how BuildKit looks a named context for it up: Name as people write it, without :latest
+	Name     string          // arguments expanded
+	Named    reference.Named // the same, as it is understood
+	Platform string          // "linux/amd64"
+	Kind     string          // one of the Ref constants
+	Pos      diag.Pos        // of the reference itself where it could be found, else of its instruction
+	Context  string          // how BuildKit looks a named context for it up: Name as people write it, without :latest
 	// Rewrite is set where a stage has the name of Context, so that the image
 	// must be given to the builder as Rewrite.New. Its Old is empty if the
 	// reference stands where it cannot be rewritten.
@@ -212,7 +213,7 @@ func (r *resolver) bases() {
 			r.unresolved(s, pos)
 		case x.text != scratch:
 			// BuildKit looks at the image of every stage, reached or not.
-			if _, err := reference.ParseNormalizedNamed(x.text); err != nil && !r.unresolved(s, pos) {
+			if _, err := r.file.named(x.text); err != nil && !r.unresolved(s, pos) {
 				r.list.Errorf(RuleRef, pos, "", "%q cannot name an image: %s", x.text, message(err))
 			}
 		}

@@ -14,25 +14,38 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
+// Selector picks files of build contexts out of one tree. It is not safe for
+// concurrent use.
+type Selector struct {
+	tree    model.Tree
+	ignored func(path string) bool
+	ignores map[string]*ignore // by the path of the file
+}
+
+// NewSelector makes a Selector. ignored tells whether git ignores a path from
+// the root of the tree; it is used for hints, and may be nil.
+func NewSelector(tree model.Tree, ignored func(path string) bool) *Selector {
+	return &Selector{tree: tree, ignored: ignored, ignores: map[string]*ignore{}}
+}
+
 // Selection is what Select is asked for.
 type Selection struct {
-	Context    string                 // folder from the root of the tree; "." is the whole repository
-	Dockerfile string                 // path from the root of the tree: the ignore file may lie beside it
-	Reads      []Read                 //
-	Whole      bool                   // everything that is not ignored
-	Ignored    func(path string) bool // whether git ignores a path from the root of the tree; nil: not known
+	Context    string // folder from the root of the tree; "." is the whole repository
+	Dockerfile string // path from the root of the tree: the ignore file may lie beside it
+	Reads      []Read
+	Whole      bool // everything that is not ignored
 }
 
 // Select picks the files of a build context that the reads can reach, after
 // its ignore file has been applied. Paths are relative to the context, and
 // sorted. The error is one of reading the tree; everything that people can
 // repair is in the list.
-func Select(ctx context.Context, tree model.Tree, sel Selection) ([]model.TreeEntry, diag.List, error) {
-	s := &selector{tree: tree, ignored: sel.Ignored, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}
+func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEntry, diag.List, error) {
+	s := &selector{Selector: all, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}
 	if sel.Context != "." && sel.Context != "" {
 		s.prefix = path.Clean(sel.Context) + "/"
 	}
-	s.entries = under(tree.Entries(), s.prefix)
+	s.entries = under(s.tree.Entries(), s.prefix)
 	if err := s.readIgnore(ctx, sel.Dockerfile, sel.Context); err != nil {
 		return nil, nil, err
 	}
@@ -55,11 +68,10 @@ func Select(ctx context.Context, tree model.Tree, sel Selection) ([]model.TreeEn
 
 // selector is the state of one Select. Its paths are relative to the context.
 type selector struct {
-	tree    model.Tree
+	*Selector
 	prefix  string            // the context, with a slash at its end; empty for the whole repository
 	entries []model.TreeEntry // of the context, with their full paths
 	ignore  *ignore
-	ignored func(string) bool
 	picked  map[string]model.TreeEntry
 	entered map[string]bool // links that were followed
 	list    diag.List

@@ -71,6 +71,9 @@ func (r *resolver) read(in instruction, read Read) {
 // remote tells whether a source is a URL or a git repository; git is nil for
 // a URL.
 func remote(s string) (git *dfgitutil.GitRef, isRemote bool) {
+	if !strings.Contains(s, ":") {
+		return nil, false // neither a scheme nor host:path
+	}
 	if ref, _, err := dfgitutil.ParseGitRef(s); err == nil && !ref.IndistinguishableFromLocal {
 		return ref, true
 	}
@@ -130,12 +133,12 @@ func (r *resolver) refOfTrigger(ref Ref) {
 
 // name fills in how BuildKit looks a reference up.
 func (r *resolver) name(ref *Ref) bool {
-	named, err := reference.ParseNormalizedNamed(ref.Name)
-	if err != nil {
+	var err error
+	if ref.Named, err = r.file.named(ref.Name); err != nil {
 		r.list.Errorf(RuleRef, ref.Pos, "", "%q cannot name an image: %s", ref.Name, message(err))
 		return false
 	}
-	ref.Context = strings.TrimSuffix(reference.FamiliarString(named), ":latest")
+	ref.Context = strings.TrimSuffix(reference.FamiliarString(ref.Named), ":latest")
 	if _, isStage := r.names[ref.Context]; isStage {
 		ref.Context = aliasHost + ref.Context
 		ref.Rewrite = &model.Rewrite{New: ref.Context}
@@ -144,6 +147,21 @@ func (r *resolver) name(ref *Ref) bool {
 		ref.Context += "::" + ref.Platform
 	}
 	return true
+}
+
+// named reads a reference, each once only for all targets of the file.
+func (f *File) named(name string) (reference.Named, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if named, done := f.names[name]; done {
+		return named, nil
+	}
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, err
+	}
+	f.names[name] = named
+	return named, nil
 }
 
 // at tells whether text stands at a position.

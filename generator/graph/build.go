@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
@@ -23,18 +24,13 @@ type builder struct {
 	o     Options
 	names *names
 
-	graph  *Graph
-	files  map[string]*parsed // by blob
-	picks  map[string]*picked // by selection
-	active map[model.TargetID]bool
-	list   diag.List
-	err    error // the first one of reading the tree
-}
-
-// parsed is a Dockerfile and what is wrong with it.
-type parsed struct {
-	file *dockerfile.File
-	list diag.List
+	graph    *Graph
+	cache    *Cache
+	picks    map[string]*picked // by selection
+	selector *dockerfile.Selector
+	active   map[model.TargetID]bool
+	list     diag.List
+	err      error // the first one of reading the tree
 }
 
 // picked is what a selection came to.
@@ -47,7 +43,7 @@ func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Opti
 	return &builder{
 		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet),
 		graph: &Graph{nodes: map[model.TargetID]*Node{}, dependants: map[model.TargetID][]model.TargetID{}},
-		files: map[string]*parsed{}, picks: map[string]*picked{}, active: map[model.TargetID]bool{},
+		cache: cmp.Or(o.Cache, NewCache()), selector: dockerfile.NewSelector(tree, o.Ignored), picks: map[string]*picked{}, active: map[model.TargetID]bool{},
 	}
 }
 
@@ -93,7 +89,7 @@ func (b *builder) resolve(n *Node) {
 	b.syntax(n, file)
 	resolved, list := file.Resolve(dockerfile.Options{
 		Args: n.Image.Args, Fallback: b.fleet.Settings.Args, Platform: n.ID.Platform, Stage: n.Image.Stage, CI: b.o.CI,
-		BaseConfig: func(ref dockerfile.Ref) (model.BaseConfig, bool) { return b.config(n, ref) },
+		BaseConfig: b.config,
 	})
 	b.list = append(b.list, list...)
 	n.Resolved = resolved
@@ -115,16 +111,10 @@ func (b *builder) parse(image *model.Image) *dockerfile.File {
 		b.list.Errorf(RuleMissing, b.yaml(image), "only files that git tracks can be built: is it committed, or at least not ignored?", "%s has no %s", image.ID, image.Dockerfile)
 		return nil
 	}
-	p, done := b.files[entry.OID]
-	if !done {
-		data, err := b.tree.Read(b.ctx, image.Dockerfile)
-		if err != nil {
-			b.fail(fmt.Errorf("reading %s: %w", image.Dockerfile, err))
-			return nil
-		}
-		p = &parsed{}
-		p.file, p.list = dockerfile.Parse(image.Dockerfile, data)
-		b.files[entry.OID] = p
+	p, err := b.cache.parse(entry.OID, func() ([]byte, error) { return b.tree.Read(b.ctx, image.Dockerfile) })
+	if err != nil {
+		b.fail(fmt.Errorf("reading %s: %w", image.Dockerfile, err))
+		return nil
 	}
 	for _, d := range p.list {
 		d.Pos.File = image.Dockerfile
@@ -137,8 +127,8 @@ func (b *builder) parse(image *model.Image) *dockerfile.File {
 }
 
 // config is what a FROM gives to the stage that begins with it.
-func (b *builder) config(n *Node, ref dockerfile.Ref) (model.BaseConfig, bool) {
-	target, base, known := b.classify(n, ref, nil)
+func (b *builder) config(ref dockerfile.Ref) (model.BaseConfig, bool) {
+	target, base, known := b.classify(ref, nil)
 	switch {
 	case !known:
 		return model.BaseConfig{}, false
@@ -189,11 +179,11 @@ func (b *builder) pick(n *Node) {
 	if len(r.Reads) == 0 && !r.Whole {
 		return
 	}
-	key := fmt.Sprintf("%q %q %t %+v", n.Image.Context, n.Image.Dockerfile, r.Whole, r.Reads)
+	key := selectionKey(n)
 	p, done := b.picks[key]
 	if !done {
-		files, list, err := dockerfile.Select(b.ctx, b.tree, dockerfile.Selection{
-			Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: r.Reads, Whole: r.Whole, Ignored: b.o.Ignored,
+		files, list, err := b.selector.Select(b.ctx, dockerfile.Selection{
+			Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: r.Reads, Whole: r.Whole,
 		})
 		if err != nil {
 			b.fail(err)
@@ -204,6 +194,24 @@ func (b *builder) pick(n *Node) {
 		b.list = append(b.list, list...)
 	}
 	n.Files = p.files
+}
+
+// selectionKey is equal for targets that select the same files: mostly the
+// platforms of one image.
+func selectionKey(n *Node) string {
+	var k strings.Builder
+	part := func(all ...string) {
+		for _, s := range all {
+			k.WriteString(s)
+			k.WriteByte(0)
+		}
+	}
+	part(n.Image.Context, n.Image.Dockerfile, strconv.FormatBool(n.Resolved.Whole))
+	for _, r := range n.Resolved.Reads {
+		part(r.By, r.Source, r.Include, r.Pos.String(), strconv.Itoa(len(r.Exclude)))
+		part(r.Exclude...)
+	}
+	return k.String()
 }
 
 // inputs are the files that image.yaml lists beside what is read.

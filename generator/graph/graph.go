@@ -29,6 +29,7 @@ const (
 type Options struct {
 	CI      bool                   // what is not locked is an error, not a warning
 	Ignored func(path string) bool // whether git ignores a path from the root of the tree, for hints; may be nil
+	Cache   *Cache                 // shared between graphs; may be nil
 }
 
 // Edge leads to a target of the fleet that another is built from.

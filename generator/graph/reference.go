@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,7 +17,13 @@ type names struct {
 	images   map[string]*model.Image // by id and by image_name
 	all      []string                // sorted
 	bare     bool                    // a name without a registry means one of ours
-	prefixes []string                // longest first, each with a slash at its end
+	prefixes []prefix                // longest first
+}
+
+// prefix is one of the repositories that are ours, with a slash at its end.
+type prefix struct {
+	written string
+	normal  string // with the registry that is meant when it names none
 }
 
 func newNames(fleet *model.Fleet) *names {
@@ -39,13 +46,11 @@ func newNames(fleet *model.Fleet) *names {
 			n.bare = true
 			continue
 		}
-		n.prefixes = append(n.prefixes, strings.TrimSuffix(p, "/")+"/")
+		p = strings.TrimSuffix(p, "/") + "/"
+		n.prefixes = append(n.prefixes, prefix{written: p, normal: normalPrefix(p)})
 	}
-	slices.SortFunc(n.prefixes, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
+	slices.SortFunc(n.prefixes, func(a, b prefix) int {
+		return cmp.Or(cmp.Compare(len(b.written), len(a.written)), strings.Compare(a.written, b.written))
 	})
 	return n
 }
@@ -53,10 +58,10 @@ func newNames(fleet *model.Fleet) *names {
 // below is what stands after one of our prefixes.
 func (n *names) below(written string, named reference.Named) (rest string, found bool) {
 	for _, p := range n.prefixes {
-		if rest, found := strings.CutPrefix(written, p); found {
+		if rest, found := strings.CutPrefix(written, p.written); found {
 			return rest, true
 		}
-		if rest, found := strings.CutPrefix(named.Name(), normalPrefix(p)); found {
+		if rest, found := strings.CutPrefix(named.Name(), p.normal); found {
 			return rest, true
 		}
 	}
@@ -76,21 +81,17 @@ func normalPrefix(p string) string {
 // classify tells what a reference means: a target of the fleet, or a base
 // outside it. It is false when it means nothing; what is wrong is added to
 // list, unless list is nil.
-func (b *builder) classify(n *Node, ref dockerfile.Ref, list *diag.List) (model.TargetID, *Base, bool) {
+func (b *builder) classify(ref dockerfile.Ref, list *diag.List) (model.TargetID, *Base, bool) {
 	if list == nil {
 		list = &diag.List{}
 	}
-	named, err := reference.ParseNormalizedNamed(ref.Name)
-	if err != nil {
-		return model.TargetID{}, nil, false // reported with the Dockerfile
-	}
 	written, tag := cutTag(ref.Name)
-	_, isDigest := named.(reference.Digested)
+	_, isDigest := ref.Named.(reference.Digested)
 	image := b.names.images[written]
 	if !b.names.bare {
 		image = nil
 	}
-	if rest, isOurs := b.names.below(written, named); isOurs {
+	if rest, isOurs := b.names.below(written, ref.Named); isOurs {
 		if image = b.names.images[rest]; image == nil {
 			hint := "no image of this repository is called so"
 			if near := diag.Nearest(rest, b.names.all, max(2, len(rest)/3)); near != "" {
@@ -103,7 +104,7 @@ func (b *builder) classify(n *Node, ref dockerfile.Ref, list *diag.List) (model.
 	if image != nil && !isDigest && (tag == "" || tag == "latest" || tag == image.ComponentVersion) {
 		return b.target(image, ref, list)
 	}
-	return model.TargetID{}, b.base(n, ref, named, list), true
+	return model.TargetID{}, b.base(ref, list), true
 }
 
 // target is the parent's target for the reference's platform.
@@ -121,7 +122,8 @@ func (b *builder) target(image *model.Image, ref dockerfile.Ref, list *diag.List
 }
 
 // base is a reference to an image outside the fleet.
-func (b *builder) base(n *Node, ref dockerfile.Ref, named reference.Named, list *diag.List) *Base {
+func (b *builder) base(ref dockerfile.Ref, list *diag.List) *Base {
+	named := ref.Named
 	base := &Base{
 		Ref: ref.Name, Normalized: reference.TagNameOnly(named).String(), Repository: named.Name(), Platform: ref.Platform, Pos: ref.Pos,
 		Use: Use{Kind: ref.Kind, Context: ref.Context, Rewrite: ref.Rewrite},
@@ -174,7 +176,7 @@ func cutTag(ref string) (name, tag string) {
 
 // reference adds what a reference of a target's Dockerfile means.
 func (b *builder) reference(n *Node, ref dockerfile.Ref) {
-	target, base, known := b.classify(n, ref, &b.list)
+	target, base, known := b.classify(ref, &b.list)
 	if !known {
 		return
 	}

@@ -19,6 +19,7 @@ func Diff(old, now Form) []model.Reason {
 	var out []model.Reason
 	before, after := byName(old), byName(now)
 	moved := map[string]bool{} // bases whose digest differs
+	parents := false           // whether another set of images is meant
 	for _, id := range ids(old, now) {
 		o, hadIt := before[id]
 		n, hasIt := after[id]
@@ -28,7 +29,8 @@ func Diff(old, now Form) []model.Reason {
 		if id.kind == LineBase {
 			moved[id.name] = true
 		}
-		if id.kind == LineConfig && moved[id.name] {
+		parents = parents || id.kind == LineParent && hadIt != hasIt
+		if id.kind == LineConfig && moved[id.name] || id.kind == LineContext && (parents || !hadIt || !hasIt) {
 			continue
 		}
 		out = append(out, reason(id, o, n, hadIt, hasIt))
@@ -66,8 +68,17 @@ func ids(old, now Form) []lineID {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b lineID) int { return strings.Compare(a.kind, b.kind) })
+	// A base comes before its configuration, parents before the references
+	// that mean them: the one explains the other.
+	slices.SortStableFunc(out, func(a, b lineID) int { return cmp.Compare(a.late(), b.late()) })
 	return out
+}
+
+func (id lineID) late() int {
+	if id.kind == LineConfig || id.kind == LineContext {
+		return 1
+	}
+	return 0
 }
 
 func reason(id lineID, o, n Line, hadIt, hasIt bool) model.Reason {
@@ -85,6 +96,8 @@ func reason(id lineID, o, n Line, hadIt, hasIt bool) model.Reason {
 		r.Kind = model.ReasonArgument
 	case LineParent:
 		r.Kind = model.ReasonParent
+	case LineContext:
+		r.Kind, r.Detail = model.ReasonParent, "means another image"
 	case LineBase:
 		r.Kind = model.ReasonBase
 	case LineConfig:

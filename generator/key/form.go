@@ -15,6 +15,7 @@ const (
 	LineInstruction = "instruction" // of the Dockerfile; the name is its place in the file
 	LineArgument    = "argument"    // a build argument that was given
 	LineParent      = "parent"      // an image of the fleet, and its key
+	LineContext     = "context"     // a reference, and the image of the fleet that it means
 	LineBase        = "base"        // an image or a package outside the fleet, and its digest or version
 	LineConfig      = "config"      // what an outside image gives to its child
 	LineFile        = "file"        // of the build context, and its mode and object

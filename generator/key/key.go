@@ -166,8 +166,8 @@ func instructions(n *graph.Node) []Line {
 	return out
 }
 
-// parents are the images of the fleet that a target is built from. They are
-// named by their place in the fleet, whatever name the Dockerfile uses.
+// parents are the images of the fleet that a target is built from, and which
+// reference means which of them.
 func (c *computer) parents(n *graph.Node) []Line {
 	var out []Line
 	for _, e := range n.Parents {
@@ -180,7 +180,7 @@ func (c *computer) parents(n *graph.Node) []Line {
 		if k, found := c.keys[e.To]; found {
 			value = k.Digest.String()
 		}
-		out = append(out, Line{Kind: LineParent, Name: name, Value: value})
+		out = append(out, Line{Kind: LineParent, Name: name, Value: value}, Line{Kind: LineContext, Name: e.Ref, Value: name})
 	}
 	return sortLines(out)
 }

@@ -17,9 +17,11 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 )
 
-// The annotations of an index that this program reads again.
+// AnnotationKey is of an index its identity, of a child its target's key.
+const AnnotationKey = "dev.rootfsgen.key"
+
+// The other annotations of an index.
 const (
-	annotationKey      = "dev.rootfsgen.key"  // of an index its identity, of a child its target's key
 	annotationTree     = "dev.rootfsgen.plan" // the tree that was planned
 	annotationVersion  = "org.opencontainers.image.version"
 	annotationRevision = "org.opencontainers.image.revision"

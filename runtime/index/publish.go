@@ -76,7 +76,7 @@ func (m *merging) earlier(ctx context.Context) (published, error) {
 // whichever commit it was made, and which version it says it is.
 func (m *merging) same(raw []byte) (version string, same bool) {
 	var idx v1.IndexManifest
-	if json.Unmarshal(raw, &idx) != nil || idx.Annotations[annotationKey] != m.identity.String() || len(idx.Manifests) != len(m.children) {
+	if json.Unmarshal(raw, &idx) != nil || idx.Annotations[AnnotationKey] != m.identity.String() || len(idx.Manifests) != len(m.children) {
 		return "", false
 	}
 	for n, c := range m.children {
@@ -179,7 +179,7 @@ func (m *merging) encode(version string) ([]byte, error) {
 		return nil, fmt.Errorf("merging %s: the plan's date: %w", name(m.index), err)
 	}
 	annotations := map[string]string{
-		annotationKey:     m.identity.String(),
+		AnnotationKey:     m.identity.String(),
 		annotationVersion: version,
 		annotationCreated: date.Format(time.RFC3339),
 		annotationTitle:   m.index.Image,
@@ -194,7 +194,7 @@ func (m *merging) encode(version string) ([]byte, error) {
 		idx.Manifests = append(idx.Manifests, v1.Descriptor{
 			MediaType: types.MediaType(c.desc.MediaType), Digest: h, Size: c.desc.Size,
 			Platform:    &v1.Platform{OS: c.Platform.OS, Architecture: c.Platform.Arch},
-			Annotations: map[string]string{annotationKey: c.Key.String()},
+			Annotations: map[string]string{AnnotationKey: c.Key.String()},
 		})
 	}
 	return json.Marshal(idx)

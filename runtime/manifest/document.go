@@ -50,6 +50,7 @@ type Image struct {
 	DeprecatedReason string   `json:"deprecated_reason,omitempty"`
 
 	// Added to what the first readers know.
+	Repository string                  `json:"repository,omitempty"` // below the registry's prefix
 	VersionTag string                  `json:"version,omitempty"`
 	Platforms  map[string]model.Digest `json:"platforms,omitempty"`   // "linux/amd64" -> its manifest
 	StaleSince string                  `json:"stale_since,omitempty"` // since when a newer state has not passed

@@ -75,6 +75,27 @@ func (s Step) Run(ctx context.Context, p *model.Plan) (Result, error) {
 	return out, err
 }
 
+// View is the document that a plan alone would make, whatever the channel
+// holds, and the images of the plan that are not in it because not every step
+// has passed.
+func (s Step) View(ctx context.Context, p *model.Plan) (d *Document, missing []string, err error) {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	passed, err := s.passed(ctx, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	d = s.compose(p, nil, passed)
+	id := identifiers(p)
+	for n := range p.Indexes {
+		if name := id(node(&p.Indexes[n])); !slices.ContainsFunc(d.Images, func(i Image) bool { return i.ID == name }) {
+			missing = append(missing, name)
+		}
+	}
+	return d, missing, nil
+}
+
 func decodeOld(b []byte) (*Document, error) {
 	if b == nil {
 		return nil, nil
@@ -181,7 +202,7 @@ func described(i *model.Index) Image {
 func entry(p *model.Plan, i *model.Index, r model.Receipt) Image {
 	e := described(i)
 	e.Image = p.Prefix + "/" + i.Repository + ":" + r.VersionTag
-	e.Digest, e.VersionTag, e.UpdatedAt = Digest(r.Digest), r.VersionTag, r.UpdatedAt
+	e.Digest, e.Repository, e.VersionTag, e.UpdatedAt = Digest(r.Digest), i.Repository, r.VersionTag, r.UpdatedAt
 	e.Platforms = map[string]model.Digest{}
 	for _, in := range r.Inputs {
 		if slices.ContainsFunc(i.Platforms, func(p model.Platform) bool { return p.String() == in.Name }) {

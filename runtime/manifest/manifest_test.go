@@ -121,7 +121,7 @@ func TestTheKeysAreThoseThatAreRead(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{
 		"id": "python", "label": "Python <3>", "image": p.Prefix + "/python:1-2026.11.21", "description": "Made for a test",
 		"gpu": false, "priority": 5.0, "tags": []any{}, "prepull": false, "arch": []any{"amd64", "arm64"},
-		"component_version": "1", "updated_at": "2026-11-21T10:00:00Z", "version": "1-2026.11.21",
+		"component_version": "1", "updated_at": "2026-11-21T10:00:00Z", "version": "1-2026.11.21", "repository": "python",
 	}, i); diff != "" {
 		t.Error(diff)
 	}

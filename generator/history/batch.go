@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,37 +62,46 @@ func startBatch(ctx context.Context, root string, env []string) (*batch, error) 
 		return nil, fmt.Errorf("starting git cat-file: %w", err)
 	}
 	b := &batch{requests: make(chan request), quit: make(chan struct{}), done: make(chan struct{})}
-	go b.serve(cmd, in, bufio.NewReaderSize(out, 64<<10), said)
+	p := process{in: in, out: bufio.NewReaderSize(out, 64<<10), said: said, wait: cmd.Wait, kill: cmd.Process.Kill}
+	go b.serve(p)
 	return b, nil
 }
 
-func (b *batch) serve(cmd *exec.Cmd, in io.WriteCloser, out *bufio.Reader, said *bytes.Buffer) {
+// process is a running git, as its goroutine holds it.
+type process struct {
+	in         io.WriteCloser
+	out        *bufio.Reader
+	said       *bytes.Buffer // on standard error; complete after wait
+	wait, kill func() error
+}
+
+func (b *batch) serve(p process) {
 	defer close(b.done)
 	var last *request
 	for last == nil {
 		select {
 		case <-b.quit:
-			_ = in.Close()
-			_ = cmd.Wait()
+			_ = p.in.Close()
+			_ = p.wait()
 			return
 		case q := <-b.requests:
-			o := ask(in, out, q.name)
+			o := p.ask(q.name)
 			if o.err == nil || errors.Is(o.err, errAbsent) || errors.Is(o.err, errAmbiguous) {
 				q.reply <- o
 				continue
 			}
 			last = &q
-			last.reply <- broken(cmd, in, said, o.err)
+			last.reply <- p.broken(o.err)
 		}
 	}
 }
 
 // broken reaps a process that no longer answers and says what it said.
-func broken(cmd *exec.Cmd, in io.Closer, said *bytes.Buffer, cause error) object {
-	_ = in.Close()
-	_ = cmd.Process.Kill() // it may be in the middle of an answer
-	_ = cmd.Wait()
-	if s := strings.TrimSpace(said.String()); s != "" {
+func (p process) broken(cause error) object {
+	_ = p.in.Close()
+	_ = p.kill() // it may be in the middle of an answer
+	_ = p.wait()
+	if s := strings.TrimSpace(p.said.String()); s != "" {
 		cause = errors.New(s)
 	}
 	return object{err: fmt.Errorf("git cat-file: %w", cause)}
@@ -101,11 +109,11 @@ func broken(cmd *exec.Cmd, in io.Closer, said *bytes.Buffer, cause error) object
 
 // ask writes one request and reads its answer. After an error other than
 // errAbsent and errAmbiguous the stream is out of step.
-func ask(in io.Writer, out *bufio.Reader, name string) object {
-	if _, err := io.WriteString(in, name+"\n"); err != nil {
+func (p process) ask(name string) object {
+	if _, err := io.WriteString(p.in, name+"\n"); err != nil {
 		return object{err: err}
 	}
-	head, err := out.ReadString('\n')
+	head, err := p.out.ReadString('\n')
 	if err != nil {
 		return object{err: err}
 	}
@@ -125,7 +133,7 @@ func ask(in io.Writer, out *bufio.Reader, name string) object {
 		return object{err: fmt.Errorf("object %s of %s bytes is too large to read", f[0], f[2])}
 	}
 	content := make([]byte, n+1) // and the line's end
-	if _, err := io.ReadFull(out, content); err != nil {
+	if _, err := io.ReadFull(p.out, content); err != nil {
 		return object{err: err}
 	}
 	return object{id: f[0], kind: f[1], content: content[:n]}

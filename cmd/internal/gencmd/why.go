@@ -42,10 +42,8 @@ follow below it.`,
 			if a.JSON {
 				return printJSON(a, explained)
 			}
-			for i := range explained {
-				if _, err := fmt.Fprint(a.Out, explained[i].Text()); err != nil {
-					return err
-				}
+			if _, err := fmt.Fprint(a.Out, planning.Text(explained)); err != nil {
+				return err
 			}
 			printNotes(a, p.Notes)
 			return nil

@@ -8,17 +8,16 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
-// Explanation is why the targets of one image are what they are. Targets that
-// have everything but their platform in common share one.
+// Explanation is why one target is what it is.
 type Explanation struct {
-	Image     string            `json:"image"`
-	Tag       string            `json:"tag"`
-	Variant   string            `json:"variant"`
-	Platforms []model.Platform  `json:"platforms"`
-	Action    model.Action      `json:"action"`
-	Steps     map[string]string `json:"steps"`
-	Because   []Because         `json:"because"`
-	Summary   string            `json:"summary"`
+	Image    string            `json:"image"`
+	Tag      string            `json:"tag"`
+	Variant  string            `json:"variant"`
+	Platform model.Platform    `json:"platform"`
+	Action   model.Action      `json:"action"`
+	Steps    map[string]string `json:"steps"`
+	Because  []Because         `json:"because"`
+	Summary  string            `json:"summary"`
 }
 
 // Because is a reason, and for a parent the reasons of the parent.
@@ -34,23 +33,13 @@ func Explain(p *model.Plan, match func(model.TargetID) bool) []Explanation {
 		x.entries[p.Entries[i].ID()] = &p.Entries[i]
 	}
 	out := []Explanation{}
-	seen := map[string]int{}
 	for i := range p.Entries {
-		e := &p.Entries[i]
-		if !match(e.ID()) {
-			continue
+		if e := &p.Entries[i]; match(e.ID()) {
+			out = append(out, Explanation{
+				Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform,
+				Action: e.Action, Steps: e.Steps, Because: x.reasons(e), Summary: x.summary(e),
+			})
 		}
-		one := Explanation{
-			Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platforms: []model.Platform{e.Platform},
-			Action: e.Action, Steps: e.Steps, Because: x.reasons(e), Summary: x.summary(e),
-		}
-		same := fmt.Sprint(e.ID().Node(), one.Action, one.Steps, one.Because, one.Summary)
-		if at, found := seen[same]; found {
-			out[at].Platforms = append(out[at].Platforms, e.Platform)
-			continue
-		}
-		seen[same] = len(out)
-		out = append(out, one)
 	}
 	return out
 }
@@ -123,23 +112,60 @@ func (x *explainer) summary(e *model.Entry) string {
 	return s + "; the registry was not asked."
 }
 
-// Text is the explanation for a person.
-func (e *Explanation) Text() string {
-	var b strings.Builder
-	names := make([]string, len(e.Platforms))
-	for i, p := range e.Platforms {
-		names[i] = p.String()
+// Text is the explanations for a person. Platforms of an image that differ in
+// nothing but their parents' keys share one.
+func Text(explained []Explanation) string {
+	type group struct {
+		platforms []string
+		whole     string // with the keys of parents
+		loose     string // without them
+		same      bool   // whole holds for every platform
 	}
-	node := model.TargetID{Image: e.Image, Tag: e.Tag, Variant: e.Variant}.Node()
-	fmt.Fprintf(&b, "%s (%s): %s\n  %s\n", node, strings.Join(names, ", "), e.Action, e.Summary)
-	writeReasons(&b, e.Because, "  ")
+	groups := map[string]*group{}
+	var order []string
+	for i := range explained {
+		e := &explained[i]
+		node := model.TargetID{Image: e.Image, Tag: e.Tag, Variant: e.Variant}.Node()
+		whole, loose := e.text(true), e.text(false)
+		id := node + "\n" + string(e.Action) + "\n" + loose
+		g := groups[id]
+		if g == nil {
+			g = &group{whole: whole, loose: loose, same: true}
+			groups[id] = g
+			order = append(order, id)
+		}
+		g.platforms = append(g.platforms, e.Platform.String())
+		g.same = g.same && g.whole == whole
+	}
+	var b strings.Builder
+	for _, id := range order {
+		g := groups[id]
+		part := strings.SplitN(id, "\n", 3)
+		fmt.Fprintf(&b, "%s (%s): %s\n", part[0], strings.Join(g.platforms, ", "), part[1])
+		if g.same {
+			b.WriteString(g.whole)
+		} else {
+			b.WriteString(g.loose)
+		}
+	}
 	return b.String()
 }
 
-func writeReasons(b *strings.Builder, reasons []Because, indent string) {
+func (e *Explanation) text(keys bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %s\n", e.Summary)
+	writeReasons(&b, e.Because, "  ", keys)
+	return b.String()
+}
+
+func writeReasons(b *strings.Builder, reasons []Because, indent string, keys bool) {
 	for _, r := range reasons {
-		fmt.Fprintf(b, "%sbecause %s\n", indent, Long(r.Reason))
-		writeReasons(b, r.Because, indent+"  ")
+		reason := r.Reason
+		if !keys && reason.Kind == model.ReasonParent {
+			reason.Old, reason.New = "", ""
+		}
+		fmt.Fprintf(b, "%sbecause %s\n", indent, Long(reason))
+		writeReasons(b, r.Because, indent+"  ", keys)
 	}
 }
 
@@ -149,13 +175,14 @@ func Long(r model.Reason) string {
 	if r.Kind == model.ReasonNew {
 		return s
 	}
+	old, now := readable(r.Old, r.New)
 	switch {
-	case r.Old != "" && r.New != "":
-		s += ": " + brief(r.Old) + " -> " + brief(r.New)
-	case r.New != "":
-		s += ": added, " + brief(r.New)
-	case r.Old != "":
-		s += ": removed, was " + brief(r.Old)
+	case old != "" && now != "":
+		s += ": " + old + " -> " + now
+	case now != "":
+		s += ": added, " + now
+	case old != "":
+		s += ": removed, was " + old
 	}
 	if r.Detail != "" && !strings.Contains(s, r.Detail) {
 		s += " (" + r.Detail + ")"
@@ -163,13 +190,33 @@ func Long(r model.Reason) string {
 	return s
 }
 
-// brief shortens digests and long values; --json has them whole.
+// readable shortens what was and what is; --json has them whole. A file's
+// mode is left out where it is the same.
+func readable(old, now string) (string, string) {
+	oldMode, oldID, oldFile := strings.Cut(old, " git:")
+	newMode, newID, newFile := strings.Cut(now, " git:")
+	if oldFile && newFile && oldMode == newMode {
+		return brief(oldID), brief(newID)
+	}
+	return brief(old), brief(now)
+}
+
 func brief(s string) string {
-	const longest = 80
+	const longest, id = 80, 12
 	if d := model.Digest(s).Short(); d != "" {
 		return d
 	}
-	s = strings.Join(strings.Fields(s), " ")
+	words := strings.Fields(s)
+	for i, w := range words {
+		prefix, hex := "", w
+		if h, found := strings.CutPrefix(w, "git:"); found {
+			prefix, hex = "git:", h
+		}
+		if (len(hex) == 40 || len(hex) == 64) && strings.Trim(hex, "0123456789abcdef") == "" {
+			words[i] = prefix + hex[:id]
+		}
+	}
+	s = strings.Join(words, " ")
 	if r := []rune(s); len(r) > longest {
 		return string(r[:longest]) + "..."
 	}

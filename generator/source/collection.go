@@ -41,7 +41,7 @@ func (l list) read(f *file, what string, n ast.Node) (value, bool) {
 		}
 		item, ok := l.of.read(f, "an item of "+what, e)
 		if ok && l.unique && seen[item.text] {
-			f.errorf("duplicate-item", item.pos, "remove one of them", "%s lists %q twice", what, item.text)
+			f.errorf(RuleDuplicateItem, item.pos, "remove one of them", "%s lists %q twice", what, item.text)
 			ok = false
 		}
 		seen[item.text] = true
@@ -49,7 +49,7 @@ func (l list) read(f *file, what string, n ast.Node) (value, bool) {
 		v.items = append(v.items, item)
 	}
 	if l.nonzero && len(seq.Values) == 0 {
-		f.errorf("bad-value", v.pos, "list something, or remove the key", "%s must not be empty", what)
+		f.errorf(RuleBadValue, v.pos, "list something, or remove the key", "%s must not be empty", what)
 		return v, false
 	}
 	return v, good
@@ -89,7 +89,7 @@ func (d dict) read(f *file, what string, n ast.Node) (value, bool) {
 	entries, good := f.entries(what, n, d.words())
 	for _, e := range entries {
 		if err := d.keys.verify(e.key); err != nil {
-			f.errorf("bad-value", e.pos, d.keys.hint(e.key), "a key of %s: %s", what, err)
+			f.errorf(RuleBadValue, e.pos, d.keys.hint(e.key), "a key of %s: %s", what, err)
 			good = false
 			continue
 		}
@@ -134,12 +134,12 @@ func (r record[T]) read(f *file, what string, n ast.Node) (value, bool) {
 		have[e.key] = true
 		field, known := r.field(e.key)
 		if !known {
-			f.errorf("unknown-key", e.pos, didYouMean(e.key, r.keys()), "unknown key %q in %s", e.key, what)
+			f.errorf(RuleUnknownKey, e.pos, didYouMean(e.key, r.keys()), "unknown key %q in %s", e.key, what)
 			good = false
 			continue
 		}
 		if e.key == r.first && i > 0 {
-			f.errorf("first-key", e.pos, "move it to the top", "%s must be the first key", e.key)
+			f.errorf(RuleFirstKey, e.pos, "move it to the top", "%s must be the first key", e.key)
 			good = false
 		}
 		item, ok := field.shape.read(f, e.key, e.node)
@@ -152,7 +152,7 @@ func (r record[T]) read(f *file, what string, n ast.Node) (value, bool) {
 	}
 	for _, field := range r.fields {
 		if field.required && !have[field.key] {
-			f.errorf("missing-key", v.pos, field.doc, "%s has no %s", what, field.key)
+			f.errorf(RuleMissingKey, v.pos, field.doc, "%s has no %s", what, field.key)
 			good = false
 		}
 	}
@@ -229,7 +229,7 @@ func (f *file) entries(what string, n ast.Node, expected string) ([]entry, bool)
 			continue
 		}
 		if line, twice := lines[key]; twice {
-			f.errorf("duplicate-key", pos, fmt.Sprintf("it is on line %d already", line), "key %q is there twice", key)
+			f.errorf(RuleDuplicateKey, pos, fmt.Sprintf("it is on line %d already", line), "key %q is there twice", key)
 			good = false
 			continue
 		}
@@ -262,7 +262,7 @@ func (f *file) merge(n ast.Node) ([]entry, bool) {
 		return nil, false
 	}
 	if f.merging++; f.merging > maxMerges {
-		f.errorf("too-complex", f.pos(n), "write the keys out", "merge keys are nested too deeply")
+		f.errorf(RuleTooComplex, f.pos(n), "write the keys out", "merge keys are nested too deeply")
 		return nil, false
 	}
 	defer func() { f.merging-- }()
@@ -309,7 +309,7 @@ func (f *file) key(n ast.Node) (string, diag.Pos, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode:
 		hint = fmt.Sprintf("quote it: %q", n.GetToken().Value)
 	}
-	f.errorf("wrong-type", pos, hint, "a key must be text, not %s", kindOf(n))
+	f.errorf(RuleWrongType, pos, hint, "a key must be text, not %s", kindOf(n))
 	return "", pos, false
 }
 
@@ -318,7 +318,7 @@ func (f *file) resolve(n ast.Node) (ast.Node, bool) {
 	for hops := 0; ; hops++ {
 		if f.nodes++; f.nodes > f.limit || hops > maxDepth {
 			if f.nodes <= f.limit+1 {
-				f.errorf("too-complex", f.pos(n), "write the values out", "the file's aliases expand to too much")
+				f.errorf(RuleTooComplex, f.pos(n), "write the values out", "the file's aliases expand to too much")
 			}
 			f.nodes = f.limit + 1
 			return nil, false
@@ -329,7 +329,7 @@ func (f *file) resolve(n ast.Node) (ast.Node, bool) {
 		case *ast.AliasNode:
 			target, known := f.anchors[v.Value.GetToken().Value]
 			if !known {
-				f.errorf("syntax", f.pos(n), "", "alias %q names no anchor", v.Value.GetToken().Value)
+				f.errorf(RuleSyntax, f.pos(n), "", "alias %q names no anchor", v.Value.GetToken().Value)
 				return nil, false
 			}
 			n = target

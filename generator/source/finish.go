@@ -28,7 +28,7 @@ func (l *loader) finish(d description, f *file, c candidate, r model.Root, s *mo
 	l.paths(&i, d, f)
 	if p, written := d.keys["runner"]; written && !p.bad {
 		if _, known := s.Runners[i.Runner]; !known {
-			f.errorf("unknown-runner", p.value.pos, didYouMean(i.Runner, slices.Collect(maps.Keys(s.Runners))), "there is no runner class %q", i.Runner)
+			f.errorf(RuleUnknownRunner, p.value.pos, didYouMean(i.Runner, slices.Collect(maps.Keys(s.Runners))), "there is no runner class %q", i.Runner)
 		}
 	}
 	if i.Builder == model.BuilderDebian {
@@ -65,11 +65,11 @@ func (l *loader) name(i *model.Image, d description, f *file, c candidate) bool 
 func (l *loader) folderName(c candidate, where diag.Pos) bool {
 	hint := "set id in " + path.Join(c.dir, imageFileName)
 	if c.name == "" {
-		l.list.Errorf("no-name", where, hint, "the image in the root of the repository has no name")
+		l.list.Errorf(RuleNoName, where, hint, "the image in the root of the repository has no name")
 		return false
 	}
 	if err := model.CheckImageName(c.name); err != nil {
-		l.list.Errorf("no-name", where, "rename the folder, or "+hint, "the folder's name cannot be an image's: %s", err)
+		l.list.Errorf(RuleNoName, where, "rename the folder, or "+hint, "the folder's name cannot be an image's: %s", err)
 		return false
 	}
 	return true
@@ -86,7 +86,7 @@ func (d description) at(key string, image diag.Pos) diag.Pos {
 func (l *loader) platforms(i *model.Image, d description, f *file) {
 	if i.GPU {
 		if slices.Contains(i.Platforms, model.LinuxARM64) {
-			f.errorf("gpu-platform", d.keys["arch"].value.pos, "write arch: [amd64], or remove arch", "a gpu image is built for amd64 only")
+			f.errorf(RuleGpuPlatform, d.keys["arch"].value.pos, "write arch: [amd64], or remove arch", "a gpu image is built for amd64 only")
 		}
 		i.Platforms = []model.Platform{model.LinuxAMD64}
 	}
@@ -101,13 +101,13 @@ func (l *loader) tests(i *model.Image, d description, f *file) {
 	taken := map[string]bool{}
 	for _, t := range d.tests {
 		if t.Name != "" && taken[t.Name] {
-			f.warnf("duplicate-test", t.pos, "give each test its own name", "two tests are called %q", t.Name)
+			f.warnf(RuleDuplicateTest, t.pos, "give each test its own name", "two tests are called %q", t.Name)
 		}
 		taken[t.Name] = true
 	}
 	for _, t := range d.tests {
 		if !t.hasCmd {
-			f.warnf("test-without-command", t.pos, "add cmd", "the test has no cmd and is skipped")
+			f.warnf(RuleTestWithoutCommand, t.pos, "add cmd", "the test has no cmd and is skipped")
 			continue
 		}
 		if t.Name == "" {
@@ -124,11 +124,11 @@ func (l *loader) tests(i *model.Image, d description, f *file) {
 // paths checks that what is named is there.
 func (l *loader) paths(i *model.Image, d description, f *file) {
 	if p, written := d.keys["context"]; written && !p.bad && !l.folders.has(i.Context) {
-		f.errorf("missing-path", p.value.pos, "paths begin at the root of the repository", "there is no folder %s", i.Context)
+		f.errorf(RuleMissingPath, p.value.pos, "paths begin at the root of the repository", "there is no folder %s", i.Context)
 	}
 	for n, input := range i.Inputs {
 		if !l.folders.exists(input) {
-			f.errorf("missing-path", d.keys["inputs"].value.items[n].pos, "paths begin at the root of the repository", "there is no file or folder %s", input)
+			f.errorf(RuleMissingPath, d.keys["inputs"].value.items[n].pos, "paths begin at the root of the repository", "there is no file or folder %s", input)
 		}
 	}
 }
@@ -138,11 +138,11 @@ func (l *loader) debian(i *model.Image, d description, f *file) bool {
 	l.without(d, f, "with builder: debian", "dockerfile", "context", "stage", "args", "refresh")
 	i.Context, i.Args, i.Stage = "", nil, ""
 	for _, name := range l.folders.buildFiles(i.Dir) {
-		l.list.Warnf("not-read", diag.Pos{File: path.Join(i.Dir, name)}, "remove it, or the builder", "this file is not read: the image has builder: debian")
+		l.list.Warnf(RuleNotRead, diag.Pos{File: path.Join(i.Dir, name)}, "remove it, or the builder", "this file is not read: the image has builder: debian")
 	}
 	i.Debian.Variant = orDefault(i.Debian.Variant, defaultVariant)
 	if p, written := d.keys["suite"]; i.Debian.Suite == "" && !(written && p.bad) {
-		f.errorf("needs-suite", d.keys["builder"].value.pos, "add, for example, suite: trixie", "builder: debian needs a suite")
+		f.errorf(RuleNeedsSuite, d.keys["builder"].value.pos, "add, for example, suite: trixie", "builder: debian needs a suite")
 		return false
 	}
 	return true
@@ -156,9 +156,9 @@ func (l *loader) dockerfile(i *model.Image, d description, f *file, r model.Root
 	case d.keys["builder"].bad:
 		return false
 	case i.Refresh == "" && written && !d.keys["refresh"].bad:
-		f.errorf("no-effect", suite.pos, "add refresh: archive, or remove it", "suite has no effect without refresh: archive")
+		f.errorf(RuleNoEffect, suite.pos, "add refresh: archive, or remove it", "suite has no effect without refresh: archive")
 	case i.Refresh != "" && !written:
-		f.errorf("needs-suite", d.keys["refresh"].value.pos, "add, for example, suite: trixie", "refresh: archive needs a suite")
+		f.errorf(RuleNeedsSuite, d.keys["refresh"].value.pos, "add, for example, suite: trixie", "refresh: archive needs a suite")
 	}
 	i.Debian = model.Debian{Suite: i.Debian.Suite}
 	if p, written := d.keys["dockerfile"]; written {
@@ -167,7 +167,7 @@ func (l *loader) dockerfile(i *model.Image, d description, f *file, r model.Root
 		}
 		found, ok := l.follow(path.Join(i.Dir, cleanPath(d.dockerfile)))
 		if !ok {
-			f.errorf("no-build-file", p.value.pos, didYouMean(d.dockerfile, l.folders.buildFiles(i.Dir)), "there is no file %s", path.Join(i.Dir, d.dockerfile))
+			f.errorf(RuleNoBuildFile, p.value.pos, didYouMean(d.dockerfile, l.folders.buildFiles(i.Dir)), "there is no file %s", path.Join(i.Dir, d.dockerfile))
 			return false
 		}
 		i.Dockerfile = found
@@ -180,7 +180,7 @@ func (l *loader) dockerfile(i *model.Image, d description, f *file, r model.Root
 	}
 	found, ok := l.follow(path.Join(i.Dir, files[0]))
 	if !ok {
-		l.list.Errorf("no-build-file", diag.Pos{File: path.Join(i.Dir, files[0])}, "", "the link leads to no file of the repository")
+		l.list.Errorf(RuleNoBuildFile, diag.Pos{File: path.Join(i.Dir, files[0])}, "", "the link leads to no file of the repository")
 		return false
 	}
 	i.Dockerfile = found
@@ -195,7 +195,7 @@ func (l *loader) noBuildFile(i *model.Image, f *file, r model.Root, files []stri
 		pos.File = f.path
 	}
 	if len(files) > 0 {
-		l.list.Errorf("no-build-file", pos, fmt.Sprintf("set dockerfile in %s", path.Join(i.Dir, imageFileName)),
+		l.list.Errorf(RuleNoBuildFile, pos, fmt.Sprintf("set dockerfile in %s", path.Join(i.Dir, imageFileName)),
 			"the folder has no Dockerfile or Containerfile, but %s", strings.Join(files, ", "))
 		return
 	}
@@ -208,14 +208,14 @@ func (l *loader) noBuildFile(i *model.Image, f *file, r model.Root, files []stri
 			}
 		}
 	}
-	l.list.Errorf("no-build-file", pos, hint, "the folder has no Dockerfile or Containerfile")
+	l.list.Errorf(RuleNoBuildFile, pos, hint, "the folder has no Dockerfile or Containerfile")
 }
 
 // without reports keys that have no effect.
 func (l *loader) without(d description, f *file, when string, keys ...string) {
 	for _, key := range keys {
 		if p, written := d.keys[key]; written && !d.keys["builder"].bad {
-			f.errorf("no-effect", p.pos, "remove it", "%s has no effect %s", key, when)
+			f.errorf(RuleNoEffect, p.pos, "remove it", "%s has no effect %s", key, when)
 		}
 	}
 }

@@ -69,12 +69,12 @@ func (l *loader) read(file string, must bool) ([]byte, error) {
 	pos := diag.Pos{File: file}
 	switch {
 	case !found && must:
-		l.list.Errorf("missing-file", pos, "name it with --config", "there is no such file")
+		l.list.Errorf(RuleMissingFile, pos, "name it with --config", "there is no such file")
 		return nil, nil
 	case !found:
 		return nil, nil
 	case e.Mode == model.ModeSymlink || e.Mode == model.ModeGitlink:
-		l.list.Errorf("not-a-file", pos, "put the file itself here", "this must be a file, not a link")
+		l.list.Errorf(RuleNotAFile, pos, "put the file itself here", "this must be a file, not a link")
 		return nil, nil
 	}
 	b, err := l.tree.Read(l.ctx, file)
@@ -92,7 +92,7 @@ func (l *loader) loadImages(s settings) error {
 	seen := map[string]bool{}
 	for _, r := range s.roots {
 		if !l.folders.has(r.Root.Root) && r.pos.Line > 0 {
-			l.list.Errorf("missing-path", r.pos, "", "there is no folder %s", r.Root.Root)
+			l.list.Errorf(RuleMissingPath, r.pos, "", "there is no folder %s", r.Root.Root)
 		}
 		for _, c := range l.folders.find(r.Root) {
 			if seen[c.dir] {
@@ -116,7 +116,7 @@ func (l *loader) loadImage(c candidate, r model.Root, s *model.Settings) error {
 	}
 	if content == nil {
 		if _, other := l.tree.Lookup(path.Join(c.dir, otherFileName)); other {
-			l.list.Errorf("not-read", diag.Pos{File: path.Join(c.dir, otherFileName)}, "rename it to "+imageFileName, "this file is not read")
+			l.list.Errorf(RuleNotRead, diag.Pos{File: path.Join(c.dir, otherFileName)}, "rename it to "+imageFileName, "this file is not read")
 			return nil
 		}
 	}
@@ -138,6 +138,6 @@ func (l *loader) unique(taken map[string]diag.Pos, key, name string, pos diag.Po
 		taken[name] = pos
 		return true
 	}
-	l.list.Errorf("duplicate-image", pos, "", "%s %q is taken already, at %s", key, name, first)
+	l.list.Errorf(RuleDuplicateImage, pos, "", "%s %q is taken already, at %s", key, name, first)
 	return false
 }

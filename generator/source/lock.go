@@ -100,7 +100,7 @@ func parseLock(content []byte, path string, list *diag.List) model.Lock {
 	}
 	f, node, ok := openFile(path, content, maxLockFile, list)
 	if ok && node == nil {
-		f.errorf("missing-key", diag.Pos{}, "write it with: rootfsgen lock", "the file is empty")
+		f.errorf(RuleMissingKey, diag.Pos{}, "write it with: rootfsgen lock", "the file is empty")
 	}
 	if !ok || node == nil {
 		return model.Lock{}

@@ -151,7 +151,7 @@ func parseSettings(file string, content []byte, list *diag.List) settings {
 	if content != nil {
 		f, node, ok := openFile(file, content, maxFile, list)
 		if ok && node == nil {
-			f.errorf("missing-key", diag.Pos{}, "begin it with \"version: 1\", or remove the file", "the file is empty")
+			f.errorf(RuleMissingKey, diag.Pos{}, "begin it with \"version: 1\", or remove the file", "the file is empty")
 		}
 		if ok && node != nil {
 			if node, ok = f.resolve(node); ok {
@@ -170,7 +170,7 @@ func (f *file) checkScopes(scopes []pair) {
 	for i, p := range scopes {
 		for _, o := range scopes[:i] {
 			if p.value.text != "" && p.value.text == o.value.text {
-				f.errorf("shared-scope", p.value.pos, "give each scope its own address",
+				f.errorf(RuleSharedScope, p.value.pos, "give each scope its own address",
 					"scopes %s and %s have the same address: nothing may be reused across scopes", o.key, p.key)
 			}
 		}

@@ -87,7 +87,7 @@ func (t text) read(f *file, what string, n ast.Node) (value, bool) {
 		return v, false
 	}
 	if err := t.verify(v.text); err != nil {
-		f.errorf("bad-value", v.pos, t.hint(v.text), "%s: %s", what, err)
+		f.errorf(RuleBadValue, v.pos, t.hint(v.text), "%s: %s", what, err)
 		return v, false
 	}
 	return v, true
@@ -202,11 +202,11 @@ func (s number) read(f *file, what string, n ast.Node) (value, bool) {
 	var err error
 	v.number, err = strconv.ParseFloat(written, 64)
 	if err != nil || !decimal.MatchString(written) || s.whole && v.number != math.Trunc(v.number) {
-		f.errorf("wrong-type", v.pos, "", "%s must be %s, not %s", what, s.words(), written)
+		f.errorf(RuleWrongType, v.pos, "", "%s must be %s, not %s", what, s.words(), written)
 		return v, false
 	}
 	if v.number < s.min || v.number > s.max {
-		f.errorf("bad-value", v.pos, "", "%s: %s is not %s", what, written, s.bounds())
+		f.errorf(RuleBadValue, v.pos, "", "%s: %s is not %s", what, written, s.bounds())
 		return v, false
 	}
 	return v, true
@@ -255,12 +255,12 @@ func (d duration) read(f *file, what string, n ast.Node) (value, bool) {
 		if _, whole := n.(*ast.IntegerNode); whole {
 			hint = fmt.Sprintf("add the unit: %ss", n.GetToken().Value)
 		}
-		f.errorf("wrong-type", v.pos, hint, "%s must be %s, not %s", what, d.words(), kindOf(n))
+		f.errorf(RuleWrongType, v.pos, hint, "%s must be %s, not %s", what, d.words(), kindOf(n))
 		return v, false
 	}
 	length, err := time.ParseDuration(s.Value)
 	if matched, _ := regexp.MatchString(durationPattern, s.Value); err != nil || !matched || length < time.Second || length > d.max {
-		f.errorf("bad-value", v.pos, "", "%s: %q is not a time between 1s and %s, such as 90s, 10m or 1h30m", what, s.Value, short(d.max))
+		f.errorf(RuleBadValue, v.pos, "", "%s: %q is not a time between 1s and %s, such as 90s, 10m or 1h30m", what, s.Value, short(d.max))
 		return v, false
 	}
 	v.number, v.text = length.Seconds(), s.Value
@@ -279,11 +279,11 @@ func (duration) words() string { return "a time such as 90s or 10m" }
 // wrongType reports a value of another kind than expected.
 func (f *file) wrongType(what string, n ast.Node, expected string) {
 	hint := ""
-	rule := "wrong-type"
+	rule := RuleWrongType
 	switch v := n.(type) {
 	case *ast.FloatNode, *ast.IntegerNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		if !strings.HasPrefix(expected, "true") && !strings.Contains(expected, "number") && !strings.HasPrefix(expected, "a list") && !strings.HasPrefix(expected, "a mapping") {
-			rule, hint = "unquoted", fmt.Sprintf("quote it: %q", n.GetToken().Value)
+			rule, hint = RuleUnquoted, fmt.Sprintf("quote it: %q", n.GetToken().Value)
 		}
 	case *ast.NullNode:
 		hint = "give it a value, or remove the key"

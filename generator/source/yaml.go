@@ -44,7 +44,7 @@ type file struct {
 func openFile(path string, content []byte, size int, list *diag.List) (f *file, root ast.Node, ok bool) {
 	f = &file{path: path, list: list, anchors: map[string]ast.Node{}, limit: max(maxNodes, size/4)}
 	if len(content) > size {
-		f.errorf("file-too-large", diag.Pos{}, "", "the file has %d bytes; at most %d are read", len(content), size)
+		f.errorf(RuleFileTooLarge, diag.Pos{}, "", "the file has %d bytes; at most %d are read", len(content), size)
 		return f, nil, false
 	}
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
@@ -69,7 +69,7 @@ func (f *file) checkText() bool {
 		}
 		if at >= 0 {
 			pos := diag.Pos{Line: i + 1, Col: at + 1, EndCol: at + 2}
-			f.errorf("encoding", pos, "save the file as UTF-8 text", "byte %#02x %s", line[at], what)
+			f.errorf(RuleEncoding, pos, "save the file as UTF-8 text", "byte %#02x %s", line[at], what)
 			return false
 		}
 	}
@@ -94,7 +94,7 @@ func invalidUTF8(s string) int {
 func (f *file) parse(content string) (root ast.Node, ok bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			f.errorf("syntax", diag.Pos{Line: 1}, "", "the file is not valid YAML")
+			f.errorf(RuleSyntax, diag.Pos{Line: 1}, "", "the file is not valid YAML")
 			root, ok = nil, false
 		}
 	}()
@@ -123,7 +123,7 @@ func (f *file) document(parsed *ast.File) (ast.Node, bool) {
 		if start := docs[1].Start; start != nil {
 			pos = f.tokenPos(start)
 		}
-		f.errorf("multiple-documents", pos, "keep one document in the file", "a second YAML document begins here")
+		f.errorf(RuleMultipleDocuments, pos, "keep one document in the file", "a second YAML document begins here")
 		return nil, false
 	}
 	if len(docs) == 0 || docs[0].Body == nil {
@@ -177,7 +177,7 @@ func (f *file) checkCost(tokens token.Tokens) bool {
 		}
 		if depth > maxDepth || marks > maxMarks || entries > maxDepth ||
 			len(columns) > maxDepth || len(counts) > 0 && counts[len(counts)-1] > maxSiblings {
-			f.errorf("too-complex", f.tokenPos(t), "", "the file is nested too deeply or has too many keys, anchors or tags")
+			f.errorf(RuleTooComplex, f.tokenPos(t), "", "the file is nested too deeply or has too many keys, anchors or tags")
 			return false
 		}
 	}
@@ -190,10 +190,10 @@ func (f *file) syntaxError(err error) {
 		GetMessage() string
 	})
 	if !ok || located.GetToken() == nil {
-		f.errorf("syntax", diag.Pos{Line: 1}, "", "the file is not valid YAML: %s", firstLine(err.Error()))
+		f.errorf(RuleSyntax, diag.Pos{Line: 1}, "", "the file is not valid YAML: %s", firstLine(err.Error()))
 		return
 	}
-	f.errorf("syntax", f.tokenPos(located.GetToken()), "", "%s", firstLine(located.GetMessage()))
+	f.errorf(RuleSyntax, f.tokenPos(located.GetToken()), "", "%s", firstLine(located.GetMessage()))
 }
 
 func firstLine(s string) string {

@@ -71,11 +71,26 @@ func (l list) schema() map[string]any {
 
 func (l list) words() string { return "a list of " + plural(l.of.words()) }
 
+// plural is "a path" as "paths"; what does not begin with an article stays.
 func plural(s string) string {
-	if rest, found := strings.CutPrefix(s, "a "); found {
-		return rest + "s"
+	if words, found := strings.CutPrefix(s, "one of "); found {
+		return words
 	}
-	return s
+	_, rest, found := strings.Cut(s, " ")
+	if !found || !strings.HasPrefix(s, "a ") && !strings.HasPrefix(s, "an ") {
+		return s
+	}
+	end := len(rest)
+	for _, joint := range []string{" with ", " of "} {
+		if i := strings.Index(rest, joint); i >= 0 {
+			end = min(end, i)
+		}
+	}
+	noun, tail := rest[:end], rest[end:]
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
+	}
+	return noun + "s" + tail
 }
 
 // dict is a mapping whose keys are the author's.

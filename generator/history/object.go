@@ -1,11 +1,14 @@
 package history
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 // What is kept of what was read: both sides of a plan hold mostly the same
@@ -82,14 +85,58 @@ func (r *Repo) blob(ctx context.Context, id string) ([]byte, error) {
 	if o.kind != "blob" {
 		return nil, fmt.Errorf("object %s is a %s, not a file", id, o.kind)
 	}
-	r.mu.Lock()
-	if n := len(o.content); n <= cachedObject && r.size+n <= cachedTotal && r.cache[id] == nil {
-		r.cache[id] = o.content
-		r.size += n
-	}
-	r.mu.Unlock()
+	r.keep(id, o.content)
 	return bytes.Clone(o.content), nil
 }
+
+// keep remembers a small object. The slice must not be changed afterwards.
+func (r *Repo) keep(id string, content []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(content); n <= cachedObject && r.size+n <= cachedTotal && r.cache[id] == nil {
+		r.cache[id] = content
+		r.size += n
+	}
+}
+
+// Prefetch reads many files at once, so that reading them one by one does not
+// ask git for each. What cannot be read is left to the reading to report.
+func (r *Repo) Prefetch(ctx context.Context, files []model.TreeEntry) error {
+	var ids bytes.Buffer
+	r.mu.Lock()
+	seen := map[string]bool{}
+	for _, f := range files {
+		if f.Mode != model.ModeGitlink && !seen[f.OID] && r.cache[f.OID] == nil {
+			seen[f.OID] = true
+			ids.WriteString(f.OID + "\n")
+		}
+	}
+	r.mu.Unlock()
+	if len(seen) == 0 {
+		return nil
+	}
+	out, err := r.git(ctx, nil, ids.Bytes(), "cat-file", "--batch", "--buffer")
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	p := process{in: discard{}, out: bufio.NewReader(bytes.NewReader(out))}
+	for range len(seen) {
+		o := p.ask("")
+		switch {
+		case o.err == nil && o.kind == "blob":
+			r.keep(o.id, o.content)
+		case o.err != nil && !errors.Is(o.err, errAbsent):
+			return nil //nolint:nilerr // as said above
+		}
+	}
+	return nil
+}
+
+// discard takes the requests for answers that were read already.
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+func (discard) Close() error                { return nil }
 
 // objectProblem explains why an object that a tree names cannot be read.
 func (r *Repo) objectProblem(ctx context.Context, id string, cause error) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type Session struct {
 
 	app        *app.App
 	o          Options
+	cache      *graph.Cache
 	config     string // path of the settings in a tree
 	configData []byte // the settings, where they lie outside
 	overlaid   bool   // the desk's own lock counts for Now
@@ -49,7 +51,7 @@ func Load(ctx context.Context, a *app.App, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Repo: repo, app: a, o: o}
+	s := &Session{Repo: repo, app: a, o: o, cache: graph.NewCache()}
 	if err := s.load(ctx); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
@@ -184,11 +186,14 @@ func (s *Session) localLock() ([]byte, error) {
 // snapshot loads one tree, its graph and its keys. Keys are only computed
 // where nothing is wrong so far.
 func (s *Session) snapshot(ctx context.Context, rev model.Revision, tree model.Tree, lock []byte) (*plan.Snapshot, diag.List, error) {
+	if err := s.Repo.Prefetch(ctx, written(tree)); err != nil {
+		return nil, nil, err
+	}
 	fleet, list, err := source.Load(ctx, tree, source.Options{Config: s.config, ConfigData: s.configData, LockData: lock})
 	if err != nil {
 		return nil, nil, err
 	}
-	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{CI: s.app.CI(), Ignored: func(path string) bool {
+	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{CI: s.app.CI(), Cache: s.cache, Ignored: func(path string) bool {
 		ignored, err := s.Repo.Ignored(ctx, path)
 		return err == nil && ignored
 	}})
@@ -204,6 +209,21 @@ func (s *Session) snapshot(ctx context.Context, rev model.Revision, tree model.T
 		return nil, nil, err
 	}
 	return &plan.Snapshot{Revision: rev, Fleet: fleet, Graph: g, Keys: keys}, append(list, more...), nil
+}
+
+// written are the files of a tree that loading reads: what people write about
+// images, not what goes into them.
+func written(tree model.Tree) []model.TreeEntry {
+	var out []model.TreeEntry
+	for _, e := range tree.Entries() {
+		name := path.Base(e.Path)
+		switch {
+		case name == "image.yaml", name == "image.yml", name == source.LockFile, name == source.DefaultConfig,
+			strings.Contains(name, "Dockerfile"), strings.Contains(name, "Containerfile"), strings.HasSuffix(name, ".dockerignore"):
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // Date is the UTC day of what is planned, as versions have it.

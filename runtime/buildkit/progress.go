@@ -52,7 +52,7 @@ func show(status <-chan *bk.SolveStatus, tails *tails, p Progress) error {
 	close(shown)
 	err := g.Wait()
 	if lines != nil {
-		lines.flush()
+		_ = lines.Close() // the display is over: nobody could be told
 	}
 	return err
 }
@@ -61,6 +61,10 @@ func drain(c <-chan *bk.SolveStatus) {
 	for range c { //nolint:revive // what comes after the display has failed is of no use
 	}
 }
+
+// Prefixed writes to w with a prefix before each line, whole lines only.
+// Closing it writes an unfinished last line; w stays open.
+func Prefixed(w io.Writer, prefix string) io.WriteCloser { return &prefixer{w: w, prefix: prefix} }
 
 // prefixer puts a prefix before each line and hands on whole lines only.
 type prefixer struct {
@@ -87,10 +91,14 @@ func (p *prefixer) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-func (p *prefixer) flush() {
-	if len(p.pending) > 0 {
-		_, _ = io.WriteString(p.w, p.prefix+string(p.pending)+"\n") // the display is over: nobody could be told
+// Close writes what is left.
+func (p *prefixer) Close() error {
+	if len(p.pending) == 0 {
+		return nil
 	}
+	_, err := io.WriteString(p.w, p.prefix+string(p.pending)+"\n")
+	p.pending = nil
+	return err
 }
 
 // tailLines and tailBytes bound what an error carries of a step's output.

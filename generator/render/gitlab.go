@@ -147,6 +147,9 @@ func (g *gitlab) fleet(plan []byte) *glFile {
 		Stages:   []string{stagePlan, stageBuild, stageMerge},
 		Workflow: []rule{{When: "always"}},
 	}
+	if plan != nil {
+		f.About = []string{"The jobs that the plan names. The first job carries the plan."}
+	}
 	f.Jobs = append(f.Jobs, g.carrier(plan))
 	f.Jobs = append(f.Jobs, g.hiddenJob(pipeline.Build, stageBuild), g.hiddenJob(pipeline.Merge, stageMerge))
 	for i := range g.p.Images {

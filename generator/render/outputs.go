@@ -25,6 +25,9 @@ func Outputs(full *pipeline.Pipeline, child *pipeline.Pipeline, forge string, pl
 		if err != nil {
 			return nil, err
 		}
+		if len(text) > maxGitLabFile {
+			return nil, &LimitError{Limits: []Limit{{Forge: pipeline.GitLab, What: "bytes in the child pipeline", Used: len(text), Max: maxGitLabFile}}}
+		}
 		return text, proveSubset(text, committed)
 	}
 	if err := proveJobs(full, committed); err != nil {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -73,6 +74,30 @@ func ParsePins(data []byte) (Pins, error) {
 		}
 	}
 	return pins, nil
+}
+
+var pinLine = regexp.MustCompile(`(?m)uses: ([a-z0-9-]+/[a-z0-9-]+)@([0-9a-f]{40}) # (v[0-9]+(?:\.[0-9]+){0,2})$`)
+
+// Adopt takes the pins that a bot has moved in a generated workflow itself,
+// where it knows them better: those of a later version.
+func (p Pins) Adopt(workflow []byte) {
+	if !ProvenanceOf(workflow).Ours {
+		return
+	}
+	for _, m := range pinLine.FindAllStringSubmatch(string(workflow), -1) {
+		if have, known := p[m[1]]; known && slices.Compare(numbers(m[3]), numbers(have.Version)) > 0 {
+			p[m[1]] = Pin{Action: m[1], Commit: m[2], Version: m[3]}
+		}
+	}
+}
+
+// numbers are the parts of a version that pinVersion matches.
+func numbers(version string) []int {
+	out := make([]int, 3)
+	for i, part := range strings.SplitN(strings.TrimPrefix(version, "v"), ".", len(out)) {
+		out[i], _ = strconv.Atoi(part) // more digits than fit count as the largest number
+	}
+	return out
 }
 
 // Format writes PinsFile.

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +56,7 @@ what is built from it, are written below another folder.`,
 	return cmd
 }
 
-// check refuses flags that do not go together.
+// validate refuses flags that do not go together.
 func (o *generateOptions) validate() error {
 	switch {
 	case o.changed && o.out == "":
@@ -85,7 +88,17 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 	if err != nil {
 		return err
 	}
-	files, limits, err := renderAll(p, o.forge, root)
+	if o.forge != "all" {
+		if !slices.Contains(p.Forges, o.forge) {
+			return app.Fail(app.ExitUsage, fmt.Errorf("--forge %s: the fleet's forges are %s", o.forge, strings.Join(p.Forges, ", ")))
+		}
+		p.Forges = []string{o.forge}
+	}
+	disk, pins, err := readPins(s.Repo.Root())
+	if err != nil {
+		return err
+	}
+	files, limits, err := renderAll(p, disk, pins)
 	if err != nil {
 		return err
 	}
@@ -131,31 +144,51 @@ func layout(ctx context.Context, s *planning.Session, changed bool) (*pipeline.P
 	return p, nil
 }
 
-// renderAll writes down the pipelines of the chosen forges that the fleet
-// has, with the pins that are on disk.
-func renderAll(p *pipeline.Pipeline, forge string, root *os.Root) (render.Files, []render.Limit, error) {
-	disk, err := root.ReadFile(render.PinsFile)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+// readPins reads the pins of the repository, and what a bot has moved in its
+// workflows.
+func readPins(repository string) (disk []byte, pins render.Pins, err error) {
+	root, err := os.OpenRoot(repository)
+	if err != nil {
 		return nil, nil, fmt.Errorf("reading pins: %w", err)
 	}
-	pins, err := render.ParsePins(disk)
-	if err != nil {
+	defer root.Close()
+	disk, err = root.ReadFile(render.PinsFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("reading pins: %w", err)
+	}
+	if pins, err = render.ParsePins(disk); err != nil {
 		return nil, nil, err
 	}
+	for _, glob := range render.Owned() {
+		names, err := fs.Glob(root.FS(), glob)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading pins: %w", err)
+		}
+		for _, name := range names {
+			text, err := root.ReadFile(name)
+			if err != nil {
+				return nil, nil, fmt.Errorf("reading pins: %w", err)
+			}
+			pins.Adopt(text)
+		}
+	}
+	return disk, pins, nil
+}
+
+// renderAll writes down the pipelines of the fleet's forges, with these pins.
+// disk is the text that holds them, nil where there is none.
+func renderAll(p *pipeline.Pipeline, disk []byte, pins render.Pins) (render.Files, []render.Limit, error) {
 	all := render.Files{}
 	var limits []render.Limit
 	for _, f := range p.Forges {
-		if forge != "all" && forge != f {
-			continue
-		}
 		files, err := render.Render(p, f, pins)
 		if err != nil {
 			return nil, nil, err
 		}
+		limits = append(limits, render.Limits(p, f, files)...)
 		if _, has := files[render.PinsFile]; has {
 			files[render.PinsFile] = render.KeepPins(disk, pins)
 		}
-		limits = append(limits, render.Limits(p, f, files)...)
 		maps.Copy(all, files)
 	}
 	return all, limits, render.CheckLimits(limits)
@@ -173,15 +206,10 @@ func onlyWritten(changes []tree.Change) []tree.Change {
 }
 
 func finishGenerate(a *app.App, o *generateOptions, root *os.Root, changes []tree.Change, kept []string, limits []render.Limit) error {
-	if !a.Quiet {
-		for _, l := range limits {
-			a.Log.Debug(l.String())
-		}
-		for _, name := range kept {
-			a.Log.Info(name + " is your own and stays as it is")
-			if name == render.GitLabFile {
-				a.Log.Info("it must have these lines:\n" + render.IncludeLines())
-			}
+	for _, name := range kept {
+		a.Log.Info(name + " is your own and stays as it is")
+		if name == render.GitLabFile {
+			a.Log.Info("it must have these lines:\n" + render.IncludeLines())
 		}
 	}
 	if o.diff {
@@ -191,10 +219,10 @@ func finishGenerate(a *app.App, o *generateOptions, root *os.Root, changes []tre
 			}
 		}
 	}
-	if o.check {
+	switch {
+	case o.check:
 		return checkResult(a.Out, changes)
-	}
-	if o.diff {
+	case o.diff:
 		return nil
 	}
 	if err := tree.Apply(root, changes); err != nil {
@@ -225,9 +253,6 @@ func printChanges(a *app.App, root *os.Root, changes []tree.Change, limits []ren
 		if _, err := fmt.Fprintln(a.Out, verb, c.Path); err != nil {
 			return err
 		}
-	}
-	if a.Quiet {
-		return nil
 	}
 	if len(changes) == 0 {
 		a.Log.Info("every file below " + filepath.ToSlash(root.Name()) + " is as it is generated")

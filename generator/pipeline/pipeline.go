@@ -9,6 +9,8 @@
 package pipeline
 
 import (
+	"slices"
+
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
@@ -135,10 +137,5 @@ const (
 
 // AppliesTo tells whether the job is part of the pipeline that e starts.
 func (j *Job) AppliesTo(e Event) bool {
-	for _, have := range j.Events {
-		if have == e {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(j.Events, e)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -94,9 +95,7 @@ func (f fixture) files(t testing.TB) render.Files {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, text := range files {
-			all[name] = text
-		}
+		maps.Copy(all, files)
 	}
 	return all
 }

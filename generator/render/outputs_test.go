@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,10 +22,8 @@ import (
 // "image" merges.
 func planOf(f fixture, running ...string) *model.Plan {
 	is := func(name string) string {
-		for _, r := range running {
-			if r == name {
-				return model.StepRun
-			}
+		if slices.Contains(running, name) {
+			return model.StepRun
 		}
 		return model.StepDone
 	}

@@ -3,6 +3,7 @@ package tree_test
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,9 +45,7 @@ func generated(t *testing.T, pins render.Pins, ids ...string) render.Files {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, text := range files {
-			all[name] = text
-		}
+		maps.Copy(all, files)
 	}
 	return all
 }
@@ -109,8 +108,8 @@ func TestKinds(t *testing.T) {
 	t.Parallel()
 	moved := render.DefaultPins()
 	moved["actions/checkout"] = render.Pin{Action: "actions/checkout", Commit: strings.Repeat("a", 40), Version: "v8.0.0"}
-	edit := func(name, old, new string) func(render.Files) {
-		return func(f render.Files) { f[name] = []byte(strings.Replace(string(f[name]), old, new, 1)) }
+	edit := func(name, from, to string) func(render.Files) {
+		return func(f render.Files) { f[name] = []byte(strings.Replace(string(f[name]), from, to, 1)) }
 	}
 	for name, c := range map[string]struct {
 		disk func(render.Files)
@@ -130,10 +129,7 @@ func TestKinds(t *testing.T) {
 			t.Parallel()
 			root := open(t, t.TempDir())
 			want := generated(t, render.DefaultPins(), "a", "b")
-			disk := render.Files{}
-			for file, text := range want {
-				disk[file] = text
-			}
+			disk := maps.Clone(want)
 			c.disk(disk)
 			write(t, root, disk)
 			changes, kept := compare(t, root, want)

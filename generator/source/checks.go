@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,38 +18,38 @@ var (
 	longText = text{name: "text", multiline: true, empty: true}
 
 	imageName = text{name: "a name", check: model.CheckImageName, max: model.MaxImageName,
-		pattern: `^[a-z0-9]+([._-][a-z0-9]+)*$`}
+		pattern: regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)}
 	repository = text{name: "a repository", check: model.CheckRepository, max: 128,
-		pattern: `^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`}
+		pattern: regexp.MustCompile(`^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`)}
 	tagText = text{name: "a tag", check: model.CheckTag, max: model.MaxTag,
-		pattern: `^[A-Za-z0-9_][A-Za-z0-9_.-]*$`}
+		pattern: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)}
 	registryPrefix = text{name: "a registry address", check: checkPrefix, max: 200,
-		pattern: `^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`}
+		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`)}
 	treePath = text{name: "a path", check: model.CheckPath, max: 512,
-		pattern: `^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`}
+		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`)}
 
 	argumentName = text{name: "an argument's name", max: 128, expect: "letters, digits and _, not beginning with a digit",
-		pattern: `^[A-Za-z_][A-Za-z0-9_]*$`}
+		pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)}
 	branchName = text{name: "a branch", max: 128, expect: "a branch such as main or team/main",
-		pattern: `^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`}
+		pattern: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`)}
 	tagGlob = text{name: "a pattern", max: 128, expect: "a git tag with * and ?, such as v*", check: checkGlob,
-		pattern: `^[A-Za-z0-9._/*?+-]+$`}
+		pattern: regexp.MustCompile(`^[A-Za-z0-9._/*?+-]+$`)}
 	runnerLabel = text{name: "a label", max: 100, expect: "letters, digits, spaces and . _ : / = @ + -",
-		pattern: `^[A-Za-z0-9]([A-Za-z0-9._:/=@+ -]*[A-Za-z0-9._:/=@+-])?$`}
+		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/=@+ -]*[A-Za-z0-9._:/=@+-])?$`)}
 	stageName = text{name: "a stage", max: 128, expect: "a stage's name or number",
-		pattern: `^[A-Za-z0-9][A-Za-z0-9._-]*$`}
+		pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)}
 	suiteName = text{name: "a suite", max: 64, expect: "a Debian suite such as bookworm or trixie-backports",
-		pattern: `^[a-z][a-z0-9]*(-[a-z0-9]+)*$`}
+		pattern: regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)}
 	packageName = text{name: "a package", max: 128, expect: "a Debian package's name",
-		pattern: `^[a-z0-9][a-z0-9+.-]+$`}
+		pattern: regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)}
 	mirrorURL = text{name: "an address", max: 512, check: checkMirror,
-		pattern: `^https?://[^\s@]+$`}
+		pattern: regexp.MustCompile(`^https?://[^\s@]+$`)}
 	snapshotTime = text{name: "a time", max: 16, check: checkSnapshot,
-		pattern: `^[0-9]{8}T[0-9]{6}Z$`}
+		pattern: regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)}
 	folderPattern = text{name: "a pattern", max: 256, check: checkFolderPattern,
-		pattern: `^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`}
+		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`)}
 	digestText = text{name: "a digest", max: 71, expect: "sha256: and 64 hexadecimal digits",
-		pattern: `^sha256:[0-9a-f]{64}$`}
+		pattern: regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)}
 )
 
 func checkPrefix(s string) error {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"maps"
+	"regexp"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -82,9 +83,9 @@ var suiteShape = record[model.LockedSuite]{name: "a suite", fields: []field[mode
 
 var (
 	lockTarget = text{name: "an image and a platform", max: 96, expect: "an image and a platform, such as debian-base linux/amd64",
-		pattern: `^[a-z0-9]+([._-][a-z0-9]+)* linux/(amd64|arm64)$`}
+		pattern: regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)* linux/(amd64|arm64)$`)}
 	packageVersion = text{name: "a version", max: 256, expect: "a Debian package's version",
-		pattern: `^[A-Za-z0-9.+:~-]+$`}
+		pattern: regexp.MustCompile(`^[A-Za-z0-9.+:~-]+$`)}
 )
 
 // ParseLock reads images.lock. The lock holds what could be understood.

@@ -6,6 +6,7 @@ const (
 	RuleEncoding           = "encoding"             // not UTF-8 text
 	RuleFileTooLarge       = "file-too-large"       // longer than is read
 	RuleTooComplex         = "too-complex"          // nested too deeply, or aliases that expand to too much
+	RuleTooMany            = "too-many"             // more mistakes than anybody reads
 	RuleMultipleDocuments  = "multiple-documents"   // more than one YAML document
 	RuleUnknownKey         = "unknown-key"          // a key that does not exist
 	RuleDuplicateKey       = "duplicate-key"        // a key that is there twice

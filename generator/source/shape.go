@@ -62,7 +62,7 @@ type shape interface {
 // text is a string. Pattern and check must agree; check words the complaint.
 type text struct {
 	name      string             // for the reference: "a tag"
-	pattern   string             // regular expression over the whole string; JSON schema and Go read it alike
+	pattern   *regexp.Regexp     // regular expression over the whole string; JSON schema and Go read it alike
 	check     func(string) error // instead of, or beside, pattern
 	enum      []string
 	expect    string // what is expected, for a pattern without a check
@@ -125,10 +125,8 @@ func (t text) verify(s string) error {
 			return err
 		}
 	}
-	if t.pattern != "" && t.check == nil {
-		if ok, err := regexp.MatchString(t.pattern, s); err != nil || !ok {
-			return fmt.Errorf("invalid value %q: expected %s", s, t.expect)
-		}
+	if t.pattern != nil && t.check == nil && !t.pattern.MatchString(s) {
+		return fmt.Errorf("invalid value %q: expected %s", s, t.expect)
 	}
 	return nil
 }
@@ -147,10 +145,10 @@ func (t text) schema() map[string]any {
 		s["maxLength"] = t.max
 	}
 	switch {
-	case t.pattern != "" && t.empty:
-		s["pattern"] = "^$|" + t.pattern
-	case t.pattern != "":
-		s["pattern"] = t.pattern
+	case t.pattern != nil && t.empty:
+		s["pattern"] = "^$|" + t.pattern.String()
+	case t.pattern != nil:
+		s["pattern"] = t.pattern.String()
 	case t.controls:
 	case t.multiline:
 		s["pattern"] = `^[^\x00-\x08\x0b-\x1f\x7f]*$`
@@ -245,7 +243,7 @@ func (s number) words() string {
 // number is the seconds.
 type duration struct{ max time.Duration }
 
-var durationPattern = `^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$`
+var durationPattern = regexp.MustCompile(`^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$`)
 
 func (d duration) read(f *file, what string, n ast.Node) (value, bool) {
 	v := value{pos: f.pos(n)}
@@ -259,7 +257,7 @@ func (d duration) read(f *file, what string, n ast.Node) (value, bool) {
 		return v, false
 	}
 	length, err := time.ParseDuration(s.Value)
-	if matched, _ := regexp.MatchString(durationPattern, s.Value); err != nil || !matched || length < time.Second || length > d.max {
+	if err != nil || !durationPattern.MatchString(s.Value) || length < time.Second || length > d.max {
 		f.errorf(RuleBadValue, v.pos, "", "%s: %q is not a time between 1s and %s, such as 90s, 10m or 1h30m", what, s.Value, short(d.max))
 		return v, false
 	}
@@ -272,7 +270,7 @@ func short(d time.Duration) string {
 }
 
 func (d duration) schema() map[string]any {
-	return map[string]any{"type": "string", "pattern": durationPattern, "minLength": 2}
+	return map[string]any{"type": "string", "pattern": durationPattern.String(), "minLength": 2}
 }
 func (duration) words() string { return "a time such as 90s or 10m" }
 

@@ -22,7 +22,9 @@ const (
 	maxDepth    = 64      // brackets within brackets
 	maxMarks    = 1000    // anchors, aliases, tags and explicit keys
 	maxSiblings = 5000    // keys of one block mapping
+	maxCommas   = 10_000  // items between brackets
 	maxMerges   = 8       // merge keys within merge keys
+	maxReports  = 100     // diagnostics of one file
 	maxNodes    = 200_000 // values read, with each alias counted anew
 )
 
@@ -34,7 +36,10 @@ type file struct {
 	anchors map[string]ast.Node
 	nodes   int // read so far
 	limit   int // most nodes that are read
+	reports int // diagnostics so far
 	merging int // merge keys that are being followed
+
+	column struct{ line, runes, bytes int } // the last answer of byteColumn
 
 	described bool // the file is there; an image may do without
 }
@@ -148,7 +153,7 @@ func (c anchorCollector) Visit(n ast.Node) ast.Visitor {
 // checkCost refuses documents whose parsing would take a time or a depth out
 // of proportion to their size.
 func (f *file) checkCost(tokens token.Tokens) bool {
-	depth, marks, entries, line := 0, 0, 0, 0
+	depth, commas, marks, entries, line := 0, 0, 0, 0, 0
 	var columns, counts []int
 	for _, t := range tokens {
 		switch t.Type {
@@ -156,6 +161,8 @@ func (f *file) checkCost(tokens token.Tokens) bool {
 			depth++
 		case token.SequenceEndType, token.MappingEndType:
 			depth--
+		case token.CollectEntryType:
+			commas++
 		case token.AnchorType, token.AliasType, token.TagType, token.MappingKeyType:
 			marks++
 		case token.SequenceEntryType:
@@ -175,7 +182,7 @@ func (f *file) checkCost(tokens token.Tokens) bool {
 			}
 			counts[len(counts)-1]++
 		}
-		if depth > maxDepth || marks > maxMarks || entries > maxDepth ||
+		if depth > maxDepth || commas > maxCommas || marks > maxMarks || entries > maxDepth ||
 			len(columns) > maxDepth || len(counts) > 0 && counts[len(counts)-1] > maxSiblings {
 			f.errorf(RuleTooComplex, f.tokenPos(t), "", "the file is nested too deeply or has too many keys, anchors or tags")
 			return false
@@ -211,6 +218,13 @@ func (f *file) warnf(rule string, pos diag.Pos, hint, format string, args ...any
 }
 
 func (f *file) report(s diag.Severity, rule string, pos diag.Pos, hint, message string) {
+	f.reports++
+	switch {
+	case f.reports > maxReports+1:
+		return
+	case f.reports > maxReports:
+		s, rule, hint, message = diag.Error, RuleTooMany, "", fmt.Sprintf("the file has more than %d mistakes: the others are not shown", maxReports)
+	}
 	pos.File = f.path
 	d := diag.Diagnostic{Severity: s, Rule: rule, Pos: pos, Message: message, Hint: hint}
 	if pos.Line > 0 && pos.Line <= len(f.lines) {
@@ -234,6 +248,21 @@ func (f *file) pos(n ast.Node) diag.Pos {
 	return f.tokenPos(n.GetToken())
 }
 
+// byteColumn is where the given character of a line begins. It goes on from
+// where it was asked last, so that a long line is not counted again and again.
+func (f *file) byteColumn(line, runes int) int {
+	if f.column.line != line || f.column.runes > runes {
+		f.column.line, f.column.runes, f.column.bytes = line, 0, 0
+	}
+	text := f.lines[line-1]
+	for f.column.runes < runes && f.column.bytes < len(text) {
+		_, n := utf8.DecodeRuneInString(text[f.column.bytes:])
+		f.column.bytes += n
+		f.column.runes++
+	}
+	return f.column.bytes
+}
+
 // tokenPos turns the library's position, in characters, into ours, in bytes,
 // and finds the end of a token that lies on one line.
 func (f *file) tokenPos(t *token.Token) diag.Pos {
@@ -243,17 +272,12 @@ func (f *file) tokenPos(t *token.Token) diag.Pos {
 	}
 	pos.Line = min(max(t.Position.Line, 1), len(f.lines))
 	line := f.lines[pos.Line-1]
-	col := 0
-	for range max(t.Position.Column-1, 0) {
-		if col >= len(line) {
-			break
-		}
-		_, n := utf8.DecodeRuneInString(line[col:])
-		col += n
+	col := f.byteColumn(pos.Line, max(t.Position.Column-1, 0))
+	text := strings.TrimSpace(t.Origin)
+	if rest := strings.TrimLeft(line[col:], " \t"); text != "" && strings.HasPrefix(rest, text) {
+		col = len(line) - len(rest) // the library places some tokens at the blank before them
+		pos.EndCol = col + 1 + len(text)
 	}
 	pos.Col = col + 1
-	if text := strings.TrimSpace(t.Origin); text != "" && strings.HasPrefix(line[col:], text) {
-		pos.EndCol = pos.Col + len(text)
-	}
 	return pos
 }

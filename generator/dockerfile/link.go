@@ -148,8 +148,11 @@ func (s *selector) whyMissing(what string) string {
 	if s.prefix != "" && s.inTree(what) {
 		return "it lies at " + what + " in the repository: set context: in image.yaml to reach it"
 	}
+	if e, found := s.lookup(what); found && e.Mode == model.ModeSymlink {
+		return "it is a link to something that is not there"
+	}
 	dir, base := path.Split(what)
-	if near := diag.Nearest(base, s.children(path.Clean(dir)), 2); near != "" {
+	if near := diag.Nearest(base, s.children(path.Clean(dir)), min(2, len(base)/3)); near != "" {
 		return "did you mean " + dir + near + "?"
 	}
 	return "only files that git tracks can be built: is it committed, or at least not ignored?"

@@ -12,7 +12,39 @@ import (
 // so a word is looked for in those lines.
 
 // fromPos is where the reference of a FROM stands, or else the FROM.
-func (f *File) fromPos(s *stage) diag.Pos { return f.wordPos(s.node, s.from.BaseName) }
+func (f *File) fromPos(s *stage) diag.Pos {
+	if at, found := f.findBase(s); found {
+		return at
+	}
+	return f.pos(s.node)
+}
+
+// findBase looks for the reference of a FROM: its first word that is no flag.
+func (f *File) findBase(s *stage) (diag.Pos, bool) {
+	for n := s.node.StartLine; n <= s.node.EndLine; n++ {
+		line, from := f.line(n), 0
+		if n == s.node.StartLine {
+			from = min(f.pos(s.node).EndCol-1, len(line))
+		} else if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		for from < len(line) {
+			rest := line[from:]
+			begin := from + len(rest) - len(strings.TrimLeft(rest, " \t"))
+			word, _, _ := strings.Cut(line[begin:], " ")
+			word, _, _ = strings.Cut(word, "\t")
+			from = begin + len(word)
+			switch {
+			case strings.HasPrefix(word, "--"), word == "", word == string(f.escape):
+				continue
+			case word != s.from.BaseName:
+				return diag.Pos{}, false // continued on the next line
+			}
+			return diag.Pos{File: f.path, Line: n, Col: begin + 1, EndCol: from + 1}, true
+		}
+	}
+	return diag.Pos{}, false
+}
 
 // wordPos is where a word of an instruction stands, or else the instruction.
 func (f *File) wordPos(node *parser.Node, word string) diag.Pos {

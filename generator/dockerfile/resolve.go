@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -66,6 +67,7 @@ type Resolved struct {
 	Config       model.BaseConfig  // what a child inherits: Env as far as it is known, and OnBuild
 	ConfigKnown  bool              // Config.Env is complete
 	Undeclared   []string          // names in Options.Args that no ARG declares, sorted
+	Reserved     []string          // names in Options.Args that only the builder may give, sorted
 }
 
 // Resolve finds what the target depends on. The result is never nil, and
@@ -78,6 +80,7 @@ func (f *File) Resolve(o Options) (*Resolved, diag.List) {
 	if r.given == nil {
 		r.given = map[string]string{}
 	}
+	r.given[sourceDateEpoch] = strconv.Itoa(model.SourceDateEpoch)
 	r.globals()
 	r.bases()
 	target, found := r.target()
@@ -251,6 +254,9 @@ func (r *resolver) fromPlatform(s *resolvedStage, pos diag.Pos) {
 // unresolved reports the arguments of a FROM that have no value, if any.
 func (r *resolver) unresolved(s *stage, pos diag.Pos) bool {
 	x := r.global.expand(s.from.BaseName, r.file.escape, true)
+	if x.err != nil {
+		return true // reported with the first look at it
+	}
 	if len(x.unknown) == 0 {
 		if x.text != "" {
 			return false

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ type Selection struct {
 // sorted. The error is one of reading the tree; everything that people can
 // repair is in the list.
 func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEntry, diag.List, error) {
-	s := &selector{Selector: all, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}
+	s := &selector{Selector: all, picked: map[string]model.TreeEntry{}, folders: map[string]bool{}, entered: map[string]bool{}}
 	if sel.Context != "." && sel.Context != "" {
 		s.prefix = path.Clean(sel.Context) + "/"
 	}
@@ -58,12 +59,33 @@ func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEnt
 			return nil, nil, err
 		}
 	}
+	return s.result(), s.list.Sorted(), nil
+}
+
+// result is what was picked, and the folders that would else be missing.
+func (s *selector) result() []model.TreeEntry {
+	made := map[string]bool{}
+	makeFor := func(p string) {
+		for dir := path.Dir(p); dir != "." && !made[dir]; dir = path.Dir(dir) {
+			made[dir] = true
+		}
+	}
 	out := make([]model.TreeEntry, 0, len(s.picked))
-	for _, e := range s.picked {
+	for p, e := range s.picked {
 		out = append(out, e)
+		if len(s.folders) > 0 {
+			makeFor(p)
+		}
+	}
+	// The deepest first: a folder needs no entry for the ones that it lies in.
+	for _, dir := range slices.Backward(slices.Sorted(maps.Keys(s.folders))) {
+		if !made[dir] {
+			out = append(out, model.TreeEntry{Path: dir, Mode: model.ModeFolder})
+			makeFor(dir)
+		}
 	}
 	slices.SortFunc(out, func(a, b model.TreeEntry) int { return cmp.Compare(a.Path, b.Path) })
-	return out, s.list.Sorted(), nil
+	return out
 }
 
 // selector is the state of one Select. Its paths are relative to the context.
@@ -73,6 +95,7 @@ type selector struct {
 	entries []model.TreeEntry // of the context, with their full paths
 	ignore  *ignore
 	picked  map[string]model.TreeEntry
+	folders map[string]bool // that are copied though a file in them is not
 	entered map[string]bool // links that were followed
 	list    diag.List
 }
@@ -155,18 +178,44 @@ func (s *selector) folder(ctx context.Context, read Read, f filter, rel string) 
 	}
 	found := false
 	for _, e := range under(s.entries, prefix) {
-		if !f.keeps(e.Path[len(prefix):]) {
-			found = found || f.include == nil
-			continue
+		picked := f.keeps(e.Path[len(prefix):])
+		if picked {
+			var err error
+			if picked, err = s.pick(ctx, read, e.Path[len(s.prefix):], e); err != nil {
+				return false, err
+			}
 		}
-		picked, err := s.pick(ctx, read, e.Path[len(s.prefix):], e)
-		if err != nil {
-			return false, err
+		if !picked && f.include == nil {
+			s.leaveFolders(f, rel, e.Path[len(s.prefix):])
 		}
 		found = found || picked
 	}
-	// An empty context can be copied as a whole: there is nothing in it.
-	return found || rel == "." && f.include == nil, nil
+	if f.include == nil {
+		// A folder can be copied though all in it is left out, but not when it
+		// is left out itself.
+		return found || rel == "." || s.isFolder(rel) && !s.ignore.excludes(rel), nil
+	}
+	return found, nil
+}
+
+// leaveFolders notes the folders between base and a file that is left out:
+// BuildKit makes them, even if nothing is in them.
+func (s *selector) leaveFolders(f filter, base, file string) {
+	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
+		rel := strings.TrimPrefix(strings.TrimPrefix(dir, base), "/")
+		if base == "." {
+			rel = dir
+		}
+		if s.folders[dir] {
+			return
+		}
+		if (rel == "" || f.keeps(rel)) && !s.ignore.excludes(dir) {
+			s.folders[dir] = true
+		}
+		if dir == base {
+			return
+		}
+	}
 }
 
 // wildcard picks what matches a pattern, component by component as BuildKit

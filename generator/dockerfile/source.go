@@ -2,10 +2,13 @@ package dockerfile
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -111,16 +114,47 @@ func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfg
 const aliasHost = "rootfsgen.invalid/"
 
 // ref notes an image. written is how the file has it, where ref.Pos is.
-func (r *resolver) ref(ref Ref, written string) {
+func (r *resolver) ref(ref Ref, written string, node *parser.Node) {
 	if !r.name(&ref) {
 		return
 	}
-	if ref.Rewrite != nil {
-		if _, found := r.file.at(ref.Pos, written); found {
-			ref.Rewrite.Line, ref.Rewrite.Col, ref.Rewrite.Old = ref.Pos.Line, ref.Pos.Col, written
+	if w := ref.Rewrite; w != nil {
+		w.Line, w.Col, w.Old = ref.Pos.Line, ref.Pos.Col, written
+		if !r.file.fits(w, node) {
+			w.Line, w.Col, w.Old = 0, 0, ""
 		}
 	}
 	r.out.Refs = append(r.out.Refs, ref)
+}
+
+// fits tells whether a rewrite replaces the reference of an instruction, by
+// reading the instruction that comes of it.
+func (f *File) fits(w *model.Rewrite, node *parser.Node) bool {
+	lines := []byte("# escape=" + string(f.escape) + "\n" + strings.Join(f.lines[node.StartLine-1:node.EndLine], "\n") + "\n")
+	moved := *w
+	moved.Line += 2 - node.StartLine
+	recipe := model.Recipe{Rewrites: []model.Rewrite{moved}}
+	rewritten, err := recipe.Rewritten(lines)
+	if err != nil {
+		return false
+	}
+	result, err := parseTree(rewritten)
+	if err != nil || len(result.AST.Children) != 1 {
+		return false
+	}
+	parsed, err := parseInstruction(result.AST.Children[0])
+	if err != nil {
+		return false
+	}
+	switch cmd := parsed.(type) {
+	case *instructions.Stage:
+		return cmd.BaseName == w.New
+	case *instructions.CopyCommand:
+		return cmd.From == w.New
+	case *instructions.RunCommand:
+		return slices.ContainsFunc(instructions.GetMounts(cmd), func(m *instructions.Mount) bool { return m.From == w.New })
+	}
+	return false
 }
 
 // refOfTrigger notes an image that the base's ONBUILD names. It stands in
@@ -162,13 +196,4 @@ func (f *File) named(name string) (reference.Named, error) {
 	}
 	f.names[name] = named
 	return named, nil
-}
-
-// at tells whether text stands at a position.
-func (f *File) at(pos diag.Pos, text string) (string, bool) {
-	line := f.line(pos.Line)
-	if text == "" || pos.Col < 1 || pos.Col > len(line) {
-		return "", false
-	}
-	return text, strings.HasPrefix(line[pos.Col-1:], text)
 }

@@ -44,7 +44,7 @@ func (r *resolver) from(s *resolvedStage) {
 	if r.unresolved(s.stage, pos) || s.parent >= 0 || s.base == scratch {
 		return
 	}
-	r.ref(Ref{Name: s.base, Platform: s.platform, Kind: RefFrom, Pos: pos}, s.from.BaseName)
+	r.ref(Ref{Name: s.base, Platform: s.platform, Kind: RefFrom, Pos: pos}, s.from.BaseName, s.node)
 }
 
 // beginning is the environment before a stage's first instruction.
@@ -92,18 +92,22 @@ func (r *resolver) images(in instruction, kind string, deps []dependency) {
 			r.refOfTrigger(ref)
 			continue
 		}
-		if at, found := r.file.find(in.node, "from="+d.image); found {
-			at.Col += len("from=")
+		flag := "from="
+		if kind == RefCopy {
+			flag = "--from="
+		}
+		if at, found := r.file.find(in.node, flag+d.image); found {
+			at.Col += len(flag)
 			ref.Pos = at
 		}
-		r.ref(ref, d.image)
+		r.ref(ref, d.image, in.node)
 	}
 }
 
 // arg does what BuildKit does with an ARG inside a stage.
 func (r *resolver) arg(s *resolvedStage, arg instructions.KeyValuePairOptional, pos diag.Pos) {
 	if value, found := r.given[arg.Key]; found {
-		r.out.Args[arg.Key] = value
+		r.pass(arg.Key)
 		s.env.set(arg.Key, value)
 		return
 	}
@@ -118,6 +122,14 @@ func (r *resolver) arg(s *resolvedStage, arg instructions.KeyValuePairOptional, 
 	if v, found := r.global.vars[arg.Key]; found {
 		r.needed[arg.Key] = true
 		s.env.vars[arg.Key] = v
+	}
+}
+
+// pass notes that a build argument that was given matters. The time is given
+// to every build, and is a constant of the key's format.
+func (r *resolver) pass(name string) {
+	if name != sourceDateEpoch {
+		r.out.Args[name] = r.given[name]
 	}
 }
 
@@ -169,8 +181,6 @@ func (r *resolver) run(s *resolvedStage, in instruction, cmd *instructions.RunCo
 // metaInstructions are the global arguments that matter, in the order of the
 // file: those that the stages reached use, and those that their defaults use.
 func (r *resolver) metaInstructions() []string {
-	// BuildKit's frontend reads this one by itself.
-	r.needed["SOURCE_DATE_EPOCH"] = true
 	var out []string
 	for _, i := range slices.Backward(r.file.meta) {
 		cmd, isArg := i.cmd.(*instructions.ArgCommand)
@@ -183,10 +193,10 @@ func (r *resolver) metaInstructions() []string {
 				continue
 			}
 			matters = true
-			value, isGiven := r.given[arg.Key]
+			_, isGiven := r.given[arg.Key]
 			switch {
 			case isGiven:
-				r.out.Args[arg.Key] = value
+				r.pass(arg.Key)
 			case arg.Value != nil:
 				for _, name := range r.global.expand(*arg.Value, r.file.escape, false).used {
 					r.needed[name] = true
@@ -220,22 +230,34 @@ func (r *resolver) finish(target int) {
 	for name, value := range r.o.Args {
 		_, isPredefined := platform[name]
 		switch {
-		case special(name) || isPredefined:
+		case isReserved(name):
+			r.out.Reserved = append(r.out.Reserved, name)
+		case isProxy(name) || isPredefined:
 			r.out.Args[name] = value
 		case !declared[name]:
 			r.out.Undeclared = append(r.out.Undeclared, name)
 		}
 	}
 	slices.Sort(r.out.Undeclared)
+	slices.Sort(r.out.Reserved)
 }
 
-// special tells whether BuildKit looks at an argument that nothing declares.
-func special(name string) bool {
+// sourceDateEpoch is the argument that says what time it is for a build.
+const sourceDateEpoch = "SOURCE_DATE_EPOCH"
+
+// isReserved tells whether an argument is the builder's own business.
+func isReserved(name string) bool {
+	return name == sourceDateEpoch || strings.HasPrefix(name, "BUILDKIT_")
+}
+
+// isProxy tells whether BuildKit hands an argument to every RUN though nothing
+// declares it.
+func isProxy(name string) bool {
 	switch strings.ToLower(name) {
-	case "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy", "source_date_epoch":
+	case "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy":
 		return true
 	}
-	return strings.HasPrefix(name, "BUILDKIT_")
+	return false
 }
 
 // declared are the names of all arguments in the file.

@@ -96,6 +96,9 @@ func (b *builder) resolve(n *Node) {
 	for _, name := range resolved.Undeclared {
 		b.list.Warnf(RuleUndeclared, b.yaml(n.Image), "declare it with ARG "+name+", or remove it", "no ARG of %s declares %q", n.Image.Dockerfile, name)
 	}
+	for _, name := range resolved.Reserved {
+		b.list.Errorf(RuleReserved, b.yaml(n.Image), "remove it from args:", "%q is not for images: the builder sets it itself", name)
+	}
 	for _, ref := range resolved.Refs {
 		b.reference(n, ref)
 	}

@@ -23,6 +23,7 @@ const (
 	RuleMissing    = "dockerfile-missing"
 	RuleInput      = "input-missing"
 	RuleUndeclared = "argument-undeclared"
+	RuleReserved   = "argument-reserved"
 )
 
 // Options change what is an error.

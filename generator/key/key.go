@@ -112,7 +112,12 @@ func (c *computer) form(n *graph.Node) Form {
 }
 
 // object is a file's mode and content.
-func object(e model.TreeEntry) string { return fmt.Sprintf("%06o git:%s", e.Mode, e.OID) }
+func object(e model.TreeEntry) string {
+	if e.Mode == model.ModeFolder {
+		return "empty folder"
+	}
+	return fmt.Sprintf("%06o git:%s", e.Mode, e.OID)
+}
 
 func inTree(context, rel string) string {
 	if context == "." || context == "" {

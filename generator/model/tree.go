@@ -10,6 +10,10 @@ const (
 	ModeGitlink    = 0o160000 // a submodule: its content is not in this repository
 )
 
+// ModeFolder is an empty folder. Git has none: only a Recipe's files can have
+// it, where an ignore file leaves a folder without files. It has no OID.
+const ModeFolder = 0o040000
+
 // TreeEntry is one file of a Tree.
 type TreeEntry struct {
 	Path string `json:"path"` // slash-separated, from the root of the tree

@@ -100,6 +100,9 @@ func (f *FS) entry(ctx context.Context, file model.TreeEntry) (entry, error) {
 		e.mode = 0o755
 	case model.ModeSymlink:
 		e.mode = fs.ModeSymlink | 0o777
+	case model.ModeFolder:
+		e.mode = fs.ModeDir | 0o755
+		return e, nil
 	case model.ModeGitlink:
 		return e, fmt.Errorf("reading the context: %s is a submodule, and its files are not in this repository", file.Path)
 	default:

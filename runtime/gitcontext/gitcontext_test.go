@@ -66,6 +66,7 @@ func TestWalkShowsTheFilesAndTheirFolders(t *testing.T) {
 		{Path: "a-b/z", Mode: model.ModeFile, OID: "1"},
 		{Path: "a/b c\"\t/run.sh", Mode: model.ModeExecutable, OID: "2"},
 		{Path: "a/link", Mode: model.ModeSymlink, OID: "3"},
+		{Path: "empty/folder", Mode: model.ModeFolder},
 		{Path: "é", Mode: model.ModeFile, OID: "1"},
 	})
 	if err != nil {
@@ -78,6 +79,8 @@ func TestWalkShowsTheFilesAndTheirFolders(t *testing.T) {
 		"a/link Lrwxrwxrwx 4 ../a 0 1767225600",
 		"a-b drwxr-xr-x 0  0 1767225600",
 		"a-b/z -rw-r--r-- 3  0 1767225600",
+		"empty drwxr-xr-x 0  0 1767225600",
+		"empty/folder drwxr-xr-x 0  0 1767225600",
 		"é -rw-r--r-- 3  0 1767225600",
 	}
 	want[3] = "a/link Lrwxrwxrwx 0 ../a 0 1767225600"

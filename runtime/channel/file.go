@@ -7,7 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"github.com/rootfsgen/rootfsgen/runtime/flock"
 )
 
 // File keeps documents in a folder of this machine.
@@ -44,14 +45,11 @@ func (f *File) Write(ctx context.Context, name string, doc []byte, old string) e
 	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
 		return fmt.Errorf("writing channel: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(f.Dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	unlock, err := flock.Lock(ctx, filepath.Join(f.Dir, ".lock"))
 	if err != nil {
-		return fmt.Errorf("writing channel: %w", err)
-	}
-	defer func() { _ = lock.Close() }()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("locking channel %s: %w", f.Dir, err)
 	}
+	defer unlock()
 	_, version, err := f.Read(ctx, name)
 	if err != nil {
 		return err

@@ -1,0 +1,119 @@
+// Package walk carries out a whole plan on one machine: parents before what is
+// built from them, as much at once as is allowed, and past failures as far as
+// they do not matter. It keeps no state of its own: what was done is in the
+// registry, and a walk that was cut off is finished by the next one.
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/step"
+)
+
+// Steps are what is done to targets and indexes.
+type Steps struct {
+	Build step.Target
+	Test  step.Target
+	Merge step.Index
+}
+
+// Options say how a plan is walked.
+type Options struct {
+	Parallel int         // builds and tests at once, at least 1
+	Progress func(Event) // called for everything that begins and ends, one call at a time; nil for silence
+}
+
+// Event is something that began or ended.
+type Event struct {
+	Name string // "python linux/amd64", or "python" for an index
+	Step string // one of the Step constants of package model
+	End  bool
+	Took time.Duration // at the end
+	Err  error         // at the end: nil, a skip, or why it failed
+}
+
+// The outcomes of a target or an index.
+const (
+	Built   = "built"
+	Reused  = "reused"  // the registry had its bytes
+	Tested  = "tested"  // nothing was built, its tests were run
+	None    = "none"    // there was nothing to do
+	Merged  = "merged"  // of an index
+	Failed  = "failed"  // Why says why
+	Skipped = "skipped" // not begun, because of another failure
+	Stopped = "stopped" // cut off by a signal
+)
+
+// Outcome is what became of one target, or of one index.
+type Outcome struct {
+	Target  model.TargetID // without a platform for an index
+	Action  string         // one of the outcomes
+	Took    time.Duration
+	Digest  model.Digest
+	Version string // of an index: its version tag
+	Why     string // for Failed and Skipped
+	Err     error  // the failure
+}
+
+// Result is what became of a plan.
+type Result struct {
+	Targets []Outcome // in the order of the plan
+	Indexes []Outcome
+}
+
+// Err is nil when nothing failed, and else a *Failure.
+func (r Result) Err() error {
+	f := &Failure{}
+	for _, o := range append(append([]Outcome{}, r.Targets...), r.Indexes...) {
+		if o.Err != nil {
+			f.Errs = append(f.Errs, o.Err)
+		}
+	}
+	if len(f.Errs) == 0 {
+		return nil
+	}
+	return f
+}
+
+// Failure is everything that failed in a walk.
+type Failure struct {
+	Errs []error
+}
+
+// Error says how much failed, and the first of it.
+func (f *Failure) Error() string {
+	if len(f.Errs) == 1 {
+		return f.Errs[0].Error()
+	}
+	return fmt.Sprintf("%d steps failed, the first: %v", len(f.Errs), f.Errs[0])
+}
+
+// Unwrap is every failure.
+func (f *Failure) Unwrap() []error { return f.Errs }
+
+// ExitCode is 75 when nothing but trouble with registry or machine failed, and
+// 1 otherwise.
+func (f *Failure) ExitCode() int {
+	for _, err := range f.Errs {
+		var coded interface{ ExitCode() int }
+		if !errors.As(err, &coded) || coded.ExitCode() != 75 {
+			return 1
+		}
+	}
+	return 75
+}
+
+// Walk carries the plan out. What fails is in the result; the error is that of
+// the context when it was cancelled, after everything that ran has ended.
+func Walk(ctx context.Context, p *model.Plan, s Steps, o Options) (Result, error) {
+	w := newWalker(p, s, o)
+	w.run(ctx)
+	if err := ctx.Err(); err != nil {
+		return w.result(), context.Cause(ctx)
+	}
+	return w.result(), nil
+}

@@ -48,7 +48,16 @@ func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.L
 	if o.LockData != nil {
 		fleet.Lock = overlay(fleet.Lock, parseLock(o.LockData, LocalLockFile, &l.list))
 	}
-	return fleet, l.list.Sorted(), nil
+	return fleet, l.list.Sorted().WithLines(func(file string) []byte {
+		if file == config {
+			return content
+		}
+		b, err := tree.Read(ctx, file)
+		if err != nil {
+			return nil // the place alone must do
+		}
+		return b
+	}), nil
 }
 
 // loader collects what one tree says.
@@ -88,6 +97,9 @@ func (l *loader) read(file string, must bool) ([]byte, error) {
 }
 
 func (l *loader) loadImages(s settings) error {
+	if s.rootsBad {
+		return nil // where the images are is not known: all else would be guesses
+	}
 	l.ids, l.names = map[string]diag.Pos{}, map[string]diag.Pos{}
 	seen := map[string]bool{}
 	for _, r := range s.roots {

@@ -26,6 +26,7 @@ type settings struct {
 	model    model.Settings
 	hasRepos bool
 	roots    []root
+	rootsBad bool   // images was written, and refused
 	prefixes []pair // scope -> prefix, with positions
 }
 
@@ -157,6 +158,7 @@ func parseSettings(file string, content []byte, list *diag.List) settings {
 			if node, ok = f.resolve(node); ok {
 				v, _ := settingsFile.read(f, settingsFile.name, node)
 				s, _ = v.record.(settings)
+				s.rootsBad = slices.ContainsFunc(v.pairs, func(p pair) bool { return p.key == "images" && p.bad })
 				f.checkScopes(s.prefixes)
 			}
 		}

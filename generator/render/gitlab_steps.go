@@ -52,7 +52,10 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 // keep adds a path to what outlives the job.
 func (j *glJob) keep(path string, report bool, days int) {
 	if j.Artifacts == nil {
-		j.Artifacts = &glArtifacts{When: "on_success", Expire: fmt.Sprintf("%d days", days)}
+		j.Artifacts = &glArtifacts{When: "on_success"}
+	}
+	if j.Artifacts.days == 0 || days < j.Artifacts.days { // one time for all that a job keeps: the largest need not stay longest
+		j.Artifacts.days, j.Artifacts.Expire = days, fmt.Sprintf("%d days", days)
 	}
 	j.Artifacts.Paths = append(j.Artifacts.Paths, path)
 	if report {

@@ -56,6 +56,7 @@ type glArtifacts struct {
 	When   string
 	Expire string
 	JUnit  string
+	days   int
 }
 
 func (f *glFile) tree() map[string]any {

@@ -1,0 +1,1 @@
+PATH=/opt/pytorch/bin:$PATH

@@ -1,0 +1,1 @@
+PATH=/opt/tensorflow/bin:$PATH

@@ -40,7 +40,7 @@ type Image struct {
 
 // Test is one command that must succeed in the built image. Cmd is run by
 // "bash -lc" where the image has bash, else by "sh -lc"; in an image without a
-// shell it is split into words, quotes as in a shell, and run as it is.
+// shell it is split at blanks and run as it is.
 type Test struct {
 	Name           string `json:"name"`
 	Cmd            string `json:"cmd"`

@@ -225,3 +225,23 @@ func Busybox(t testing.TB) string {
 	}
 	return shared.busyboxRef
 }
+
+// BusyboxImage is the image of one platform that PushBusybox pushes.
+func BusyboxImage(t testing.TB, p model.Platform) v1.Image {
+	t.Helper()
+	img, err := busybox(t.Context(), p, filepath.Join(Root(t), ".cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// BusyboxProgram is the path of the static busybox for one platform.
+func BusyboxProgram(t testing.TB, p model.Platform) string {
+	t.Helper()
+	program, err := busyboxProgram(t.Context(), p.Arch, filepath.Join(Root(t), ".cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}

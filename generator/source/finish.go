@@ -2,7 +2,6 @@ package source
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -28,7 +27,7 @@ func (l *loader) finish(d description, f *file, c candidate, r model.Root, s *mo
 	l.paths(&i, d, f)
 	if p, written := d.keys["runner"]; written && !p.bad {
 		if _, known := s.Runners[i.Runner]; !known {
-			f.errorf(RuleUnknownRunner, p.value.pos, didYouMean(i.Runner, slices.Collect(maps.Keys(s.Runners))), "there is no runner class %q", i.Runner)
+			f.errorf(RuleUnknownRunner, p.value.pos, didYouMean(i.Runner, sortedKeys(s.Runners)), "there is no runner class %q", i.Runner)
 		}
 	}
 	if i.Builder == model.BuilderDebian {
@@ -121,16 +120,22 @@ func (l *loader) tests(i *model.Image, d description, f *file) {
 	}
 }
 
-// paths checks that what is named is there.
+// paths checks that what is named is there; what is not is left out, so that
+// it is reported once.
 func (l *loader) paths(i *model.Image, d description, f *file) {
 	if p, written := d.keys["context"]; written && !p.bad && !l.folders.has(i.Context) {
 		f.errorf(RuleMissingPath, p.value.pos, "paths begin at the root of the repository", "there is no folder %s", i.Context)
+		i.Context = i.Dir
 	}
+	there := i.Inputs[:0:0]
 	for n, input := range i.Inputs {
-		if !l.folders.exists(input) {
-			f.errorf(RuleMissingPath, d.keys["inputs"].value.items[n].pos, "paths begin at the root of the repository", "there is no file or folder %s", input)
+		if l.folders.exists(input) {
+			there = append(there, input)
+			continue
 		}
+		f.errorf(RuleMissingPath, d.keys["inputs"].value.items[n].pos, "paths begin at the root of the repository", "there is no file or folder %s", input)
 	}
+	i.Inputs = there
 }
 
 // debian checks an image that is made from packages.

@@ -82,9 +82,13 @@ func (c Command) Output(ctx context.Context) ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// Process is a program that was prepared by Cmd: what a caller holds that
+// talks to it while it runs.
+type Process = exec.Cmd
+
 // Cmd prepares the program for a caller that talks to it while it runs. The
 // caller must wait for it; cancelling ctx ends its process group.
-func (c Command) Cmd(ctx context.Context) (*exec.Cmd, error) {
+func (c Command) Cmd(ctx context.Context) (*Process, error) {
 	path, err := exec.LookPath(c.Name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, c.Name)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ import (
 // Repository reads objects through one running "git cat-file". It is safe for
 // concurrent use; one object is read at a time.
 type Repository struct {
-	cmd    *exec.Cmd
+	cmd    *tool.Process
 	in     io.WriteCloser
 	out    *bufio.Reader
 	said   said

@@ -1,33 +1,19 @@
 package bench
 
 import (
-	"fmt"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/rootfsgen/rootfsgen/internal/fleetgen"
 )
 
 // BenchmarkPlan plans a generated fleet of a thousand images, without a
 // registry, from cold to result.
 func BenchmarkPlan(b *testing.B) {
-	const images = 1000
-	files := map[string]string{"rootfsgen.yaml": "version: 1\n"}
-	for i := range images {
-		dir := fmt.Sprintf("images/image-%d/", i)
-		from := "@BUSYBOX@"
-		if i > 0 {
-			from = fmt.Sprintf("image-%d", (i-1)/10)
-		}
-		files[dir+"Dockerfile"] = fmt.Sprintf("FROM %s\nCOPY app.sh data.txt /srv/\nRUN sh /srv/app.sh > /srv/out\n", from)
-		files[dir+"app.sh"] = fmt.Sprintf("echo image %d\n", i)
-		files[dir+"data.txt"] = fmt.Sprintf("data of %d\n", i)
-		files[dir+"image.yaml"] = fmt.Sprintf("id: image-%d\ncomponent_version: \"1.%d\"\ntests:\n  - {name: runs, cmd: sh /srv/app.sh}\n", i, i)
-	}
-	m := newMachine(b, files)
-	m.run("rootfsgen", "lock")
-	m.Commit(nil)
+	m := newMachine(b, fleetgen.Files(fleetgen.Options{Images: 1000}))
 	m.Git("tag", "v1")
-	m.Commit(map[string]string{"images/image-7/app.sh": "echo another\n"})
+	m.Commit(map[string]string{"images/" + fleetgen.Name(5) + "/file1.txt": "another text\n"})
 	var times []time.Duration
 	for range 5 {
 		_, took := m.run("rootfsgen", "plan", "--to", "HEAD", "--registry-state", "off", "--format", "json")

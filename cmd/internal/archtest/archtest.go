@@ -196,7 +196,7 @@ func exclusive(from, imported string, test bool) string {
 			continue
 		}
 		by := "tests"
-		if len(o.by) > 0 {
+		if len(o.by) > 0 && !slices.Equal(o.by, forTests) {
 			by = strings.Join(o.by, " and ")
 		}
 		return fmt.Sprintf("only %s may import %s", by, strings.TrimSuffix(o.library, "/..."))

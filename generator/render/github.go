@@ -88,7 +88,7 @@ func (g *github) request() *workflow {
 		Jobs: []ghJob{
 			g.callFleet(ownRequest, pair{"scope", model.ScopePR}, pair{"snapshot-id", requestID}),
 			fork,
-			g.result("fleet", "fork"),
+			g.requestResult(),
 		},
 	}
 }
@@ -110,6 +110,13 @@ func (g *github) result(needs ...string) ghJob {
 	j := g.job(pipeline.Result, "result", "rootfsgen / result")
 	j.Needs = needs
 	j.If = "${{ always() }}"
+	return j
+}
+
+// requestResult never runs on a machine of one's own: it runs for forks too.
+func (g *github) requestResult() ghJob {
+	j := g.result("fleet", "fork")
+	j.RunsOn = g.p.Runners[g.p.Fixed[pipeline.Fork].Runner].GitHub
 	return j
 }
 
@@ -180,10 +187,19 @@ func runsWhen(output, id string, builds []string) expr {
 	return expr(b.String())
 }
 
+// maxJobID is the longest id that GitHub takes, in bytes.
+const maxJobID = 99
+
 // JobID is the id of an image's job on GitHub, where an id has no dot. Image
-// names have no two dashes in a row, so no two of them share an id.
+// names have no two dashes in a row, so no two of them share an id; the end of
+// one that is too long gives way to a hash.
 func JobID(kind pipeline.Kind, image string) string {
-	return string(kind) + "-" + strings.ReplaceAll(image, ".", "--")
+	id := string(kind) + "-" + strings.ReplaceAll(image, ".", "--")
+	if len(id) > maxJobID {
+		hash := "---" + model.DigestOf([]byte(image)).Short()
+		id = id[:maxJobID-len(hash)] + hash
+	}
+	return id
 }
 
 func (g *github) build() *workflow {

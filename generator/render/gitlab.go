@@ -41,7 +41,7 @@ func renderGitLab(p *pipeline.Pipeline) (Files, error) {
 	g := &gitlab{p: p}
 	files := Files{}
 	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(nil)} {
-		text, err := write1(name, "gitlab/pipeline.yml.tmpl", f)
+		text, err := layOut(name, "gitlab/pipeline.yml.tmpl", f)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func Child(p *pipeline.Pipeline, plan []byte) ([]byte, error) {
 	if plan == nil {
 		plan = []byte{}
 	}
-	return write1(pipeline.ChildFile, "gitlab/pipeline.yml.tmpl", g.fleet(plan))
+	return layOut(pipeline.ChildFile, "gitlab/pipeline.yml.tmpl", g.fleet(plan))
 }
 
 func (g *gitlab) root() *glFile {

@@ -127,6 +127,19 @@ func TestAnImageTouchesOnlyTheFleet(t *testing.T) {
 	}
 }
 
+func TestJobIDs(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a.", 31) + "a"
+	seen := map[string]string{}
+	for _, name := range []string{"a.b", "a-b", "a_b", "ab", long, long + "b", "b" + long} {
+		id := render.JobID(pipeline.Merge, name)
+		if other, twice := seen[id]; twice || len(id) > 99 || strings.Contains(id, ".") {
+			t.Errorf("%s of %s is too long, has a dot, or is that of %q", id, name, other)
+		}
+		seen[id] = name
+	}
+}
+
 // many is a fleet of n images in chains of ten.
 func many(n int) fixture {
 	f := fixture{fleet: model.Fleet{Settings: settings()}, edges: pipeline.Edges{}}

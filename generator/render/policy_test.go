@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/render"
 )
 
@@ -167,6 +169,30 @@ func checkCallee(t *testing.T, at string, all render.Files, j *policyJob) {
 			if have := j.Permissions[scope]; have != access && have != "write" {
 				t.Errorf("%s: job %s of %s wants %s: %s, the caller has %q", at, id, j.Uses, scope, access, have)
 			}
+		}
+	}
+}
+
+// TestForksGetNoMachineOfOurs looks at what a request from a fork starts.
+func TestForksGetNoMachineOfOurs(t *testing.T) {
+	t.Parallel()
+	f := fixtures()["small"]
+	f.fleet.Settings.Runners = maps.Clone(f.fleet.Settings.Runners)
+	f.fleet.Settings.Runners[model.RunnerHosted] = model.Runner{GitHub: []string{"ubuntu-hosted"}}
+	var w policyFile
+	if err := yaml.Unmarshal(f.files(t)[".github/workflows/rootfsgen-request.yml"], &w); err != nil {
+		t.Fatal(err)
+	}
+	for id, job := range w.Jobs {
+		own := job.If == "${{ github.event.pull_request.head.repo.full_name == github.repository }}"
+		if labels := fmt.Sprint(job.RunsOn); !own && labels != "[ubuntu-hosted]" {
+			t.Errorf("%s runs for forks, on %s", id, labels)
+		}
+		if own != (id == "fleet") {
+			t.Errorf("%s: own %v", id, own)
+		}
+		if job.Environment != "" || job.Permissions["contents"] == "write" {
+			t.Errorf("%s may do too much for a request", id)
 		}
 	}
 }

@@ -51,13 +51,13 @@ func renderGitHub(p *pipeline.Pipeline, pins Pins) (Files, error) {
 	g := &github{p: p, pins: pins}
 	files := Files{PinsFile: pins.Format()}
 	for name, w := range g.workflows() {
-		text, err := write1(name, "github/workflow.yml.tmpl", w)
+		text, err := layOut(name, "github/workflow.yml.tmpl", w)
 		if err != nil {
 			return nil, err
 		}
 		files[name] = text
 	}
-	text, err := write1(ActionlintFile, "github/actionlint.yaml.tmpl", g.actionlint())
+	text, err := layOut(ActionlintFile, "github/actionlint.yaml.tmpl", g.actionlint())
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,8 @@ func renderGitHub(p *pipeline.Pipeline, pins Pins) (Files, error) {
 	return files, nil
 }
 
-// write1 lays one document out, puts the header before it and reads it back.
-func write1(name, tmpl string, d document) ([]byte, error) {
+// layOut lays one document out, puts the header before it and reads it back.
+func layOut(name, tmpl string, d document) ([]byte, error) {
 	t, err := parsed()
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,10 +35,10 @@ type fleet struct {
 	env       []string
 }
 
-// newFleet makes the fleet of testdata/fleet, locks its base, generates its
-// pipelines and pushes the lot. name keeps it apart from others in the
-// registry.
-func newFleet(t *testing.T, name string) *fleet {
+// newFleet makes the fleet of testdata/fleet and further files, locks its
+// base, generates its pipelines and pushes the lot. name keeps it apart from
+// others in the registry. An empty file is one that the fleet is to lack.
+func newFleet(t *testing.T, name string, further ...map[string]string) *fleet {
 	t.Helper()
 	s, busybox := enginetest.Services(t), enginetest.Busybox(t)
 	f := &fleet{t: t, Repo: gittest.New(t), prefix: s.Registry + "/" + name, scratch: t.TempDir()}
@@ -58,7 +59,16 @@ func newFleet(t *testing.T, name string) *fleet {
 	}
 	f.Git("init", "-q", "--bare", "-b", "main", f.origin)
 	f.Git("remote", "add", "origin", f.origin)
-	f.Write(filesBelow(t, "testdata/fleet", strings.NewReplacer("@REGISTRY@", f.prefix, "@BUSYBOX@", busybox)))
+	files := filesBelow(t, "testdata/fleet")
+	for _, more := range further {
+		maps.Copy(files, more)
+	}
+	r := strings.NewReplacer("@REGISTRY@", f.prefix, "@BUSYBOX@", busybox)
+	for path, text := range files {
+		files[path] = r.Replace(text)
+	}
+	maps.DeleteFunc(files, func(_, text string) bool { return text == "" })
+	f.Write(files)
 	f.program("rootfsgen", "lock")
 	f.program("rootfsgen", "generate")
 	f.push("main", nil)
@@ -66,7 +76,7 @@ func newFleet(t *testing.T, name string) *fleet {
 }
 
 // filesBelow reads a folder; paths are relative to it.
-func filesBelow(t *testing.T, dir string, r *strings.Replacer) map[string]string {
+func filesBelow(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
@@ -74,7 +84,7 @@ func filesBelow(t *testing.T, dir string, r *strings.Replacer) map[string]string
 			return err
 		}
 		b, err := os.ReadFile(filepath.Join(dir, path))
-		files[path] = r.Replace(string(b))
+		files[path] = string(b)
 		return err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,9 +142,7 @@ func diagnose(t *testing.T, rule string, example *txtar.Archive) diag.List {
 	for _, f := range example.Files {
 		files[f.Name] = history.File{Content: string(f.Data)}
 	}
-	for name, f := range unwritten[rule] {
-		files[name] = f
-	}
+	maps.Copy(files, unwritten[rule])
 	var o source.Options
 	if rule == source.RuleMissingFile {
 		o.Config = "settings.yaml"

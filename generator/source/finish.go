@@ -146,7 +146,7 @@ func (l *loader) debian(i *model.Image, d description, f *file) bool {
 		l.list.Warnf(RuleNotRead, diag.Pos{File: path.Join(i.Dir, name)}, "remove it, or the builder", "this file is not read: the image has builder: debian")
 	}
 	i.Debian.Variant = orDefault(i.Debian.Variant, defaultVariant)
-	if p, written := d.keys["suite"]; i.Debian.Suite == "" && !(written && p.bad) {
+	if i.Debian.Suite == "" && !d.keys["suite"].bad {
 		f.errorf(RuleNeedsSuite, d.keys["builder"].value.pos, "add, for example, suite: trixie", "builder: debian needs a suite")
 		return false
 	}

@@ -65,12 +65,9 @@ func openFile(path string, content []byte, size int, list *diag.List) (f *file, 
 // checkText refuses what is not text, at its line.
 func (f *file) checkText() bool {
 	for i, line := range f.lines {
-		at := -1
-		what := ""
+		at, what := strings.IndexFunc(line, isControl), "is a control character"
 		if !utf8.ValidString(line) {
 			at, what = invalidUTF8(line), "is not UTF-8"
-		} else if at = strings.IndexFunc(line, isControl); at >= 0 {
-			what = "is a control character"
 		}
 		if at >= 0 {
 			pos := diag.Pos{Line: i + 1, Col: at + 1, EndCol: at + 2}

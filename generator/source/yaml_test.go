@@ -84,7 +84,7 @@ func TestPlaces(t *testing.T) {
 		{"after comments", "# one\n\n# two\nlabel: x # three\nlable: x\n", []string{"unknown-key 5:1-6"}},
 		{"quoted key", "\"lable\": x\n", []string{"unknown-key 1:1-8"}},
 		{"in a sequence", "tags:\n  - a\n  - 3.5\n", []string{"unquoted 3:5-8"}},
-		{"in a sequence of maps", "tests:\n- name: a\n  cmd: b\n- nmae: c\n  cmd: d\n", []string{"unknown-key 4:3-7"}},
+		{"in a sequence of maps", "tests:\n- name: a\n  cmd: b\n- cdm: c\n  cmd: d\n", []string{"unknown-key 4:3-6"}},
 		{"after tabs within a line", "label:\tx\ngpu:\tmaybe\n", []string{"wrong-type 2:6-11"}},
 		{"two on one line", "{gpu: 1, prepull: 2}\n", []string{"wrong-type 1:7-8", "wrong-type 1:19-20"}},
 		{"at an alias", "label: &x x\ngpu: *x\n", []string{"wrong-type 1:11-12"}},

@@ -219,3 +219,25 @@ func TestUnknownImages(t *testing.T) {
 		}
 	}
 }
+
+// TestForcedRunThatDied forces a base below an image that was itself forced
+// twice, and loses the machine once the base is built: the next plan must still
+// see that the image is behind.
+func TestForcedRunThatDied(t *testing.T) {
+	t.Parallel()
+	now := snapshot("HEAD", fleet(nil))
+	w := newWorld()
+	w.run(t, makePlan(t, nil, now, w, plan.Request{}), always)
+	for range 2 {
+		w.run(t, makePlan(t, now, now, w, plan.Request{Force: []string{"app"}}), always)
+	}
+	w.run(t, makePlan(t, now, now, w, plan.Request{Force: []string{"base"}}), func(_ string, e *model.Entry) bool { return e.Image == "base" })
+	p := makePlan(t, now, now, w, plan.Request{})
+	const anew = "build build test g3"
+	if diff := cmp.Diff(each(map[string]string{"base": "none g3", "python": anew, "node": anew, "app": anew}), actions(p)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{model.ReasonParent}, kinds(reasonsOf(p, "app"))); diff != "" {
+		t.Error(diff)
+	}
+}

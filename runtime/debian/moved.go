@@ -65,6 +65,16 @@ func (e *ArchiveMovedError) of(r Request) *ArchiveMovedError {
 	return e
 }
 
+// Compare tells what differs between the locked packages and those that the
+// archive has, nil when nothing does.
+func Compare(suite string, p model.Platform, locked, archive map[string]string) *ArchiveMovedError {
+	moved := compare(locked, archive)
+	if moved == nil {
+		return nil
+	}
+	return moved.of(Request{Debian: model.Debian{Suite: suite}, Platform: p})
+}
+
 // compare returns what differs, nil when nothing does.
 func compare(locked, archive map[string]string) *ArchiveMovedError {
 	all := maps.Clone(locked)

@@ -17,6 +17,7 @@ func Program() app.Program {
 			keyCommand,
 			generateCommand,
 			ciOutputsCommand,
+			lockCommand,
 			schemaCommand,
 			app.VersionCommand("rootfsgen"),
 		},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/locking"
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/history"
@@ -69,7 +70,7 @@ func (s *Session) load(ctx context.Context) error {
 	if err := s.findConfig(tree); err != nil {
 		return err
 	}
-	lock, err := s.localLock()
+	lock, err := s.localLock(ctx, tree)
 	if err != nil {
 		return err
 	}
@@ -168,19 +169,17 @@ func (s *Session) findConfig(tree model.Tree) error {
 	return nil
 }
 
-// localLock is what a desk has resolved beyond images.lock; CI has none.
-func (s *Session) localLock() ([]byte, error) {
+// localLock is what a desk has resolved beyond the images.lock of the tree; CI
+// has none.
+func (s *Session) localLock(ctx context.Context, tree model.Tree) ([]byte, error) {
 	if s.app.CI() {
 		return nil, nil
 	}
-	content, err := os.ReadFile(filepath.Join(s.Repo.Root(), filepath.FromSlash(source.LocalLockFile)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	committed, err := tree.Read(ctx, source.LockFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading images.lock: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the local lock: %w", err)
-	}
-	return content, nil
+	return locking.ReadLocal(s.Repo.Root(), committed)
 }
 
 // snapshot loads one tree, its graph and its keys. Keys are only computed

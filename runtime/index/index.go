@@ -31,8 +31,9 @@ const (
 
 // Step merges indexes.
 type Step struct {
-	Registry *registry.Client
-	Now      func() time.Time // nil is the clock
+	Registry  *registry.Client
+	Artifacts string           // folder for build-artifacts/*.json; empty writes none
+	Now       func() time.Time // nil is the clock
 }
 
 var _ step.Index = Step{}.Run
@@ -87,6 +88,9 @@ func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Rec
 		return r, err
 	}
 	if done && m.names(r) {
+		if err := m.report(ctx, r); err != nil {
+			return r, err
+		}
 		return r, step.Skip("it is there as " + r.VersionTag)
 	}
 	if err := m.gather(ctx); err != nil {
@@ -94,8 +98,11 @@ func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Rec
 	}
 	for range publishTries {
 		r, settled, err := m.publish(ctx)
-		if err != nil || settled {
+		if err != nil {
 			return r, err
+		}
+		if settled {
+			return r, m.report(ctx, r)
 		}
 	}
 	return model.Receipt{}, &registry.Unavailable{

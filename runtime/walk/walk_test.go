@@ -316,3 +316,37 @@ func TestTroubleIsToldFromFailure(t *testing.T) {
 		}
 	}
 }
+
+func TestNarrow(t *testing.T) {
+	t.Parallel()
+	p := plantest.Plan("registry.example/testing", '1',
+		plantest.Image{ID: "base"}, plantest.Image{ID: "python", Parents: []string{"base"}},
+		plantest.Image{ID: "hello"}, plantest.Image{ID: "app", Parents: []string{"python"}})
+	named := func(names ...string) func(model.TargetID) bool {
+		return func(id model.TargetID) bool { return slices.Contains(names, id.Image) }
+	}
+	for name, c := range map[string]struct {
+		keep, drop func(model.TargetID) bool
+		want, left []string
+	}{
+		"all":           {want: []string{"base", "python", "hello", "app"}},
+		"with parents":  {keep: named("python"), want: []string{"base", "python"}, left: []string{"app:1", "hello:1"}},
+		"with children": {drop: named("python"), want: []string{"base", "hello"}, left: []string{"app:1", "python:1"}},
+		"both":          {keep: named("app"), drop: named("base"), left: []string{"app:1", "base:1", "hello:1", "python:1"}},
+	} {
+		got := walk.Narrow(p, c.keep, c.drop)
+		var images []string
+		for _, i := range got.Indexes {
+			images = append(images, i.Image)
+		}
+		if diff := cmp.Diff(c.want, images); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff(c.left, got.LeftOut); diff != "" || len(got.Entries) != 2*len(c.want) {
+			t.Errorf("%s: %s, %d entries", name, diff, len(got.Entries))
+		}
+	}
+	if len(p.Entries) != 8 || p.LeftOut != nil {
+		t.Error("the plan itself was changed")
+	}
+}

@@ -283,11 +283,15 @@ func (s *state) fail(action, why string) {
 	}
 }
 
-func (t *task) name() string {
-	if t.index != nil {
-		return t.state.out.Target.Image
+func (t *task) name() string { return Name(t.state.out.Target) }
+
+// Name is a target as progress names it: the image, and its platform where
+// there is one.
+func Name(id model.TargetID) string {
+	if id.Platform == (model.Platform{}) {
+		return id.Image
 	}
-	return t.entry.Image + " " + t.entry.Platform.String()
+	return id.Image + " " + id.Platform.String()
 }
 
 func (w *walker) result() Result {

@@ -10,6 +10,10 @@ func Program() app.Program {
 		Short:   "Carry out the steps of a pipeline: build, test, merge, promote",
 		Version: app.Version(),
 		Commands: []app.Command{
+			runCommand,
+			mergeCommand,
+			manifestCommand,
+			promoteCommand,
 			servicesCommand,
 			toolsCommand,
 			app.VersionCommand("rootfsrun"),

@@ -1,0 +1,65 @@
+package runcmd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/step"
+	"github.com/rootfsgen/rootfsgen/runtime/walk"
+)
+
+// progress prints a line for everything that begins and ends.
+type progress struct {
+	app   *app.App
+	tests map[string]int // how many each target has
+}
+
+func newProgress(a *app.App, p *model.Plan) *progress {
+	tests := map[string]int{}
+	for n := range p.Entries {
+		e := &p.Entries[n]
+		tests[walk.Name(e.ID())] = len(e.Tests)
+	}
+	return &progress{app: a, tests: tests}
+}
+
+func (p *progress) event(e walk.Event) {
+	if line := p.line(e); line != "" && (!p.app.Quiet || e.End && e.Err != nil) {
+		fmt.Fprintln(p.app.Err, line)
+	}
+}
+
+func (p *progress) line(e walk.Event) string {
+	if !e.End {
+		if e.Step == model.StepBuild {
+			return e.Name + ": building"
+		}
+		return ""
+	}
+	if reason, skipped := step.Skipped(e.Err); skipped {
+		if !p.app.Verbose {
+			return ""
+		}
+		return fmt.Sprintf("%s: %s: %s", e.Name, e.Step, reason)
+	}
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %s failed after %s:\n%s", e.Name, e.Step, took(e.Took), indented(e.Err.Error()))
+	}
+	switch e.Step {
+	case model.StepBuild:
+		return fmt.Sprintf("%s: built in %s", e.Name, took(e.Took))
+	case model.StepTest:
+		n := p.tests[e.Name]
+		return fmt.Sprintf("%s: tested %d of %d in %s", e.Name, n, n, took(e.Took))
+	}
+	return e.Name + ": merged"
+}
+
+func took(d time.Duration) string { return seconds(d) + " s" }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
+
+func indented(s string) string { return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") }

@@ -1,0 +1,183 @@
+package runcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/plan"
+	"github.com/rootfsgen/rootfsgen/runtime/manifest"
+	"github.com/rootfsgen/rootfsgen/runtime/services"
+	"github.com/rootfsgen/rootfsgen/runtime/walk"
+)
+
+// running is the flags of run.
+type running struct {
+	given
+	parallel int
+	store    string
+	source   string
+}
+
+func runCommand(a *app.App) *cobra.Command {
+	o := running{}
+	cmd := &cobra.Command{
+		Use: "run [IMAGE...]", Short: "Build, test and publish the fleet on this machine",
+		Long: `Build, test and publish the fleet on this machine.
+
+What the registry has already is not built again. Parents come before what is
+built from them, as much at once as --parallel allows. An image that fails stops
+only what stands on it, and is tried again the next time. At the end a table
+says what became of each image.
+
+On a desk a buildkitd and a registry are started below .cache where none runs,
+and go on running. A run may be interrupted at any time: what it had done is in
+the registry, and the next run goes on from there.
+
+With images, only these and what they are built from are considered.`,
+		Example: "  rootfsrun run\n  rootfsrun run python --force python\n  rootfsrun run --except pytorch --except tensorflow --parallel 4",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd.Context(), a, args)
+		},
+	}
+	o.flags(cmd)
+	f := cmd.Flags()
+	f.IntVar(&o.parallel, "parallel", max(2, runtime.NumCPU()), "builds and tests at once")
+	f.StringVar(&o.store, "store", "", storeHelp)
+	f.StringVar(&o.source, "source", manifest.DefaultSource, "what the manifest names as its origin")
+	return cmd
+}
+
+func (o *running) run(ctx context.Context, a *app.App, images []string) (err error) {
+	if o.parallel < 1 {
+		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --parallel %d: expected at least 1", o.parallel))
+	}
+	if err := o.start(ctx, a); err != nil {
+		return err
+	}
+	p, err := o.prepare(ctx, a, images)
+	if err != nil {
+		return err
+	}
+	if err := published(p); err != nil {
+		return err
+	}
+	w, err := openWorkshop(ctx, a, p, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	progress := newProgress(a, p)
+	result, walkErr := walk.Walk(ctx, p, w.steps(), walk.Options{Parallel: o.parallel, Progress: progress.event})
+	if walkErr == nil {
+		err = o.manifest(ctx, a, p)
+	}
+	if printed := printResult(a, p, result, o.options.Except); printed != nil {
+		return printed
+	}
+	switch {
+	case walkErr != nil:
+		return walkErr
+	case result.Err() != nil:
+		return errors.Join(failed(result), err)
+	}
+	return err
+}
+
+// start makes sure that a desk has its services: the plan asks the registry.
+func (o *running) start(ctx context.Context, a *app.App) error {
+	if a.CI() || o.file != "" || o.options.Registry != "" {
+		return nil
+	}
+	cache, err := a.Cache()
+	if err != nil {
+		return err
+	}
+	_, err = services.Start(ctx, cache, serviceOptions(a, cache))
+	return err
+}
+
+// prepare makes or reads the plan, restricted to the images that were named.
+func (o *running) prepare(ctx context.Context, a *app.App, images []string) (*model.Plan, error) {
+	p, err := o.load(ctx, a, images)
+	if err != nil {
+		return nil, err
+	}
+	if o.file != "" {
+		if p, err = narrowed(p, images, o.options.Except); err != nil {
+			return nil, err
+		}
+	}
+	if !a.Quiet {
+		for _, n := range p.Notes {
+			fmt.Fprintln(a.Err, n)
+		}
+	}
+	return p, nil
+}
+
+// narrowed restricts a plan that was given to the images that were named.
+func narrowed(p *model.Plan, images, except []string) (*model.Plan, error) {
+	for _, names := range [][]string{images, except} {
+		if _, err := indexes(p, names); err != nil {
+			return nil, err
+		}
+	}
+	means := func(names []string) func(model.TargetID) bool {
+		if len(names) == 0 {
+			return nil
+		}
+		return func(id model.TargetID) bool {
+			return slices.ContainsFunc(names, func(name string) bool { return plan.Means(name, id) })
+		}
+	}
+	return walk.Narrow(p, means(images), means(except)), nil
+}
+
+// manifest brings the testing channel up to date; no other scope has one.
+func (o *running) manifest(ctx context.Context, a *app.App, p *model.Plan) error {
+	if p.Scope != model.ScopeTesting {
+		return nil
+	}
+	s, err := planned(ctx, a, o.store)
+	if err != nil {
+		return err
+	}
+	_, err = writeManifest(ctx, a, p, s, o.source, false)
+	return err
+}
+
+// failed is what a run with failures ends with: the table and the lines above
+// it have said what they were.
+func failed(r walk.Result) error {
+	n := 0
+	for _, o := range append(append([]walk.Outcome{}, r.Targets...), r.Indexes...) {
+		if o.Err != nil {
+			n++
+		}
+	}
+	code := app.ExitFailed
+	var f *walk.Failure
+	if errors.As(r.Err(), &f) {
+		code = f.ExitCode()
+	}
+	what := "1 step"
+	if n != 1 {
+		what = fmt.Sprintf("%d steps", n)
+	}
+	return app.Fail(code, fmt.Errorf("%s failed; the next run tries again", what))
+}
+
+// artifactsIn is the folder for what steps say about what they made.
+func artifactsIn(a *app.App) (string, error) {
+	root, err := a.Root()
+	return filepath.Join(root, artifacts), err
+}

@@ -21,13 +21,17 @@
 // replaced by it ([Ref.Rewrite], model.Recipe.Rewritten). A reference can only
 // be replaced where it stands on one line of this file.
 //
+// A stage that only a trigger of ONBUILD uses is found late. Images of its COPY
+// --from and mounts have been resolved by then without a named context, and are
+// not resolved again; those are an error here.
+//
 // FROM knows the stages above it by their exact names, in lower case. COPY
 // --from knows all stages, by name in any case or by number; a mount's from=
 // knows them by name only. A stage that stands further down is an error when it
 // is used.
 //
 // Variables. COPY --from and a mount's from= have none. FROM sees the global
-// arguments only. A stage that begins with another inherits its ARGs as well as
+// arguments only. A stage that begins with another inherits its ARGs and then
 // its ENVs; an image gives only its ENVs. A build argument that is given
 // replaces the default of every ARG of its name, global or not, and replaces
 // BUILDPLATFORM and its kin: those are given the target's platform, so that the

@@ -18,15 +18,25 @@ type dependency struct {
 	image string // of an image; empty for none
 }
 
-// reach marks the stages that stage i needs, itself among them.
-func (r *resolver) reach(i int) {
+// reach marks the stages that the target needs, itself among them. Those that
+// only a trigger needs come after all others: BuildKit finds them late.
+func (r *resolver) reach(target int) {
+	r.mark(target)
+	for len(r.pending) > 0 {
+		next := r.pending[0]
+		r.pending, r.late = r.pending[1:], true
+		r.mark(next)
+	}
+}
+
+func (r *resolver) mark(i int) {
 	s := r.stages[i]
 	if s.reached {
 		return
 	}
-	s.reached = true
+	s.reached, s.late = true, r.late
 	if s.parent >= 0 {
-		r.reach(s.parent)
+		r.mark(s.parent)
 	}
 	r.inherit(s)
 	s.body = append(r.triggers(s), s.stage.body...)
@@ -34,8 +44,12 @@ func (r *resolver) reach(i int) {
 		deps := r.dependencies(i, in)
 		s.deps = append(s.deps, deps)
 		for _, d := range deps {
-			if d.stage >= 0 {
-				r.reach(d.stage)
+			switch {
+			case d.stage < 0:
+			case in.trigger:
+				r.pending = append(r.pending, d.stage)
+			default:
+				r.mark(d.stage)
 			}
 		}
 	}
@@ -120,9 +134,9 @@ func (r *resolver) dependencies(i int, in instruction) []dependency {
 func (r *resolver) byIndex(i, n int, pos diag.Pos) dependency {
 	switch {
 	case n < 0 || n >= len(r.stages):
-		r.late(pos, "there is no stage "+strconv.Itoa(n))
+		r.tooLate(pos, "there is no stage "+strconv.Itoa(n))
 	case n >= i:
-		r.late(pos, "stage "+strconv.Itoa(n)+" is not built before this one")
+		r.tooLate(pos, "stage "+strconv.Itoa(n)+" is not built before this one")
 	default:
 		return dependency{stage: n}
 	}
@@ -138,12 +152,12 @@ func (r *resolver) byName(i int, name string, pos diag.Pos) dependency {
 	case !found:
 		return dependency{stage: -1, image: name}
 	case n >= i:
-		r.late(pos, "stage "+strconv.Quote(name)+" is not built before this one")
+		r.tooLate(pos, "stage "+strconv.Quote(name)+" is not built before this one")
 		return dependency{stage: -1}
 	}
 	return dependency{stage: n}
 }
 
-func (r *resolver) late(pos diag.Pos, message string) {
+func (r *resolver) tooLate(pos diag.Pos, message string) {
 	r.list.Errorf(RuleStage, pos, "files come from stages further up, or from images", "%s", message)
 }

@@ -104,6 +104,9 @@ type resolver struct {
 	names  map[string]int  // stage by name, as BuildKit keeps them: the last of a name wins
 	needed map[string]bool // global arguments that the stages reached take a value from
 	stages []*resolvedStage
+
+	pending []int // stages that triggers need, to be reached when all others are
+	late    bool  // while these are reached
 }
 
 // resolvedStage is a stage with its base known.
@@ -116,6 +119,7 @@ type resolvedStage struct {
 
 	// Of the stages that are reached:
 	reached     bool
+	late        bool             // by triggers only
 	config      model.BaseConfig // of an image
 	configKnown bool
 	onBuild     []string       // the base's

@@ -50,7 +50,10 @@ func (r *resolver) from(s *resolvedStage) {
 // beginning is the environment before a stage's first instruction.
 func (r *resolver) beginning(s *resolvedStage) *environment {
 	if s.parent >= 0 {
-		return r.stages[s.parent].env.clone()
+		e := r.stages[s.parent].env.clone()
+		// What the image has set comes before what its ARGs were at the end.
+		maps.Copy(e.vars, e.image)
+		return e
 	}
 	e := newEnvironment()
 	e.open = !s.configKnown
@@ -72,17 +75,17 @@ func (r *resolver) instruction(s *resolvedStage, in instruction, deps []dependen
 		if cmd.From == "" {
 			r.copied(s, in, source{paths: cmd.SourcePaths, exclude: cmd.ExcludePatterns, parents: cmd.Parents})
 		}
-		r.images(in, RefCopy, deps)
+		r.images(s, in, RefCopy, deps)
 	case *instructions.AddCommand:
 		r.copied(s, in, source{paths: cmd.SourcePaths, exclude: cmd.ExcludePatterns, remote: true, checksum: cmd.Checksum})
 	case *instructions.RunCommand:
 		r.run(s, in, cmd, pos)
-		r.images(in, RefMount, deps)
+		r.images(s, in, RefMount, deps)
 	}
 }
 
 // images notes the images among an instruction's dependencies.
-func (r *resolver) images(in instruction, kind string, deps []dependency) {
+func (r *resolver) images(s *resolvedStage, in instruction, kind string, deps []dependency) {
 	for _, d := range deps {
 		if d.image == "" {
 			continue
@@ -91,6 +94,10 @@ func (r *resolver) images(in instruction, kind string, deps []dependency) {
 		if in.trigger {
 			r.refOfTrigger(ref)
 			continue
+		}
+		if s.late {
+			r.list.Errorf(RuleRef, ref.Pos, "name the image in a stage of its own: FROM "+d.image+" AS name",
+				"BuildKit cannot be told which %s is meant in a stage that only an ONBUILD of its base uses", d.image)
 		}
 		flag := "from="
 		if kind == RefCopy {

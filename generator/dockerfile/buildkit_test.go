@@ -1,0 +1,351 @@
+package dockerfile
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/containerd/platforms"
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	fstypes "github.com/tonistiigi/fsutil/types"
+	"pgregory.net/rapid"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// What this package finds is compared with what BuildKit itself makes of the
+// same Dockerfile: which images, which paths of the context and which commands
+// are in the build that it would run.
+
+// daemon answers BuildKit's frontend. Every image exists; those with
+// "trigger" in their name have triggers.
+type daemon struct {
+	client.Client
+	opts map[string]string
+}
+
+var (
+	baseEnv  = []string{"HOME=home", "PATH=/bin"}
+	triggers = []string{"COPY triggered $HOME/too /", "COPY --from=helper:1 / /"}
+)
+
+func (d daemon) BuildOpts() client.BuildOpts {
+	return client.BuildOpts{Opts: d.opts, LLBCaps: pb.Caps.CapSet(pb.Caps.All()), Caps: gwpb.Caps.CapSet(nil)}
+}
+
+func (d daemon) Solve(context.Context, client.SolveRequest) (*client.Result, error) {
+	r := client.NewResult()
+	r.SetRef(noFiles{})
+	return r, nil
+}
+
+func (d daemon) ResolveImageConfig(_ context.Context, ref string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	var image struct {
+		ocispecs.Platform
+		RootFS ocispecs.RootFS `json:"rootfs"`
+		Config struct {
+			Env     []string
+			OnBuild []string
+		} `json:"config"`
+	}
+	image.Platform = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	image.RootFS.DiffIDs = []digest.Digest{digest.FromString(ref)}
+	image.Config.Env = baseEnv
+	if strings.Contains(ref, "trigger") {
+		image.Config.OnBuild = triggers
+	}
+	b, err := json.Marshal(image)
+	return ref, "", b, err
+}
+
+// noFiles is a context without an ignore file.
+type noFiles struct{ client.Reference }
+
+func (noFiles) ReadFile(context.Context, client.ReadRequest) ([]byte, error) {
+	return nil, fs.ErrNotExist
+}
+
+func (noFiles) StatFile(context.Context, client.StatRequest) (*fstypes.Stat, error) {
+	return nil, fs.ErrNotExist
+}
+
+// build is what BuildKit would do.
+type build struct {
+	Images []string // normalised, sorted
+	Paths  []string // of the context, sorted; "." alone for all of it
+	Runs   []string // sorted
+}
+
+func buildOf(ctx context.Context, text string, o Options, contexts map[string]string) (build, error) {
+	opts := map[string]string{"platform": o.Platform.String(), "target": o.Stage}
+	for name, value := range o.Args {
+		opts["build-arg:"+name] = value
+	}
+	for name, source := range contexts {
+		opts["context:"+name] = "docker-image://" + source
+	}
+	c, err := dockerui.NewClient(daemon{opts: opts})
+	if err != nil {
+		return build{}, err
+	}
+	p := platforms.MustParse(o.Platform.String())
+	result, err := dockerfile2llb.Dockerfile2LLB(ctx, []byte(text), dockerfile2llb.ConvertOpt{
+		Config: c.Config, Client: c, TargetPlatform: &p, MetaResolver: daemon{},
+	})
+	if err != nil {
+		return build{}, err
+	}
+	def, err := result.State.Marshal(ctx)
+	if err != nil {
+		return build{}, err
+	}
+	var b build
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.Unmarshal(dt); err != nil {
+			return build{}, err
+		}
+		if err := b.add(&op); err != nil {
+			return build{}, err
+		}
+	}
+	slices.Sort(b.Images)
+	b.Images = slices.Compact(b.Images)
+	slices.Sort(b.Paths)
+	slices.Sort(b.Runs)
+	return b, nil
+}
+
+func (b *build) add(op *pb.Op) error {
+	if exec := op.GetExec(); exec != nil {
+		b.Runs = append(b.Runs, strings.Join(exec.Meta.Args, " "))
+	}
+	source := op.GetSource()
+	if source == nil {
+		return nil
+	}
+	image, isImage := strings.CutPrefix(source.Identifier, "docker-image://")
+	switch {
+	case isImage:
+		b.Images = append(b.Images, image)
+	case source.Identifier == "local://context":
+		b.Paths = []string{"."}
+		if follow := source.Attrs[pb.AttrFollowPaths]; follow != "" {
+			b.Paths = nil
+			return json.Unmarshal([]byte(follow), &b.Paths)
+		}
+	}
+	return nil
+}
+
+// ours is the same as this package sees it.
+func ours(r *Resolved, runs []string) build {
+	b := build{Runs: runs}
+	for _, ref := range r.Refs {
+		s := ref.Named.String()
+		if !strings.Contains(path.Base(s), ":") {
+			s += ":latest"
+		}
+		b.Images = append(b.Images, s)
+	}
+	slices.Sort(b.Images)
+	b.Images = slices.Compact(b.Images)
+	for _, read := range r.Reads {
+		p := path.Join(read.Source, read.Include)
+		if p == "." {
+			b.Paths = []string{"."}
+			return b
+		}
+		b.Paths = append(b.Paths, p)
+	}
+	slices.Sort(b.Paths)
+	b.Paths = slices.Compact(b.Paths)
+	return b
+}
+
+// agree compares the two for one Dockerfile; an error is BuildKit's refusal.
+func agree(t interface {
+	Errorf(string, ...any)
+	Fatalf(string, ...any)
+}, ctx context.Context, text string, o Options) error {
+	o.Platform = model.LinuxAMD64
+	o.BaseConfig = func(ref Ref) (model.BaseConfig, bool) {
+		c := model.BaseConfig{Env: baseEnv}
+		if strings.Contains(ref.Name, "trigger") {
+			c.OnBuild = triggers
+		}
+		return c, true
+	}
+	want, err := buildOf(ctx, text, o, nil)
+	f, list := Parse("Dockerfile", []byte(text))
+	if f == nil {
+		if err == nil {
+			t.Errorf("only we refuse it: %q\n%s", messages(list), text)
+		}
+		return errors.Join(err, list.Err())
+	}
+	r, list := f.Resolve(o)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(list, strict) {
+		return list
+	}
+	if list.HasErrors() {
+		t.Errorf("only we refuse it: %q\n%s", messages(list), text)
+		return list
+	}
+	if diff := cmp.Diff(want, ours(r, want.Runs)); diff != "" {
+		t.Errorf("BuildKit (-) and we (+) differ:\n%s\n%s", diff, text)
+	}
+	redirected(t, ctx, text, r, o, want)
+	return nil
+}
+
+// strict tells whether we refuse on purpose what BuildKit takes: a trigger that
+// copies from the very stage that it runs in, the number of a stage that is
+// really an image, and an image that the builder cannot be told about.
+func strict(d diag.Diagnostic) bool {
+	return strings.Contains(d.Message, "only an ONBUILD") || d.Rule == RuleStage
+}
+
+// redirected gives BuildKit another image for every reference, as the runtime
+// does, and expects the same build with just these images.
+func redirected(t interface {
+	Errorf(string, ...any)
+	Fatalf(string, ...any)
+}, ctx context.Context, text string, r *Resolved, o Options, want build) {
+	contexts := map[string]string{}
+	recipe := model.Recipe{}
+	for _, ref := range r.Refs {
+		source := fmt.Sprintf("registry.test/%s@sha256:%064d", strings.NewReplacer(":", "-", "@", "-").Replace(ref.Context), 1)
+		contexts[ref.Context] = source
+		if ref.Rewrite == nil {
+			continue
+		}
+		if ref.Rewrite.Old == "" {
+			return // reported by the graph
+		}
+		recipe.Rewrites = append(recipe.Rewrites, *ref.Rewrite)
+	}
+	slices.SortFunc(recipe.Rewrites, func(a, b model.Rewrite) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Col - b.Col
+	})
+	rewritten, err := recipe.Rewritten([]byte(text))
+	if err != nil {
+		t.Fatalf("rewriting: %v\n%s", err, text)
+	}
+	got, err := buildOf(ctx, string(rewritten), o, contexts)
+	if err != nil {
+		t.Fatalf("building with named contexts: %v\n%s", err, rewritten)
+	}
+	want.Images = slices.Sorted(maps.Values(contexts))
+	want.Images = slices.Compact(want.Images)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("without (-) and with (+) named contexts:\n%s\n%s\n%v", diff, rewritten, contexts)
+	}
+}
+
+func TestAgreesWithBuildKit(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"FROM base\nCOPY a b/c /\n",
+		"FROM base AS base\nRUN one\nFROM base\nRUN two\n",
+		"FROM base AS base\nRUN one\nFROM docker.io/library/base:latest\nCOPY --from=base / /\nCOPY --from=base:latest x /\nRUN two\n",
+		"FROM debian AS build\nRUN b\nFROM golang AS debian\nRUN d\nFROM build\nCOPY --from=debian x /\n",
+		"FROM a\nFROM b AS unused\nCOPY no /\nFROM c\nCOPY --from=0 x /\n",
+		"FROM base\nRUN --mount=type=bind,from=tools:1,target=/t --mount=type=bind,source=in,target=/i go\n",
+		"FROM base AS tools\nFROM base\nRUN --mount=from=tools:latest,target=/t --mount=from=tools,target=/u go\n",
+		"FROM trigger\nCOPY own /\n",
+		"FROM trigger AS s\nFROM s\nCOPY own /\n",
+		"FROM base AS s\nONBUILD COPY --from=other x /\nONBUILD COPY later /\nFROM s\nRUN x\n",
+		"FROM base\nCOPY --parents a/./b/*.x c /\nADD d.tgz /\nCOPY . /all\n",
+		"FROM base\nENV HOME=x$HOME\nARG A=$HOME\nCOPY $HOME/a ${A}b ${NO:-c} /\n",
+		"ARG V=1\nFROM base:$V AS x\nARG V\nCOPY f$V /\nFROM x\nCOPY g$V /\n",
+		"# escape=`\nFROM base\nCOPY a`\n b /\n",
+		"FROM base\nCOPY <<X y /\nz\nX\nRUN <<Y\nhello\nY\n",
+	} {
+		if err := agree(t, t.Context(), text, Options{}); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+	}
+}
+
+func TestAgreesWithBuildKitOnAnything(t *testing.T) {
+	t.Parallel()
+	refused, all := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		all++
+		if err := agree(t, context.Background(), dockerfiles().Draw(t, "Dockerfile"), Options{
+			Args: rapid.SampledFrom([]map[string]string{nil, {"G": "given"}, {"D": "d2", "L": "given"}}).Draw(t, "args"),
+		}); err != nil {
+			refused++
+		}
+	})
+	if refused > all*2/3 {
+		t.Errorf("BuildKit refuses %d of %d: the test says little", refused, all)
+	}
+}
+
+// dockerfiles are Dockerfiles that are mostly right.
+func dockerfiles() *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		var b bytes.Buffer
+		b.WriteString("ARG D=dflt\nARG G=$D-g\nARG BASE=base\n")
+		images := rapid.SampledFrom([]string{
+			"base", "base:latest", "docker.io/library/base", "base:1", "$BASE", "${BASE}:$D", "scratch", "quay.io/a/b", "trigger",
+			"one", "two", "One:latest", "--platform=$TARGETPLATFORM base", "base:${NO:-x}",
+		})
+		names := rapid.SampledFrom([]string{"", " AS one", " AS two", " as base", " AS Three"})
+		sources := rapid.SampledFrom([]string{"a", "./b", "c/d/", "/e", "*.x", "$D", "$G/f", "$HOME/h", "$L", ".", "'q q'", "i/../j", "[\"k\", \"l\"]"})
+		froms := rapid.SampledFrom([]string{"0", "1", "one", "two", "TWO", "base", "base:latest", "other:2", "scratch", "three"})
+		for range rapid.IntRange(1, 4).Draw(t, "stages") {
+			fmt.Fprintf(&b, "FROM %s%s\n", images.Draw(t, "image"), names.Draw(t, "name"))
+			for range rapid.IntRange(0, 5).Draw(t, "instructions") {
+				switch rapid.IntRange(0, 8).Draw(t, "kind") {
+				case 0:
+					b.WriteString("ARG D\nARG L=local\n")
+				case 1:
+					b.WriteString("ENV D=env$D HOME=$G\n")
+				case 2:
+					fmt.Fprintf(&b, "COPY --from=%s /x /y\n", froms.Draw(t, "from"))
+				case 3:
+					fmt.Fprintf(&b, "RUN --mount=from=%s,target=/m --mount=target=/n,source=mnt$D \\\n # comment\n  run %d\n", froms.Draw(t, "from"), b.Len())
+				case 4:
+					fmt.Fprintf(&b, "ONBUILD COPY --from=%s /ob /ob\n", froms.Draw(t, "from"))
+				case 5:
+					b.WriteString("ONBUILD COPY on$D build /\nONBUILD ENV D=ob\n")
+				case 6:
+					fmt.Fprintf(&b, "ADD --chown=1 %s /dst/\n", strings.ReplaceAll(sources.Draw(t, "source"), "[", "x"))
+				default:
+					s := sources.Draw(t, "source")
+					if strings.HasPrefix(s, "[") {
+						s = "m"
+					}
+					fmt.Fprintf(&b, "COPY --link %s z$D /dst/\n", s)
+				}
+			}
+		}
+		return b.String()
+	})
+}

@@ -70,6 +70,9 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 	if err := published(p); err != nil {
 		return err
 	}
+	if p, err = o.refresh(ctx, a, p, images); err != nil {
+		return err
+	}
 	w, err := openWorkshop(ctx, a, p, true)
 	if err != nil {
 		return err

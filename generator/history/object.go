@@ -126,7 +126,7 @@ func (r *Repo) Prefetch(ctx context.Context, files []model.TreeEntry) error {
 		case o.err == nil && o.kind == "blob":
 			r.keep(o.id, o.content)
 		case o.err != nil && !errors.Is(o.err, errAbsent):
-			return nil //nolint:nilerr // as said above
+			return nil // as said above
 		}
 	}
 	return nil

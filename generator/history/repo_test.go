@@ -3,6 +3,7 @@ package history_test
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,19 +124,17 @@ func TestObjectFormatsAndLayouts(t *testing.T) {
 			return r
 		},
 	}
-	for name, make := range tests {
+	for name, create := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := make(t)
+			r := create(t)
 			repo := open(t, r)
 			if diff := cmp.Diff(files, contents(t, head(t, repo))); diff != "" {
 				t.Error("HEAD:", diff)
 			}
 			want := map[string]string{"images/b/Dockerfile": "FROM a\n"}
 			r.Write(want)
-			for p, c := range files {
-				want[p] = c
-			}
+			maps.Copy(want, files)
 			_, tree, err := repo.Worktree(t.Context())
 			if err != nil {
 				t.Fatal(err)

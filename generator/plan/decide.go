@@ -77,9 +77,9 @@ func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
 		s := slot{t.Image, t.Variant, t.Platform}
 		come[s] = append(come[s], t)
 	}
-	for s, new := range come {
-		if len(new) == 1 && len(gone[s]) == 1 {
-			old[new[0]] = gone[s][0]
+	for s, fresh := range come {
+		if len(fresh) == 1 && len(gone[s]) == 1 {
+			old[fresh[0]] = gone[s][0]
 		}
 	}
 	return old

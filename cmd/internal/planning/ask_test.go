@@ -45,7 +45,7 @@ func TestRegistryAnswers(t *testing.T) {
 			}
 			tt.o.Registry = server.Prefix("fleet")
 			p, err := planOf(t.Context(), frame(r.Dir, tt.env), tt.o)
-			got := ""
+			var got string
 			if err == nil {
 				got = p.Registry + " " + string(p.Entries[0].Action)
 			} else {

@@ -8,7 +8,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
@@ -56,14 +55,12 @@ func (s *Session) before(ctx context.Context, from model.Revision) (*plan.Snapsh
 	if err != nil {
 		return nil, err
 	}
-	if first := list.Err(); first != nil {
-		s.note("The images of %s cannot be read: %s.", from.Ref, firstOf(list))
+	if list.HasErrors() {
+		s.note("The images of %s cannot be read: %s.", from.Ref, list.Sorted().Error())
 		return nil, nil
 	}
 	return then, nil
 }
-
-func firstOf(list diag.List) string { return list.Sorted().Error() }
 
 // findTag finds the release tag that is planned: the one that a tag pipeline
 // was started for, or that --to names; on a desk any that marks the commit.

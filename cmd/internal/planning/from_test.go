@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 
@@ -65,9 +66,7 @@ func TestFrom(t *testing.T) {
 	r := releases(t)
 	ci := func(more map[string]string) map[string]string {
 		env := map[string]string{"CI": "true"}
-		for k, v := range more {
-			env[k] = v
-		}
+		maps.Copy(env, more)
 		return env
 	}
 	tests := map[string]struct {

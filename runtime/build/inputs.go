@@ -19,6 +19,7 @@ type inputs struct {
 	contexts   []buildkit.Context
 	parents    []source
 	generation int // the highest of the parents, 0 without any
+	unlocked   int // how many outside bases are not part of the key
 }
 
 // source is one image in a registry.
@@ -93,6 +94,9 @@ func (j *job) resolve(ctx context.Context, e *model.Entry) (inputs, error) {
 func (in *inputs) bind(e *model.Entry, bases []model.Digest) error {
 	for i, c := range e.Recipe.Contexts {
 		if c.Parent == "" {
+			if c.Source == "" {
+				in.unlocked++
+			}
 			in.materials = append(in.materials, model.Material{Name: c.Ref, Digest: bases[i]})
 			in.contexts = append(in.contexts, buildkit.Context{Ref: c.Ref, Source: repository(c) + "@" + bases[i].String()})
 			continue

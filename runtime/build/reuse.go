@@ -10,8 +10,9 @@ import (
 
 // fits tells whether content was made of the inputs that were resolved now.
 // Its receipt says so. Where the receipt was lost, or speaks of other content,
-// content without inputs fits anyway, and content that begins with the layers
-// of its only parent does; of any other nothing is known, and it does not.
+// content whose key determines all of its inputs fits anyway, and so does
+// content that begins with the layers of its only parent; of any other nothing
+// is known, and it does not.
 // The receipt is nil where there is none that speaks of the content.
 func (j *job) fits(ctx context.Context, e *model.Entry, c content, in inputs) (*model.Receipt, bool, error) {
 	r, found, err := j.Registry.Receipt(ctx, c.repo, model.ReceiptTag(model.StepBuild, model.BuildStepKey(e.Key, c.Generation)))
@@ -22,9 +23,11 @@ func (j *job) fits(ctx context.Context, e *model.Entry, c content, in inputs) (*
 		return &r, slices.Equal(r.Inputs, in.materials), nil
 	}
 	switch {
-	case len(in.materials) == 0:
+	case in.unlocked > 0:
+		return nil, false, nil
+	case len(in.parents) == 0:
 		return nil, true, nil
-	case len(in.materials) == 1 && len(in.parents) == 1:
+	case len(in.parents) == 1:
 		fits, err := builtOn(ctx, j.Registry, c.repo, c.Digest, in.parents[0])
 		return nil, fits, err
 	}

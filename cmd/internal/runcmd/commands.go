@@ -11,6 +11,8 @@ func Program() app.Program {
 		Version: app.Version(),
 		Commands: []app.Command{
 			runCommand,
+			buildCommand,
+			testCommand,
 			mergeCommand,
 			manifestCommand,
 			promoteCommand,

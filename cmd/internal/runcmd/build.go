@@ -1,0 +1,49 @@
+package runcmd
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/build"
+	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
+	"github.com/rootfsgen/rootfsgen/runtime/step"
+)
+
+func buildCommand(a *app.App) *cobra.Command {
+	var o single
+	var progress string
+	cmd := &cobra.Command{
+		Use: "build [IMAGE...]", Short: "Build images that the registry does not have",
+		Long: `Build images that the registry does not have.
+
+Each target is looked up in the registry by its key first. What is there, made
+of the parents of today, is reused; the rest is built by BuildKit from exactly
+the files that its key was made of, and pushed. Without --plan, what the named
+images are built from is looked at, too. BUILDKIT_HOST says which BuildKit is
+meant; without it, it is the local one of "rootfsrun services".`,
+		Example: `  rootfsrun build
+  rootfsrun build python --platform linux/arm64
+  rootfsrun build python --plan plan.json --progress plain`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(buildkit.Modes(), progress) {
+				return app.Fail(app.ExitUsage, fmt.Errorf("invalid --progress %q: expected %s", progress, strings.Join(buildkit.Modes(), ", ")))
+			}
+			return o.carryOut(cmd.Context(), a, args, model.StepBuild, func(w *workshop, out io.Writer) step.Target {
+				return build.Step{
+					Registry: w.registry, BuildKit: w.buildKit, Objects: w.objects, Cache: w.cache, Artifacts: w.artifacts,
+					Progress: progress, Output: out, Attribute: w.shared, Log: a.Log,
+				}.Run
+			})
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().StringVar(&progress, "progress", "auto", "how builds are shown: "+strings.Join(buildkit.Modes(), ", "))
+	return cmd
+}

@@ -1,0 +1,76 @@
+package runcmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/imagetest"
+	"github.com/rootfsgen/rootfsgen/runtime/step"
+)
+
+func testCommand(a *app.App) *cobra.Command {
+	var o single
+	var junit string
+	cmd := &cobra.Command{
+		Use: "test [IMAGE...]", Short: "Run the tests of images in the bytes that were built",
+		Long: `Run the tests of images in the bytes that were built.
+
+Each test runs in a fresh container of the very digest in the registry: as the
+image's own user, with its environment, in its working directory, without a
+network. It is run by "bash -lc" where the image has bash, else by "sh -lc"; in
+an image without a shell by itself, split at blanks. Tests that have passed on a
+digest are not run again. An image whose test failed is not merged.`,
+		Example: `  rootfsrun test
+  rootfsrun test python --platform linux/arm64 --junit junit.xml
+  rootfsrun test python --plan plan.json`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var suites suites
+			err := o.carryOut(cmd.Context(), a, args, model.StepTest, func(w *workshop, out io.Writer) step.Target {
+				return imagetest.Step{Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: suites.add, Log: a.Log}.Run
+			})
+			if junit == "" {
+				return err
+			}
+			return errors.Join(err, suites.write(junit))
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().StringVar(&junit, "junit", "", "write what ran to this `file`, as JUnit XML")
+	return cmd
+}
+
+// suites collects what ran.
+type suites struct {
+	mu  sync.Mutex
+	all []imagetest.Suite
+}
+
+func (s *suites) add(one imagetest.Suite) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, one)
+}
+
+func (s *suites) write(file string) error {
+	var b bytes.Buffer
+	if err := imagetest.WriteJUnit(&b, s.all); err != nil {
+		return fmt.Errorf("writing the JUnit report: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("writing the JUnit report: %w", err)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("writing the JUnit report: %w", err)
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package walk
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -247,10 +248,20 @@ func (w *walker) end(ctx context.Context, e ended) {
 	case ctx.Err() != nil:
 		st.fail(Stopped, "")
 	default:
-		st.fail(Failed, e.err.Error())
+		st.fail(Failed, Why(e.err))
 		st.out.Err = e.err
 		w.release(e.task, e.task.name()+" failed")
 	}
+}
+
+// Why is an error without the step and target that it happened in: whoever
+// reads it knows these.
+func Why(err error) string {
+	var f *step.Failed
+	if errors.As(err, &f) {
+		err = f.Err
+	}
+	return err.Error()
 }
 
 // pass notes what a step has done.

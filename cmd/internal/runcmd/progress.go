@@ -46,7 +46,7 @@ func (p *progress) line(e walk.Event) string {
 		return fmt.Sprintf("%s: %s: %s", e.Name, e.Step, reason)
 	}
 	if e.Err != nil {
-		return fmt.Sprintf("%s: %s failed after %s:\n%s", e.Name, e.Step, took(e.Took), indented(e.Err.Error()))
+		return fmt.Sprintf("%s: %s failed after %s:\n%s", e.Name, e.Step, took(e.Took), indented(walk.Why(e.Err)))
 	}
 	switch e.Step {
 	case model.StepBuild:

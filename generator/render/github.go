@@ -70,8 +70,8 @@ func (g *github) release() *workflow {
 }
 
 const (
-	ownRequest  = expr("${{ github.event.pull_request.head.repo.full_name == github.repository }}")
-	forkRequest = expr("${{ github.event.pull_request.head.repo.full_name != github.repository }}")
+	ownRequest  = expr("${{ github.event.pull_request.head.repo.full_name == github.event.repository.full_name }}")
+	forkRequest = expr("${{ github.event.pull_request.head.repo.full_name != github.event.repository.full_name }}")
 	requestID   = expr("${{ format('pr-{0}', github.event.pull_request.number) }}")
 )
 

@@ -184,7 +184,7 @@ func TestForksGetNoMachineOfOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, job := range w.Jobs {
-		own := job.If == "${{ github.event.pull_request.head.repo.full_name == github.repository }}"
+		own := job.If == "${{ github.event.pull_request.head.repo.full_name == github.event.repository.full_name }}"
 		if labels := fmt.Sprint(job.RunsOn); !own && labels != "[ubuntu-hosted]" {
 			t.Errorf("%s runs for forks, on %s", id, labels)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -44,8 +45,13 @@ type Failed struct {
 	Err  error
 }
 
-// Error names the step and what it worked on.
-func (f *Failed) Error() string { return fmt.Sprintf("%s: %s: %v", f.Name, f.Step, f.Err) }
+// Error names what the step worked on, once, and the step.
+func (f *Failed) Error() string {
+	if s := f.Err.Error(); strings.Contains(s, f.Name) {
+		return s
+	}
+	return fmt.Sprintf("%s: %s: %v", f.Name, f.Step, f.Err)
+}
 
 // Unwrap is the cause.
 func (f *Failed) Unwrap() error { return f.Err }

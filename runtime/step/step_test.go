@@ -34,6 +34,7 @@ func TestForTarget(t *testing.T) {
 	}{
 		"done":    {nil, ""},
 		"failed":  {cause, "python:3.13 linux/arm64: build: cause"},
+		"named":   {fmt.Errorf("building python:3.13 linux/arm64: %w", cause), "building python:3.13 linux/arm64: cause"},
 		"skipped": {step.Skip("it is there"), "skipped: it is there"},
 	} {
 		t.Run(name, func(t *testing.T) {

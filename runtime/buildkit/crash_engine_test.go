@@ -1,0 +1,80 @@
+package buildkit_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+	"testing"
+
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
+	"github.com/rootfsgen/rootfsgen/runtime/services"
+)
+
+// A daemon that dies in the middle of a build is trouble with the machine: it
+// is started again, and the same build goes through.
+func TestBuildWhenTheDaemonIsKilled(t *testing.T) {
+	b := newBench(t)
+	cache, options := t.TempDir(), services.Options{Bin: enginetest.Bin(t)}
+	t.Cleanup(func() {
+		if err := services.Stop(context.WithoutCancel(t.Context()), cache); err != nil {
+			t.Error(err)
+		}
+	})
+	r := b.request(t, "FROM scratch\nCOPY f /f\n", file{path: "f", content: "x"})
+	for _, kill := range []bool{true, false} {
+		state, err := services.Start(t.Context(), cache, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := buildkit.Dial(t.Context(), state.BuildkitAddr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Repository = state.Registry + "/crash"
+		r.Contexts = nil
+		r.Files = files(t, file{path: "f", content: "x"})
+		if kill {
+			r.Files = killer{r.Files, func() { killBuildkitd(t, cache, options) }}
+		}
+		_, err = c.Build(t.Context(), r)
+		_ = c.Close()
+		unavailable, ok := errors.AsType[*buildkit.Unavailable](err)
+		switch {
+		case !kill && err != nil:
+			t.Errorf("the second build: %v", err)
+		case kill && (!ok || unavailable.ExitCode() != 75):
+			t.Errorf("the build whose daemon was killed: %v", err)
+		}
+	}
+}
+
+// killer is a context that does something when it is first walked: the build
+// has begun by then.
+type killer struct {
+	buildkit.Files
+	f func()
+}
+
+func (k killer) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+	k.f()
+	return k.Files.Walk(ctx, target, fn)
+}
+
+func killBuildkitd(t *testing.T, cache string, o services.Options) {
+	t.Helper()
+	_, all, err := services.Status(t.Context(), cache, o)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, s := range all {
+		if s.Name == "buildkitd" && s.PID != 0 {
+			if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+	}
+	t.Errorf("no buildkitd among %+v", all)
+}

@@ -93,13 +93,54 @@ func days(f *fleet, on forge) {
 		t.Errorf("digests in manifest.json (-testing +prod):\n%s", diff)
 	}
 
-	f.push("main", map[string]string{"images/base/greeting": "hello, all\n"})
+	f.push("main", map[string]string{"images/base/greeting": "well, hello\n"})
 	check("a push that edits base", on.push(), slices.Concat([]string{"plan", "manifest"}, jobsOf("accel", "app", "base", "tool"))...)
-	if diff := cmp.Diff([]string{"accel", "app", "base", "tool"}, changed(second, f.testing(everyImage))); diff != "" {
+	third := f.testing(everyImage)
+	if diff := cmp.Diff([]string{"accel", "app", "base", "tool"}, changed(second, third)); diff != "" {
 		t.Errorf("images whose digest changed (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(prod.digests(), must(f.channel("manifest.json")).digests()); diff != "" {
 		t.Errorf("a push changed manifest.json (-before +after):\n%s", diff)
+	}
+	if g, is := on.(gitLab); is {
+		badDay(g, third)
+	}
+}
+
+// badDay breaks a test of one image: it and what is built from it keep what
+// they had, the others go on, and the next good push heals. It is for GitLab
+// only, because act ends a whole run when a job in a called workflow fails.
+func badDay(g gitLab, before map[string]model.Digest) {
+	t := g.t
+	broken := "#!/bin/sh\necho nothing to say\n"
+	g.fleet.push("main", map[string]string{"images/app/app.sh": broken, "images/accel/accel.txt": "faster\n"})
+	got := g.push()
+	want := g.expected(slices.Concat([]string{"plan", "manifest"}, jobsOf("accel"))...)
+	want["build app linux/amd64"], want["build app linux/arm64"] = "failure", "failure"
+	if diff := cmp.Diff(want, got.jobs); diff != "" {
+		t.Fatalf("a push that breaks app: jobs (-want +got):\n%s\n%s", diff, got.tail())
+	}
+	after := g.testing(everyImage)
+	if diff := cmp.Diff([]string{"accel"}, changed(before, after)); diff != "" {
+		t.Errorf("images whose digest changed when app was broken (-want +got):\n%s", diff)
+	}
+	var stale []string
+	for _, i := range must(g.channel("manifest.testing.json")).Images {
+		if i.StaleSince != "" {
+			stale = append(stale, i.ID)
+		}
+	}
+	if diff := cmp.Diff([]string{"app", "tool"}, stale); diff != "" {
+		t.Errorf("stale images (-want +got):\n%s", diff)
+	}
+
+	g.fleet.push("main", map[string]string{"images/app/app.sh": "#!/bin/sh\necho \"$(cat /etc/greeting) from app, well again\"\n"})
+	got = g.push()
+	if diff := cmp.Diff(g.expected(slices.Concat([]string{"plan", "manifest"}, jobsOf("app", "tool"))...), got.jobs); diff != "" {
+		t.Fatalf("a push that heals app: jobs (-want +got):\n%s\n%s", diff, got.tail())
+	}
+	if diff := cmp.Diff([]string{"app", "tool"}, changed(after, g.testing(everyImage))); diff != "" {
+		t.Errorf("images whose digest changed when app was healed (-want +got):\n%s", diff)
 	}
 }
 
@@ -132,10 +173,16 @@ func (f *fleet) testing(images map[string]string) map[string]model.Digest {
 	}
 	for _, i := range c.Images {
 		p := f.read("testing/" + i.ID)
-		if got := p.versions[i.Tag]; got != i.Digest {
-			f.t.Errorf("%s: manifest.testing.json has %s, the registry's tag %s %s", i.ID, i.Digest, i.Tag, got)
+		if got := p.versions[i.Version]; got != i.Digest {
+			f.t.Errorf("%s: manifest.testing.json has %s, the registry's tag %q %s", i.ID, i.Digest, i.Version, got)
 		}
-		if got := p.platforms[i.Digest]; got != images[i.ID] {
+		if want := f.prefix + "/testing/" + i.ID + ":" + i.Version; i.Image != want {
+			f.t.Errorf("%s: manifest.testing.json has the reference %s, expected %s", i.ID, i.Image, want)
+		}
+		if diff := cmp.Diff(p.platforms[i.Digest], i.Platforms); diff != "" {
+			f.t.Errorf("%s: platforms (-index +manifest.testing.json):\n%s", i.ID, diff)
+		}
+		if got := platformsOf(i.Platforms); got != images[i.ID] {
 			f.t.Errorf("%s: the index is for %q, expected %q", i.ID, got, images[i.ID])
 		}
 	}
@@ -151,11 +198,16 @@ func (f *fleet) requested(image, number string) {
 		f.t.Errorf("pr/%s has no content tag", image)
 	}
 	for tag, digest := range p.versions {
-		if strings.HasSuffix(tag, "r-"+number) && p.platforms[digest] == everyImage[image] {
+		if strings.HasSuffix(tag, "r-"+number) && platformsOf(p.platforms[digest]) == everyImage[image] {
 			return
 		}
 	}
 	f.t.Errorf("pr/%s has no index under a tag of request %s: %v", image, number, p.versions)
+}
+
+// platformsOf are the platforms of an index, "linux/amd64 linux/arm64".
+func platformsOf(index map[string]model.Digest) string {
+	return strings.Join(slices.Sorted(maps.Keys(index)), " ")
 }
 
 // changed are the images whose digests differ, sorted.

@@ -17,11 +17,12 @@ type channel struct {
 }
 
 type channelImage struct {
-	ID     string       `json:"id"`
-	Ref    string       `json:"ref"`
-	Tag    string       `json:"tag"`
-	Digest model.Digest `json:"digest"`
-	Arch   []string     `json:"arch"`
+	ID         string                  `json:"id"`
+	Image      string                  `json:"image"` // reference by version tag
+	Digest     model.Digest            `json:"digest"`
+	Version    string                  `json:"version"`
+	Platforms  map[string]model.Digest `json:"platforms"`
+	StaleSince string                  `json:"stale_since"`
 }
 
 // channel reads a document; false when it does not exist.
@@ -53,9 +54,9 @@ func (c channel) digests() map[string]model.Digest {
 
 // published is what a repository below the fleet's prefix holds.
 type published struct {
-	versions  map[string]model.Digest // version tags of indexes -> digest
-	contents  []string                // content tags, sorted
-	platforms map[model.Digest]string // by index: "linux/amd64 linux/arm64"
+	versions  map[string]model.Digest                  // version tags of indexes -> digest
+	contents  []string                                 // content tags, sorted
+	platforms map[model.Digest]map[string]model.Digest // by index and platform
 }
 
 // read looks at one repository, scope and name together: "testing/app".
@@ -67,7 +68,7 @@ func (f *fleet) read(repo string) published {
 	if err != nil {
 		f.t.Fatalf("listing the tags of %s: %v", name, err)
 	}
-	p := published{versions: map[string]model.Digest{}, platforms: map[model.Digest]string{}}
+	p := published{versions: map[string]model.Digest{}, platforms: map[model.Digest]map[string]model.Digest{}}
 	for _, tag := range tags {
 		if _, _, content := model.ParseContentTag(tag); content {
 			p.contents = append(p.contents, tag)
@@ -89,7 +90,7 @@ func (f *fleet) read(repo string) published {
 
 // platforms reads an index, and makes sure that what it lists is there and
 // says the same.
-func (f *fleet) platforms(ctx context.Context, c *registry.Client, name string, digest model.Digest) string {
+func (f *fleet) platforms(ctx context.Context, c *registry.Client, name string, digest model.Digest) map[string]model.Digest {
 	f.t.Helper()
 	raw, d, err := c.Manifest(ctx, name, digest.String())
 	if err != nil || !d.IsIndex() {
@@ -104,7 +105,7 @@ func (f *fleet) platforms(ctx context.Context, c *registry.Client, name string, 
 	if err := json.Unmarshal(raw, &index); err != nil {
 		f.t.Fatal(err)
 	}
-	var all []string
+	all := map[string]model.Digest{}
 	for _, m := range index.Manifests {
 		config, err := c.Config(ctx, name, m.Digest)
 		if err != nil {
@@ -114,8 +115,7 @@ func (f *fleet) platforms(ctx context.Context, c *registry.Client, name string, 
 		if got := config.OS + "/" + config.Architecture; got != platform {
 			f.t.Errorf("%s: the index says %s, the image %s", name, platform, got)
 		}
-		all = append(all, platform)
+		all[platform] = m.Digest
 	}
-	slices.Sort(all)
-	return strings.Join(all, " ")
+	return all
 }

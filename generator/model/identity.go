@@ -14,15 +14,18 @@ type IndexPart struct {
 	Generation int      `json:"generation"`
 }
 
-// IndexIdentity is the identity of an index: SHA-256 over its platforms' keys
-// and generations, in whatever order they are given.
-func IndexIdentity(parts []IndexPart) Digest {
+// IndexIdentity is the identity of an index: SHA-256 over what it is of
+// ("image:tag"; see TargetID.Node) and its platforms' keys and generations, in
+// whatever order they are given. The node counts because two tags of one image
+// can have the same bytes, and each must be published.
+func IndexIdentity(node string, parts []IndexPart) Digest {
 	sorted := slices.Clone(parts)
 	slices.SortFunc(sorted, func(a, b IndexPart) int { return strings.Compare(a.Platform.String(), b.Platform.String()) })
 	b, err := json.Marshal(struct {
 		Format string      `json:"format"`
+		Node   string      `json:"node"`
 		Parts  []IndexPart `json:"parts"`
-	}{"rootfsgen-index/1", sorted})
+	}{"rootfsgen-index/1", node, sorted})
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}

@@ -10,11 +10,15 @@ import (
 // Identity is what makes the index of these entries, one for each platform,
 // the same as another.
 func Identity(entries []model.Entry) model.Digest {
+	if len(entries) == 0 {
+		return ""
+	}
 	parts := make([]model.IndexPart, len(entries))
 	for i := range entries {
 		parts[i] = model.IndexPart{Platform: entries[i].Platform, Key: entries[i].Key, Generation: entries[i].Generation}
 	}
-	return model.IndexIdentity(parts)
+	id := entries[0].ID()
+	return model.IndexIdentity(id.Node(), parts)
 }
 
 // indexes are what the chosen targets become together, by node.
@@ -37,7 +41,7 @@ func (m *maker) index(platforms []model.TargetID) model.Index {
 	}
 	x := model.Index{
 		Image: t.Image, Tag: t.Tag, Variant: t.Variant, Repository: image.ImageName,
-		Identity: model.IndexIdentity(parts), Generation: m.generation[t],
+		Identity: model.IndexIdentity(t.Node(), parts), Generation: m.generation[t],
 		Version: version(t, m.req), Meta: meta(image, platforms),
 	}
 	for _, p := range platforms {

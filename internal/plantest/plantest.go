@@ -98,7 +98,7 @@ func Refresh(p *model.Plan) {
 				x.Generation = e.Generation
 			}
 		}
-		x.Identity = model.IndexIdentity(parts)
+		x.Identity = model.IndexIdentity(model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}.Node(), parts)
 	}
 }
 

@@ -120,7 +120,7 @@ func (m *merging) look(ctx context.Context) error {
 	if len(missing) > 0 || len(found) == 0 {
 		return &Incomplete{Name: name(m.index), Missing: missing}
 	}
-	m.parts, m.identity = found, identity(found)
+	m.parts, m.identity = found, identity(m.index, found)
 	return nil
 }
 

@@ -71,10 +71,10 @@ func entry(p *model.Plan, i *model.Index, platform model.Platform) *model.Entry 
 	return nil
 }
 
-func identity(parts []part) model.Digest {
+func identity(i *model.Index, parts []part) model.Digest {
 	out := make([]model.IndexPart, len(parts))
 	for n, p := range parts {
 		out[n] = p.IndexPart
 	}
-	return model.IndexIdentity(out)
+	return model.IndexIdentity(model.TargetID{Image: i.Image, Tag: i.Tag, Variant: i.Variant}.Node(), out)
 }

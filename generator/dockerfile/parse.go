@@ -118,7 +118,7 @@ func parseTree(data []byte) (result *parser.Result, err error) {
 func (f *File) add(node *parser.Node, list *diag.List) {
 	parsed, err := parseInstruction(node)
 	if err != nil {
-		list.Errorf(RuleSyntax, f.pos(node), suggestion(err), "%s", message(err))
+		list.Errorf(RuleSyntax, f.pos(node), suggestion(node, err), "%s", message(err))
 		return
 	}
 	switch cmd := parsed.(type) {
@@ -193,10 +193,38 @@ func message(err error) string {
 	return first
 }
 
-// suggestion is the "did you mean" of an error of BuildKit's.
-func suggestion(err error) string {
-	if _, after, found := strings.Cut(err.Error(), " (did you mean "); found {
-		return "did you mean " + strings.TrimSuffix(strings.TrimSpace(after), "?)") + "?"
+// suggestion is what may have been meant where an instruction or a flag is not
+// known. BuildKit's own suggestion depends on the order of a map.
+func suggestion(node *parser.Node, err error) string {
+	if _, unknown := errors.AsType[*instructions.UnknownInstructionError](err); unknown {
+		return didYouMean(diag.Nearest(node.Value, known, 2))
+	}
+	if _, flag, found := strings.Cut(message(err), "unknown flag: --"); found {
+		if near := diag.Nearest(flag, flags[strings.ToUpper(node.Value)], 2); near != "" {
+			return didYouMean("--" + near)
+		}
 	}
 	return ""
+}
+
+func didYouMean(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "did you mean " + s + "?"
+}
+
+// known are the instructions, those that people write most first.
+var known = []string{
+	"RUN", "COPY", "FROM", "ADD", "ENV", "ARG", "WORKDIR", "USER", "CMD", "ENTRYPOINT", "LABEL", "EXPOSE", "VOLUME",
+	"SHELL", "HEALTHCHECK", "STOPSIGNAL", "ONBUILD", "MAINTAINER",
+}
+
+// flags are those of each instruction.
+var flags = map[string][]string{
+	"FROM":        {"platform"},
+	"RUN":         {"mount", "network", "security", "device"},
+	"COPY":        {"from", "chown", "chmod", "link", "parents", "exclude"},
+	"ADD":         {"checksum", "chown", "chmod", "link", "keep-git-dir", "unpack", "exclude"},
+	"HEALTHCHECK": {"interval", "timeout", "start-period", "start-interval", "retries"},
 }

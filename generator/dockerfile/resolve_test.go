@@ -195,7 +195,7 @@ func TestParseMistakes(t *testing.T) {
 		{"several at once", "FROM a\nCOPPY a b\nENV\nRUN --mont=x y\nCOPY --chmod x /", []string{
 			"error:2:1 dockerfile-syntax unknown instruction: COPPY: did you mean COPY?",
 			"error:3:1 dockerfile-syntax ENV requires at least one argument: ",
-			"error:4:1 dockerfile-syntax unknown flag: --mont: did you mean mount?",
+			"error:4:1 dockerfile-syntax unknown flag: --mont: did you mean --mount?",
 			"error:5:1 dockerfile-syntax missing a value on flag: --chmod: "}},
 		{"before FROM", "RUN x\nFROM a", []string{"error:1:1 dockerfile-syntax RUN before the first FROM: only ARG may stand before the first FROM"}},
 		{"reserved", "FROM a AS scratch", []string{`error:1:1 dockerfile-stage "scratch" cannot name a stage: choose another name`}},

@@ -110,8 +110,8 @@ func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfg
 }
 
 // aliasHost is where images are said to lie that must not be taken for a
-// stage. No such host can exist.
-const aliasHost = "rootfsgen.invalid/"
+// stage.
+const aliasHost = model.AliasHost
 
 // ref notes an image. written is how the file has it, where ref.Pos is.
 func (r *resolver) ref(ref Ref, written string, node *parser.Node) {

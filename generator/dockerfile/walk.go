@@ -170,7 +170,7 @@ func (r *resolver) run(s *resolvedStage, in instruction, cmd *instructions.RunCo
 			r.out.Whole = true
 			return
 		}
-		r.list.Errorf(RuleSyntax, pos, suggestion(err), "%s", message(err))
+		r.list.Errorf(RuleSyntax, pos, suggestion(in.node, err), "%s", message(err))
 		return
 	}
 	for _, m := range mounts {

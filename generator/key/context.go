@@ -24,9 +24,9 @@ func contexts(n *graph.Node, r *model.Recipe) {
 		c := model.NamedContext{Ref: b.Context}
 		if b.Locked {
 			c.Source = b.Repository + "@" + b.Digest.String()
-			rewrite(r, b.Use)
 		}
 		r.Contexts = append(r.Contexts, c)
+		rewrite(r, b.Use)
 	}
 	slices.SortFunc(r.Contexts, func(a, b model.NamedContext) int {
 		return cmp.Or(strings.Compare(a.Ref, b.Ref), strings.Compare(a.Parent, b.Parent), strings.Compare(a.Source, b.Source))

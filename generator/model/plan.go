@@ -138,8 +138,8 @@ type Recipe struct {
 
 // NamedContext says what a reference in the Dockerfile stands for: an image
 // of the fleet (Parent is its Node), or a locked outside base (Source is
-// "repository@digest"). An outside base that is not locked has neither, and no
-// context is given to the builder for it.
+// "repository@digest"). An outside base that is not locked has neither: the
+// runtime takes what Ref stands for at that moment.
 type NamedContext struct {
 	Ref      string   `json:"ref"`               // the builder's name for it: the option is "context:" + Ref
 	Parent   string   `json:"parent,omitempty"`  // "image:tag" or "image:tag:variant"

@@ -5,6 +5,10 @@ import (
 	"fmt"
 )
 
+// AliasHost begins the new names that Rewrites give: the rest is the reference
+// that is meant. No such host can exist.
+const AliasHost = "rootfsgen.invalid/"
+
 // Rewrite replaces one reference in a Dockerfile before it is built. It is
 // needed where an image and a build stage have the same name: BuildKit looks
 // both up in one table of named contexts, so the image gets another name.

@@ -128,7 +128,7 @@ func (j *job) base(ctx context.Context, e *model.Entry, c model.NamedContext) (m
 		_, digest, _ := strings.Cut(c.Source, "@")
 		return model.ParseDigest(digest)
 	}
-	if _, digest, found := strings.Cut(c.Ref, "@"); found {
+	if _, digest, found := strings.Cut(reference(c.Ref), "@"); found {
 		return model.ParseDigest(digest)
 	}
 	client, err := j.BuildKit(ctx)
@@ -143,11 +143,12 @@ func (j *job) base(ctx context.Context, e *model.Entry, c model.NamedContext) (m
 	return d, nil
 }
 
-// reference is the builder's name for an image without the platform that may
-// stand behind it.
+// reference is what the builder's name for an image means: the name without
+// the platform that may stand behind it, and without the host that keeps it
+// from being taken for a stage.
 func reference(ref string) string {
 	ref, _, _ = strings.Cut(ref, "::")
-	return ref
+	return strings.TrimPrefix(ref, model.AliasHost)
 }
 
 // repository is the part of an outside base before its digest or tag.

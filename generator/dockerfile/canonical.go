@@ -11,9 +11,8 @@ import (
 // canonical is an instruction in the form that the key holds: the name in
 // capitals, then its flags and words, each quoted. Comments, blanks
 // between words and where a line is continued do not show; the content of
-// here-documents does. An argument whose value is given has no default here:
-// the default cannot matter.
-func (i instruction) canonical(given map[string]string) string {
+// here-documents does.
+func (i instruction) canonical() string {
 	var b strings.Builder
 	b.WriteString(strings.ToUpper(i.node.Value))
 	for _, flag := range i.node.Flags {
@@ -26,7 +25,7 @@ func (i instruction) canonical(given map[string]string) string {
 		pairs(&b, cmd.Labels)
 	case *instructions.ArgCommand:
 		for _, arg := range cmd.Args {
-			if _, isGiven := given[arg.Key]; isGiven || arg.Value == nil {
+			if arg.Value == nil {
 				word(&b, arg.Key)
 			} else {
 				word(&b, arg.Key+"="+*arg.Value)

@@ -236,7 +236,7 @@ func TestArgs(t *testing.T) {
 	if diff := cmp.Diff([]string{"TYPO"}, r.Undeclared); diff != "" {
 		t.Errorf("undeclared (-want +got):\n%s", diff)
 	}
-	instructions := []string{"ARG V", "ARG W=w$V", "FROM base:$W AS one", "ARG IN", "ARG TARGETARCH", "ARG BUILDARCH"}
+	instructions := []string{"ARG V=1", "ARG W=w$V", "FROM base:$W AS one", "ARG IN", "ARG TARGETARCH", "ARG BUILDARCH"}
 	if diff := cmp.Diff(instructions, r.Instructions); diff != "" {
 		t.Errorf("instructions (-want +got):\n%s", diff)
 	}

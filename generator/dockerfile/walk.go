@@ -26,7 +26,7 @@ func (r *resolver) walk() {
 		body.Instructions = append(body.Instructions, canonicalFrom(s.stage))
 		for j, in := range s.body {
 			if !in.trigger {
-				body.Instructions = append(body.Instructions, in.canonical(r.given))
+				body.Instructions = append(body.Instructions, in.canonical())
 			}
 			r.instruction(s, in, s.deps[j])
 		}
@@ -211,7 +211,7 @@ func (r *resolver) metaInstructions() []string {
 			}
 		}
 		if matters {
-			out = append(out, i.canonical(r.given))
+			out = append(out, i.canonical())
 		}
 	}
 	slices.Reverse(out)

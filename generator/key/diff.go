@@ -17,6 +17,9 @@ func Diff(old, now Form) []model.Reason {
 		return []model.Reason{{Kind: model.ReasonNew}}
 	}
 	var out []model.Reason
+	if r, differs := instructionReason(old, now); differs {
+		out = append(out, r)
+	}
 	before, after := byName(old), byName(now)
 	moved := map[string]bool{} // bases whose digest differs
 	parents := false           // whether another set of images is meant
@@ -30,13 +33,11 @@ func Diff(old, now Form) []model.Reason {
 			moved[id.name] = true
 		}
 		parents = parents || id.kind == LineParent && hadIt != hasIt
-		if id.kind == LineConfig && moved[id.name] || id.kind == LineContext && (parents || !hadIt || !hasIt) {
+		explained := parents || len(out) > 0 && hadIt != hasIt
+		if id.kind == LineConfig && moved[id.name] || id.kind == LineContext && explained {
 			continue
 		}
 		out = append(out, reason(id, o, n, hadIt, hasIt))
-	}
-	if r, differs := instructionReason(old, now); differs {
-		out = append(out, r)
 	}
 	slices.SortStableFunc(out, func(a, b model.Reason) int {
 		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name))

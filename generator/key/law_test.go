@@ -1,0 +1,103 @@
+package key
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+var kinds = []string{
+	LineFormat, LinePlatform, LineOption, LineInstruction, LineArgument, LineContext, LineParent, LineBase, LineConfig, LineFile, LineInput,
+}
+
+// forms are forms with lines of all kinds, in the order of their kinds.
+func forms() *rapid.Generator[Form] {
+	line := rapid.Custom(func(t *rapid.T) Line {
+		return Line{
+			Kind:  rapid.SampledFrom(kinds).Draw(t, "kind"),
+			Name:  rapid.SampledFrom([]string{"", "a", "a b", `a"`, "1", "2"}).Draw(t, "name"),
+			Value: rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "x", `"x"`, " x", "x\ny", "\xff", "\xfe"})).Draw(t, "value"),
+		}
+	})
+	return rapid.Custom(func(t *rapid.T) Form {
+		lines := rapid.SliceOfNDistinct(line, 1, 8, func(l Line) string { return l.Kind + "\x00" + l.Name }).Draw(t, "lines")
+		slices.SortStableFunc(lines, func(a, b Line) int {
+			return cmp.Or(slices.Index(kinds, a.Kind)-slices.Index(kinds, b.Kind), strings.Compare(a.Name, b.Name))
+		})
+		return lines
+	})
+}
+
+// A key changes if and only if a line of its form does, and then there is a
+// reason. Only renumbering instructions has none: no Dockerfile does that.
+func TestDiffLaw(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := forms().Draw(t, "a"), forms().Draw(t, "b")
+		if rapid.Bool().Draw(t, "related") {
+			b = slices.Clone(a)
+			b[rapid.IntRange(0, len(b)-1).Draw(t, "line")].Value = rapid.String().Draw(t, "edit")
+		}
+		same := slices.Equal(a, b)
+		if (a.Digest() == b.Digest()) != same {
+			t.Fatalf("equal forms: %t, digests %s and %s\n%s\n%s", same, a.Digest(), b.Digest(), a, b)
+		}
+		renumbered := slices.Equal(values(a), values(b)) && slices.Equal(numberless(a), numberless(b))
+		if (len(Diff(a, b)) == 0) != renumbered {
+			t.Fatalf("equal forms: %t, differences %v\n%s\n%s", same, Diff(a, b), a, b)
+		}
+	})
+}
+
+func numberless(f Form) []Line {
+	return slices.DeleteFunc(slices.Clone(f), func(l Line) bool { return l.Kind == LineInstruction })
+}
+
+func TestDiffOfNew(t *testing.T) {
+	t.Parallel()
+	if diff := gocmp.Diff([]model.Reason{{Kind: model.ReasonNew}}, Diff(nil, Form{{Kind: LineFormat}})); diff != "" {
+		t.Error(diff)
+	}
+	if got := Diff(nil, nil); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// One cause is one reason.
+func TestDiffSaysOnceWhatHappened(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		old, now Form
+		want     []string
+	}{
+		{"a base takes its configuration along",
+			Form{{Kind: LineBase, Name: "b", Value: "1"}, {Kind: LineConfig, Name: "b", Value: "1"}},
+			Form{{Kind: LineBase, Name: "b", Value: "2"}, {Kind: LineConfig, Name: "b", Value: "2"}},
+			[]string{"base b: 1 -> 2"}},
+		{"a configuration alone",
+			Form{{Kind: LineBase, Name: "b", Value: "1"}, {Kind: LineConfig, Name: "b", Value: "1"}},
+			Form{{Kind: LineBase, Name: "b", Value: "1"}, {Kind: LineConfig, Name: "b", Value: "2"}},
+			[]string{"base b what it gives to its children: 1 -> 2"}},
+		{"references that change places",
+			Form{{Kind: LineContext, Name: "x", Value: "p:1"}, {Kind: LineContext, Name: "y", Value: "q:1"}},
+			Form{{Kind: LineContext, Name: "x", Value: "q:1"}, {Kind: LineContext, Name: "y", Value: "p:1"}},
+			[]string{"parent x means another image: p:1 -> q:1", "parent y means another image: q:1 -> p:1"}},
+		{"instructions in the middle",
+			Form{{Kind: LineInstruction, Name: "1", Value: "A"}, {Kind: LineInstruction, Name: "2", Value: "B"}, {Kind: LineInstruction, Name: "3", Value: "C"}},
+			Form{{Kind: LineInstruction, Name: "1", Value: "A"}, {Kind: LineInstruction, Name: "2", Value: "X"}, {Kind: LineInstruction, Name: "3", Value: "Y"}, {Kind: LineInstruction, Name: "4", Value: "C"}},
+			[]string{"template 2 instructions: B -> X"}},
+		{"the key format", Form{{Kind: LineFormat, Name: "key", Value: "1"}}, Form{{Kind: LineFormat, Name: "key", Value: "2"}},
+			[]string{"option key format every image is built anew: 1 -> 2"}},
+	} {
+		if diff := gocmp.Diff(c.want, show(Diff(c.old, c.now))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}

@@ -18,7 +18,7 @@
 // whole: with "context:base" given, "FROM base AS base" loses all its
 // instructions. So an image whose name is also that of a stage gets another
 // name, below a host that cannot exist, and the reference in the Dockerfile is
-// replaced by it ([Ref.Rewrite], model.Recipe.Rewritten). A reference can only
+// replaced by it ([Ref.Rewrite], model.AliasHost, model.Recipe.Rewritten). A reference can only
 // be replaced where it stands on one line of this file.
 //
 // A stage that only a trigger of ONBUILD uses is found late. Images of its COPY

@@ -174,7 +174,7 @@ func (r *resolver) name(ref *Ref) bool {
 	}
 	ref.Context = strings.TrimSuffix(reference.FamiliarString(ref.Named), ":latest")
 	if _, isStage := r.names[ref.Context]; isStage {
-		ref.Context = aliasHost + ref.Context
+		ref.Context = model.AliasHost + ref.Context
 		ref.Rewrite = &model.Rewrite{New: ref.Context}
 	}
 	if ref.Platform != r.o.Platform.String() {

@@ -180,7 +180,7 @@ func (b *builder) reference(n *Node, ref dockerfile.Ref) {
 	if !known {
 		return
 	}
-	if ref.Rewrite != nil && ref.Rewrite.Old == "" && (base == nil || base.Locked) {
+	if ref.Rewrite != nil && ref.Rewrite.Old == "" {
 		b.list.Errorf(RuleRewrite, ref.Pos, "rename the stage, or write the reference on one line",
 			"%q is also the name of a stage, and BuildKit would take the one for the other", ref.Name)
 	}

@@ -14,11 +14,11 @@ import (
 
 // Program is one outside program.
 type Program struct {
-	Name    string // as it is called
-	Use     string // what needs it, one clause
-	Package string // Debian package; empty where "make tools" builds it
-	Version []string
-	File    string // a file that tells that it is there, where it is no program on PATH
+	Name    string   // as it is called
+	Use     string   // what needs it, one clause
+	Package string   // Debian package; empty where "make tools" builds it
+	Version []string // arguments that make it tell its version; nil where it has none
+	File    string   // a file that tells that it is there, where it is no program on PATH
 }
 
 // Programs are all of them, sorted by name.

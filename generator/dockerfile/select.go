@@ -142,7 +142,7 @@ func (s *selector) read(ctx context.Context, read Read) error {
 		return nil
 	}
 	literal, wild := splitWildcards(read.Source)
-	found := false
+	var found bool
 	if wild == "" {
 		found, err = s.source(ctx, read, f, literal)
 	} else {

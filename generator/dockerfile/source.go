@@ -109,10 +109,6 @@ func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfg
 	add(RuleRemote, pos, hint, "%q can change without a commit: the plan would not see it", x.text)
 }
 
-// aliasHost is where images are said to lie that must not be taken for a
-// stage.
-const aliasHost = model.AliasHost
-
 // ref notes an image. written is how the file has it, where ref.Pos is.
 func (r *resolver) ref(ref Ref, written string, node *parser.Node) {
 	if !r.name(&ref) {

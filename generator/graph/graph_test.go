@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -162,9 +163,7 @@ func TestBuild(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{"base": "FROM scratch", "python": "FROM scratch", "images/app/b": "", "images/app/onbuildb": "", "images/app/onbuildc": "", "shared/x": ""}
-			for name, text := range c.files {
-				files[name] = text
-			}
+			maps.Copy(files, c.files)
 			f := c.fleet
 			if f == nil {
 				f = fleet(image("app"), image("base"))
@@ -275,4 +274,26 @@ func TestLaws(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Two revisions of a fleet are resolved at a time, with one cache.
+func TestConcurrentBuilds(t *testing.T) {
+	t.Parallel()
+	files := tree(map[string]string{
+		"base": "FROM scratch\nONBUILD COPY b /", "images/app/b": "",
+		"app": "ARG B=base\nFROM $B\nARG TARGETARCH\nRUN --mount=type=bind,source=$NO,target=/x-$TARGETARCH true",
+	})
+	cache := NewCache()
+	for i := range 8 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			g, list, err := Build(t.Context(), fleet(image("app"), image("base")), files, Options{Cache: cache})
+			if err != nil || len(list) > 0 {
+				t.Fatal(list, err)
+			}
+			if got := len(g.Targets()); got != 4 {
+				t.Errorf("%d targets", got)
+			}
+		})
+	}
 }

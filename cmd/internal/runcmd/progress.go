@@ -1,6 +1,8 @@
 package runcmd
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,6 +46,9 @@ func (p *progress) line(e walk.Event) string {
 			return ""
 		}
 		return fmt.Sprintf("%s: %s: %s", e.Name, e.Step, reason)
+	}
+	if errors.Is(e.Err, context.Canceled) {
+		return e.Name + ": stopped"
 	}
 	if e.Err != nil {
 		return fmt.Sprintf("%s: %s failed after %s:\n%s", e.Name, e.Step, took(e.Took), indented(walk.Why(e.Err)))

@@ -42,6 +42,7 @@ func newFleet(t *testing.T, name string, further ...map[string]string) *fleet {
 	t.Helper()
 	s, busybox := enginetest.Services(t), enginetest.Busybox(t)
 	f := &fleet{t: t, Repo: gittest.New(t), prefix: s.Registry + "/" + name, scratch: t.TempDir()}
+	t.Cleanup(f.nothingRuns)
 	f.origin = filepath.Join(f.scratch, "origin.git")
 	f.artifacts = filepath.Join(f.scratch, "artifacts")
 	home := filepath.Join(f.scratch, "home")
@@ -169,5 +170,24 @@ func (f *fleet) exclude(pattern string) {
 	path := filepath.Join(f.Dir, ".git", "info", "exclude")
 	if err := os.WriteFile(path, []byte(pattern+"\n"), 0o644); err != nil {
 		f.t.Fatal(err)
+	}
+}
+
+// nothingRuns makes sure that no program of ours outlives the jobs that
+// started it: every process that names a folder of this fleet is one.
+func (f *fleet) nothingRuns() {
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, path := range commands {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		command := strings.ReplaceAll(string(text), "\x00", " ")
+		if strings.Contains(command, f.scratch) || strings.Contains(command, f.Dir) {
+			f.t.Errorf("still running after its job: %s", command)
+		}
 	}
 }

@@ -1,10 +1,21 @@
 package ci
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
 )
+
+// ownSocket is the folder that services make for sockets where their own has
+// too long a path.
+var ownSocket = regexp.MustCompile(`/tmp/rootfsgen-[0-9]+-[0-9a-f]{12}`)
 
 // TestForkRequest executes the workflow of a pull request from a fork on a
 // machine of its own: without engines of ours, and gone when it ends. It must
@@ -25,6 +36,13 @@ func TestForkRequest(t *testing.T) {
 	if diff := cmp.Diff(want, got.jobs); diff != "" {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
+	f.reported("base", "app", "tool")
+	if m := ownSocket.FindString(strings.Join(got.log, "\n")); m != "" {
+		// buildkitd could not clean up behind itself: its machine was switched off.
+		if err := os.RemoveAll(m); err != nil {
+			t.Error(err)
+		}
+	}
 	for image := range everyImage {
 		for _, scope := range []string{"pr", "testing", "prod"} {
 			if p := f.read(scope + "/" + image); len(p.contents)+len(p.versions) > 0 {
@@ -34,5 +52,31 @@ func TestForkRequest(t *testing.T) {
 	}
 	if _, found := f.channel("manifest.testing.json"); found {
 		t.Error("a request from a fork wrote the testing channel")
+	}
+}
+
+// reported looks for the reports of images, which the job has saved: built for
+// all platforms and merged.
+func (f *fleet) reported(images ...string) {
+	f.t.Helper()
+	for _, image := range images {
+		text, err := os.ReadFile(filepath.Join(f.artifacts, "rootfsgen-reports", image+".json"))
+		if err != nil {
+			f.t.Errorf("the job left no report of %s: %v", image, err)
+			continue
+		}
+		var report struct {
+			ImageID string       `json:"image_id"`
+			Digest  model.Digest `json:"digest"`
+			Arch    []string     `json:"arch"`
+		}
+		if err := json.Unmarshal(text, &report); err != nil {
+			f.t.Errorf("reading the report of %s: %v", image, err)
+			continue
+		}
+		platforms := "linux/" + strings.Join(report.Arch, " linux/")
+		if report.ImageID != image || !report.Digest.Valid() || platforms != everyImage[image] {
+			f.t.Errorf("report of %s: %+v", image, report)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package ci
 import (
 	"bufio"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -40,6 +41,26 @@ func (f *fleet) gitlab(variables map[string]string) results {
 		f.t.Fatalf("gitlab-ci-local ended with %v, though its jobs are %v\n%s", err, r.jobs, r.tail())
 	}
 	return r
+}
+
+// child runs the child pipeline that the last parent's plan wrote, as a
+// pipeline of its own: gitlab-ci-local lets a parent succeed whatever its
+// child does. The error is its exit code.
+func (g gitLab) child() error {
+	g.t.Helper()
+	const name = "child.yml"
+	text, err := os.ReadFile(filepath.Join(g.Dir, ".gitlab-ci-local/artifacts/rootfsgen-plan/rootfsgen-ci", name))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.Write(map[string]string{name: string(text)})
+	g.Git("add", "-f", "--intent-to-add", name) // jobs see tracked files only
+	defer g.Git("rm", "-q", "-f", name)
+	out, errs, err := g.gitlabCILocal(append([]string{"--file", name}, gitlabVariables(map[string]string{"CI_PIPELINE_SOURCE": "parent_pipeline"})...)...)
+	if r := readGitLab(out + errs); len(r.jobs) < 2 {
+		g.t.Fatalf("the child pipeline did not run: %v\n%s", err, r.tail())
+	}
+	return err
 }
 
 // gitlabVariables are gitlab-ci-local's options for an event.

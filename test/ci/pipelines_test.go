@@ -120,6 +120,10 @@ func badDay(g gitLab, before map[string]model.Digest) {
 	if diff := cmp.Diff(want, got.jobs); diff != "" {
 		t.Fatalf("a push that breaks app: jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
+	// The parent cannot tell, so the child is run once more by itself.
+	if err := g.child(); err == nil {
+		t.Error("the child pipeline with a failing test succeeded")
+	}
 	after := g.testing(everyImage)
 	if diff := cmp.Diff([]string{"accel"}, changed(before, after)); diff != "" {
 		t.Errorf("images whose digest changed when app was broken (-want +got):\n%s", diff)

@@ -56,7 +56,7 @@ func newBench(t *testing.T) *bench {
 // try runs a program and returns its two streams and its exit code.
 func (b *bench) try(program string, args ...string) (out, errs string, code int) {
 	b.t.Helper()
-	cmd := exec.Command(filepath.Join(b.bin, program), args...)
+	cmd := exec.CommandContext(b.t.Context(), filepath.Join(b.bin, program), args...)
 	var stdout, stderr strings.Builder
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = b.Dir, b.env, &stdout, &stderr
 	err := cmd.Run()

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -80,7 +81,7 @@ func (c *Client) try(ctx context.Context, doing string, f func(context.Context) 
 		case n == c.o.Attempts:
 			return &Unavailable{Doing: doing, Attempts: n, Err: err}
 		}
-		pause := min(max(wait+rand.N(wait/4+1), h.after), longestWait)
+		pause := min(max(wait+rand.N(wait/4+1), time.Duration(h.after.Load())), longestWait)
 		wait *= 2
 		c.o.Log.Warn(fmt.Sprintf("%s: %v; trying again in %.1f s (%d of %d)", doing, err, pause.Seconds(), n+1, c.o.Attempts))
 		if err := c.o.Sleep(ctx, pause); err != nil {
@@ -160,8 +161,9 @@ func uploadLost(err error) bool {
 	return false
 }
 
-// hint is what the answers of one try said about when to come back.
-type hint struct{ after time.Duration }
+// hint is what the answers of one try said about when to come back. A push
+// sends several requests at once.
+type hint struct{ after atomic.Int64 } // a time.Duration
 
 type hintKey struct{}
 
@@ -175,7 +177,7 @@ func (t hinting) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if h, ok := req.Context().Value(hintKey{}).(*hint); ok && resp.StatusCode >= 400 {
-		h.after = retryAfter(resp.Header.Get("Retry-After"))
+		h.after.Store(int64(retryAfter(resp.Header.Get("Retry-After"))))
 	}
 	return resp, nil
 }

@@ -41,7 +41,7 @@ type Base struct {
 // /tmp, and PATH=/usr/bin:/bin.
 func PushBusybox(ctx context.Context, c *registry.Client, repo, tag, cache string) (*Base, error) {
 	base := &Base{Platforms: map[model.Platform]model.Digest{}}
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range []model.Platform{model.LinuxAMD64, model.LinuxARM64} {
 		img, err := busybox(ctx, p, cache)
 		if err != nil {

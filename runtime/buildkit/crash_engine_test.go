@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestBuildWhenTheDaemonIsKilled(t *testing.T) {
 		r.Contexts = nil
 		r.Files = files(t, file{path: "f", content: "x"})
 		if kill {
-			r.Files = killer{r.Files, func() { killBuildkitd(t, cache, options) }}
+			r.Files = killer{r.Files, sync.OnceFunc(func() { killBuildkitd(t, cache, options) })}
 		}
 		_, err = c.Build(t.Context(), r)
 		_ = c.Close()

@@ -62,8 +62,7 @@ var trouble = regexp.MustCompile(`unexpected status[^\n]*: (429|5\d\d)\b|connect
 
 // explain turns an error of a build into one that says where and why.
 func (c *Client) explain(err error, t *tails, r Request) error {
-	var exit *gwpb.ExitError
-	ran := errors.As(err, &exit)
+	_, ran := errors.AsType[*gwpb.ExitError](err)
 	if !ran {
 		switch grpcerrors.Code(err) {
 		case codes.Unavailable:
@@ -83,8 +82,7 @@ func (c *Client) explain(err error, t *tails, r Request) error {
 		_ = s.Print(&source) // a strings.Builder takes everything
 	}
 	f.Source = source.String()
-	var vertex *errdefs.VertexError
-	if errors.As(err, &vertex) {
+	if vertex, found := errors.AsType[*errdefs.VertexError](err); found {
 		f.Step, f.Tail = t.names[vertex.Digest], t.of(vertex.Digest)
 	}
 	switch {

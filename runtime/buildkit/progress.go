@@ -58,7 +58,8 @@ func show(status <-chan *bk.SolveStatus, tails *tails, p Progress) error {
 }
 
 func drain(c <-chan *bk.SolveStatus) {
-	for range c { //nolint:revive // what comes after the display has failed is of no use
+	for range c {
+		continue // what comes after the display has failed is of no use
 	}
 }
 

@@ -3,6 +3,7 @@ package imagetest_test
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func FuzzWriteJUnit(f *testing.F) {
 			t.Fatal(err)
 		}
 		for d := xml.NewDecoder(&b); ; {
-			if _, err := d.Token(); err == io.EOF {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				return
 			} else if err != nil {
 				t.Fatal(err)

@@ -36,6 +36,9 @@ meant; without it, it is the local one of "rootfsrun services".`,
 				return app.Fail(app.ExitUsage, fmt.Errorf("invalid --progress %q: expected %s", progress, strings.Join(buildkit.Modes(), ", ")))
 			}
 			return o.carryOut(cmd.Context(), a, args, model.StepBuild, func(w *workshop, out io.Writer) step.Target {
+				if a.NoColor && progress == "auto" {
+					progress = "plain" // the display of a terminal is always coloured
+				}
 				return build.Step{
 					Registry: w.registry, BuildKit: w.buildKit, Objects: w.objects, Cache: w.cache, Artifacts: w.artifacts,
 					Progress: progress, Output: out, Attribute: w.shared, Log: a.Log,

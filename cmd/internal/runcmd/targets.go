@@ -30,9 +30,9 @@ func (o *single) flags(cmd *cobra.Command) {
 }
 
 // carryOut runs one step of the selected targets, parents first, and prints
-// what became of each. make is given the whole plan, what to work with, and
-// where several targets may write at once.
-func (o *single) carryOut(ctx context.Context, a *app.App, images []string, wanted string, make func(*workshop, io.Writer) step.Target) (err error) {
+// what became of each. with makes the step of what to work
+// with and of where to show progress.
+func (o *single) carryOut(ctx context.Context, a *app.App, images []string, wanted string, with func(*workshop, io.Writer) step.Target) (err error) {
 	if o.parallel < 1 {
 		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --parallel %d: expected at least 1", o.parallel))
 	}
@@ -59,7 +59,7 @@ func (o *single) carryOut(ctx context.Context, a *app.App, images []string, want
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	run := on(p, step.ForTarget(wanted, a.Log, make(w, o.output(a, several))))
+	run := on(p, step.ForTarget(wanted, a.Log, with(w, o.output(a, several))))
 	steps := walk.Steps{Build: run, Test: run}
 	result, err := walk.Walk(ctx, part, steps, walk.Options{Parallel: o.parallel, Progress: o.progress(a, several)})
 	if err != nil {

@@ -52,6 +52,17 @@ func Plan(prefix string, commit byte, images ...Image) *model.Plan {
 			p.Entries = append(p.Entries, entry(i, platform, waves[i.ID]))
 		}
 	}
+	for n := range p.Entries {
+		e := &p.Entries[n]
+		for at := range e.Parents {
+			parent := &e.Parents[at]
+			for _, o := range p.Entries {
+				if o.Image == parent.Image && o.Platform == e.Platform {
+					parent.Key = o.Key
+				}
+			}
+		}
+	}
 	Refresh(p)
 	slices.SortStableFunc(p.Entries, func(a, b model.Entry) int { return a.Wave - b.Wave })
 	return p
@@ -78,7 +89,11 @@ func entry(i Image, platform model.Platform, wave int) model.Entry {
 		Steps:    map[string]string{model.StepBuild: model.StepRun, model.StepTest: model.StepRun},
 		Key:      model.DigestOf([]byte(i.ID + platform.String() + i.Content)),
 		TestsKey: model.DigestOf([]byte("tests of " + i.ID)),
-		Tests:    []model.Test{{Name: "it runs", Cmd: "true"}}, Parents: []model.Parent{}, Reasons: []model.Reason{},
+		Recipe: &model.Recipe{
+			Builder:    model.BuilderDockerfile,
+			Dockerfile: &model.TreeEntry{Path: "images/" + i.ID + "/Dockerfile", Mode: model.ModeFile, OID: strings.Repeat("e", 40)},
+		},
+		Tests: []model.Test{{Name: "it runs", Cmd: "true"}}, Parents: []model.Parent{}, Reasons: []model.Reason{},
 	}
 	for _, parent := range i.Parents {
 		e.Parents = append(e.Parents, model.Parent{Image: parent, Tag: Version, Repository: parent})

@@ -67,14 +67,25 @@ moves again; platforms that were merged before keep the version they have.`,
 			if err := printMerged(a, done); err != nil {
 				return err
 			}
-			if len(failed.Errs) > 0 {
-				return &failed
-			}
-			return nil
+			return mergeFailure(a, failed)
 		},
 	}
 	from.flags(cmd)
 	return cmd
+}
+
+// mergeFailure says of each image why it was not merged.
+func mergeFailure(a *app.App, f walk.Failure) error {
+	switch len(f.Errs) {
+	case 0:
+		return nil
+	case 1:
+		return f.Errs[0]
+	}
+	for _, err := range f.Errs {
+		a.Log.Error(err.Error())
+	}
+	return app.Fail(f.ExitCode(), fmt.Errorf("%d images are not merged", len(f.Errs)))
 }
 
 // merged is an index as the command prints it.

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/runcmd"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/plan"
+	"github.com/rootfsgen/rootfsgen/internal/plantest"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
+)
+
+var update = flag.Bool("update", false, "write what the program prints into the scripts")
+
+// TestMain makes this test binary the program itself when a script calls it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"rootfsrun": func() { os.Exit(runcmd.Program().Main(context.Background(), os.Args[1:], term.System())) },
+	})
+}
+
+// TestScripts runs testdata/script/*.txtar, each in a folder and with a
+// registry of its own, whose address is $REGISTRY. Beside testscript's commands
+// there are
+//
+//	exits CODE PROGRAM [ARGUMENT...]  runs a program that must end with CODE
+//	plan FILE IMAGE[=CONTENT]...      writes a plan of images for both platforms, for the newest commit if there is one
+//	publish FILE [build|test]         does what builds, or builds and tests, of a plan leave in the registry
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   exits,
+			"plan":    writePlan,
+			"publish": func(ts *testscript.TestScript, _ bool, args []string) { publish(t, ts, args) },
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("REGISTRY", registrytest.New(t).Host())
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			for _, who := range []string{"AUTHOR", "COMMITTER"} {
+				e.Setenv("GIT_"+who+"_NAME", "A Person")
+				e.Setenv("GIT_"+who+"_EMAIL", "person@example.com")
+				e.Setenv("GIT_"+who+"_DATE", "2026-11-21T09:00:00Z")
+			}
+			return nil
+		},
+	})
+}
+
+// exits runs a program and compares its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("running %s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, expected %d", got, want)
+	}
+}
+
+func writePlan(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: plan FILE IMAGE[=CONTENT]...")
+	}
+	var images []plantest.Image
+	for _, a := range args[1:] {
+		id, content, _ := strings.Cut(a, "=")
+		images = append(images, plantest.Image{ID: id, Content: content, Priority: len(id)})
+	}
+	p := plantest.Plan(ts.Getenv("REGISTRY")+"/testing", '1', images...)
+	if err := ts.Exec("git", "rev-parse", "--verify", "-q", "HEAD"); err == nil {
+		p.To.Commit = ts.ReadFile("stdout")[:40]
+	}
+	b, err := plan.Encode(p)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// publish fails t, of which the scripts are parts.
+func publish(t *testing.T, ts *testscript.TestScript, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: publish FILE [build|test]")
+	}
+	p, err := plan.Decode([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	c := registry.New(registry.Options{})
+	for n := range p.Entries {
+		e := &p.Entries[n]
+		digest := plantest.Build(t, c, p, e)
+		if !slices.Contains(args[1:], model.StepBuild) {
+			plantest.Test(t, c, p, e, digest)
+		}
+	}
+}

@@ -187,7 +187,8 @@ func (g *Git) commit(ctx context.Context, head, name string, doc []byte) (string
 	if err != nil {
 		return "", fmt.Errorf("storing %s: %w", name, err)
 	}
-	listing := fmt.Sprintf("100644 blob %s\t%s\x00", strings.TrimSpace(string(blob)), name)
+	var listing strings.Builder
+	fmt.Fprintf(&listing, "100644 blob %s\t%s\x00", strings.TrimSpace(string(blob)), name)
 	// Two writers of the same document at the same second must not make the
 	// same commit: each has to know whether its own was taken.
 	args := []string{"commit-tree", "-m", "Update " + name, "-m", "Writer: " + rand.Text()}
@@ -198,23 +199,23 @@ func (g *Git) commit(ctx context.Context, head, name string, doc []byte) (string
 		}
 		for entry := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
 			if _, path, _ := strings.Cut(entry, "\t"); path != name && entry != "" {
-				listing += entry + "\x00"
+				listing.WriteString(entry + "\x00")
 			}
 		}
 		args = append(args, "-p", head)
 	}
 	mktree := g.git("mktree", "-z", "--missing")
-	mktree.Stdin = strings.NewReader(listing)
+	mktree.Stdin = strings.NewReader(listing.String())
 	tree, err := mktree.Output(ctx)
 	if err != nil {
 		return "", fmt.Errorf("storing %s: %w", name, err)
 	}
 	date := strconv.FormatInt(g.o.Now().Unix(), 10) + " +0000"
-	make := g.git(append(args, strings.TrimSpace(string(tree)))...)
-	make.Env = append(make.Env,
+	write := g.git(append(args, strings.TrimSpace(string(tree)))...)
+	write.Env = append(write.Env,
 		"GIT_AUTHOR_NAME=rootfsrun", "GIT_AUTHOR_EMAIL=rootfsrun@localhost", "GIT_AUTHOR_DATE="+date,
 		"GIT_COMMITTER_NAME=rootfsrun", "GIT_COMMITTER_EMAIL=rootfsrun@localhost", "GIT_COMMITTER_DATE="+date)
-	commit, err := make.Output(ctx)
+	commit, err := write.Output(ctx)
 	if err != nil {
 		return "", fmt.Errorf("storing %s: %w", name, err)
 	}

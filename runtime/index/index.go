@@ -234,8 +234,7 @@ func testKey(c child) model.Digest  { return model.TestStepKey(c.desc.Digest, c.
 func Merged(ctx context.Context, c *registry.Client, p *model.Plan, i *model.Index) (model.Receipt, bool, error) {
 	m := &merging{Step: Step{Registry: c}, plan: p, index: i, repo: p.Prefix + "/" + i.Repository}
 	err := m.look(ctx)
-	var incomplete *Incomplete
-	if errors.As(err, &incomplete) {
+	if _, ok := errors.AsType[*Incomplete](err); ok {
 		return model.Receipt{}, false, nil
 	}
 	if err != nil {

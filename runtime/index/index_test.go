@@ -183,8 +183,7 @@ func TestMergeRefusesWhatIsNotWhole(t *testing.T) {
 			p := python(s, "a")
 			tc.setUp(t, client(), p)
 			_, err := merge(t, p)
-			var incomplete *index.Incomplete
-			if !errors.As(err, &incomplete) {
+			if _, ok := errors.AsType[*index.Incomplete](err); !ok {
 				t.Fatalf("got %v", err)
 			}
 			for _, want := range tc.want {

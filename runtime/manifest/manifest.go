@@ -68,8 +68,7 @@ func (s Step) Run(ctx context.Context, p *model.Plan) (Result, error) {
 		out.Document = next
 		return next.Encode()
 	})
-	var newer *Superseded
-	if errors.As(err, &newer) {
+	if newer, ok := errors.AsType[*Superseded](err); ok {
 		out.Note, err = newer.Error(), nil
 	}
 	return out, err

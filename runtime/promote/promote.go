@@ -255,8 +255,7 @@ func (s Step) write(ctx context.Context, source *manifest.Document, entries []ma
 		out.Document = next
 		return next.Encode()
 	})
-	var newer *manifest.Superseded
-	if errors.As(err, &newer) {
+	if _, ok := errors.AsType[*manifest.Superseded](err); ok {
 		err = fmt.Errorf("promoting commit %.12s: %w", source.Commit, err)
 	}
 	return out, err

@@ -44,6 +44,16 @@ func (c *checking) refuse(format string, args ...any) {
 	c.refused = append(c.refused, c.id+": "+fmt.Sprintf(format, args...))
 }
 
+// absent refuses a digest that is not in the registry; any other error stays
+// one.
+func (c *checking) absent(err error, digest model.Digest) error {
+	if !errors.Is(err, registry.ErrAbsent) {
+		return err
+	}
+	c.refuse("its digest %s is not in the registry", digest.Short())
+	return nil
+}
+
 // verify reads an image from its registry again, and what speaks for it. What
 // it lacks is returned as refusals; an error is a registry that does not
 // answer.
@@ -95,15 +105,11 @@ func hostOf(ref string) string {
 
 func (s Step) readIndex(ctx context.Context, v *verified, c *checking, digest model.Digest) (identity model.Digest, err error) {
 	raw, d, err := s.Registry.Manifest(ctx, v.repo, digest.String())
-	if errors.Is(err, registry.ErrAbsent) {
-		c.refuse("its digest %s is not in the registry", digest.Short())
-		return "", nil
-	}
 	if err != nil {
-		return "", err
+		return "", c.absent(err, digest)
 	}
 	var idx v1.IndexManifest
-	if err := json.Unmarshal(raw, &idx); err != nil || !d.IsIndex() {
+	if !d.IsIndex() || json.Unmarshal(raw, &idx) != nil {
 		c.refuse("its digest %s is no index", digest.Short())
 		return "", nil
 	}

@@ -114,8 +114,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 var errGarbled = errors.New("garbled answer")
 
 func status(err error) int {
-	var t *transport.Error
-	if errors.As(err, &t) {
+	if t, ok := errors.AsType[*transport.Error](err); ok {
 		return t.StatusCode
 	}
 	return 0

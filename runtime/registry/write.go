@@ -184,7 +184,7 @@ func (c *Client) copyOnce(ctx context.Context, from, to name.Repository, digest 
 	if err != nil {
 		return err
 	}
-	what := remote.Taggable(nil)
+	var what remote.Taggable
 	if desc.MediaType.IsIndex() {
 		what, err = desc.ImageIndex()
 	} else {

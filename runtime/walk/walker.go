@@ -257,8 +257,7 @@ func (w *walker) end(ctx context.Context, e ended) {
 // Why is an error without the step and target that it happened in: whoever
 // reads it knows these.
 func Why(err error) string {
-	var f *step.Failed
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*step.Failed](err); ok {
 		err = f.Err
 	}
 	return err.Error()

@@ -63,11 +63,11 @@ func newFleet(t *testing.T, name string, further map[string]string) *fleet {
 }
 
 func (f *fleet) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(f.t.Context(), name, args...)
 	for _, v := range f.env {
 		if path, found := strings.CutPrefix(v, "PATH="); found {
 			if own := filepath.Join(strings.Split(path, ":")[0], name); fileExists(own) {
-				cmd = exec.Command(own, args...)
+				cmd = exec.CommandContext(f.t.Context(), own, args...)
 			}
 		}
 	}

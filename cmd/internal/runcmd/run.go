@@ -168,8 +168,7 @@ func failed(r walk.Result) error {
 		}
 	}
 	code := app.ExitFailed
-	var f *walk.Failure
-	if errors.As(r.Err(), &f) {
+	if f, ok := errors.AsType[*walk.Failure](r.Err()); ok {
 		code = f.ExitCode()
 	}
 	what := "1 step"

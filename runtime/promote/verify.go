@@ -108,8 +108,8 @@ func (s Step) readIndex(ctx context.Context, v *verified, c *checking, digest mo
 	if err != nil {
 		return "", c.absent(err, digest)
 	}
-	var idx v1.IndexManifest
-	if !d.IsIndex() || json.Unmarshal(raw, &idx) != nil {
+	idx, ok := decodeIndex(raw, d)
+	if !ok {
 		c.refuse("its digest %s is no index", digest.Short())
 		return "", nil
 	}
@@ -126,6 +126,12 @@ func (s Step) readIndex(ctx context.Context, v *verified, c *checking, digest mo
 		c.refuse("its platforms in the registry are %v, in the manifest %v", slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(v.entry.Platforms)))
 	}
 	return model.Digest(idx.Annotations[index.AnnotationKey]), nil
+}
+
+// decodeIndex reads an index, false for anything else.
+func decodeIndex(raw []byte, d registry.Descriptor) (idx v1.IndexManifest, ok bool) {
+	err := json.Unmarshal(raw, &idx)
+	return idx, err == nil && d.IsIndex()
 }
 
 // readReceipts checks that the index was merged, and that each platform was

@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // AliasHost begins the new names that Rewrites give: the rest is the reference
@@ -27,8 +28,8 @@ func (r *Recipe) Rewritten(content []byte) ([]byte, error) {
 		return content, nil
 	}
 	lines := bytes.SplitAfter(content, []byte("\n"))
-	for i := len(r.Rewrites) - 1; i >= 0; i-- {
-		w := r.Rewrites[i]
+	for _, w := range slices.Backward(r.Rewrites) {
+
 		if w.Line < 1 || w.Line > len(lines) || w.Col < 1 || w.Col > len(lines[w.Line-1]) ||
 			!bytes.HasPrefix(lines[w.Line-1][w.Col-1:], []byte(w.Old)) {
 			return nil, fmt.Errorf("rewriting the Dockerfile: %q is not at line %d, column %d", w.Old, w.Line, w.Col)

@@ -129,8 +129,7 @@ func (c Command) run(ctx context.Context, stdout io.Writer) (int, error) {
 	if cause := context.Cause(ctx); cause != nil {
 		return -1, fmt.Errorf("%s: %w", c.Name, cause)
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), &ExitError{Name: c.Name, Code: exit.ExitCode(), Tail: strings.TrimSpace(c.redact(tail.String()))}
 	}
 	return -1, fmt.Errorf("running %s: %w", c.Name, err)

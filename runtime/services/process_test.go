@@ -36,7 +36,7 @@ func TestIdentify(t *testing.T) {
 // What a process leaves until its parent asks for it is no process.
 func TestIdentifyEnded(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("cat")
+	cmd := exec.CommandContext(t.Context(), "cat")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -72,8 +72,7 @@ func TestMissingPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = l.require(t.Context(), record{}, Options{Bin: t.TempDir()})
-	var missing *tools.MissingError
-	if !errors.As(err, &missing) {
+	if _, ok := errors.AsType[*tools.MissingError](err); !ok {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{"buildkitd", "registry", "make tools"} {

@@ -88,8 +88,7 @@ func FindAll(bin string, names ...string) ([]string, error) {
 	missing := &MissingError{}
 	for _, name := range names {
 		path, err := Find(bin, name)
-		var m *MissingError
-		if errors.As(err, &m) {
+		if m, ok := errors.AsType[*MissingError](err); ok {
 			missing.Programs = append(missing.Programs, m.Programs...)
 		}
 		paths = append(paths, path)

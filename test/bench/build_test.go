@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	work   = flag.Duration("work", time.Minute, "CPU work in the Dockerfile of BenchmarkBuild")
-	rounds = flag.Int("rounds", 5, "builds of each kind, an odd number")
+	work   = flag.Duration("bench.work", time.Minute, "CPU work in the Dockerfile of BenchmarkBuild")
+	rounds = flag.Int("bench.rounds", 5, "builds of each kind, an odd number")
 )
 
 // dockerfile does its work after it has copied a file that differs in each

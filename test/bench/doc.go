@@ -3,5 +3,5 @@
 // seconds; none judges.
 //
 //	make bench                      everything, about fifteen minutes
-//	make bench BENCHFLAGS=-work=5s  with less work in the Dockerfile
+//	make bench BENCHFLAGS=-bench.work=5s with less work in the Dockerfile
 package bench

@@ -57,8 +57,7 @@ func (a *App) report(ctx context.Context, err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	var list diag.List
-	if errors.As(err, &list) {
+	if list, ok := errors.AsType[diag.List](err); ok {
 		a.PrintDiagnostics(list)
 		return ExitInvalid
 	}
@@ -71,8 +70,7 @@ func (a *App) report(ctx context.Context, err error) int {
 		return ExitCancelled
 	}
 	fmt.Fprintln(a.Err, "error:", err)
-	var known Coded
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[Coded](err); ok {
 		return known.ExitCode()
 	}
 	return ExitFailed

@@ -75,8 +75,7 @@ func TestArchiveMovesOn(t *testing.T) {
 		t.Errorf("local lock (-want +got):\n%s", diff)
 	}
 	_, err = Refresher{Root: root, Cache: cache, Committed: committed}.Refresh(t.Context(), fleet, image.Targets())
-	var gone *debian.ArchiveMovedError
-	if !errors.As(err, &gone) {
+	if _, ok := errors.AsType[*debian.ArchiveMovedError](err); !ok {
 		t.Errorf("in CI: %v", err)
 	}
 }

@@ -77,7 +77,7 @@ func (j *job) debian(ctx context.Context) (model.Digest, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays is below .cache
 	var shown io.Writer
-	if j.Output != nil && j.Progress == "plain" {
+	if j.Output != nil && j.Progress != "quiet" && j.Progress != "rawjson" {
 		lines := buildkit.Prefixed(j.Output, j.prefix())
 		defer func() { _ = lines.Close() }() // progress that nobody sees is no failure
 		shown = lines

@@ -1,6 +1,7 @@
 package tool
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,7 +18,7 @@ func (c Command) Daemon(log *os.File) (pid int, ended <-chan struct{}, err error
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %s", ErrNotFound, c.Name)
 	}
-	cmd := exec.Command(path, c.Args...)
+	cmd := exec.CommandContext(context.Background(), path, c.Args...) // nothing of this process ends it
 	cmd.Dir = c.Dir
 	cmd.Env = append(Environ(), c.Env...)
 	cmd.Stdout, cmd.Stderr = log, log

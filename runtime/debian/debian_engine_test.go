@@ -35,6 +35,7 @@ func install(t *testing.T) {
 // The same request gives the same bytes, on the machine's own architecture
 // and under emulation, with what was resolved before and nothing else.
 func TestBuildIsReproducible(t *testing.T) {
+	t.Parallel()
 	install(t)
 	for _, c := range []struct {
 		platform model.Platform

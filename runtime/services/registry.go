@@ -64,7 +64,7 @@ func (l layout) runRegistry(ctx context.Context, r record, o Options) (*daemon, 
 		port = r.Port
 	}
 	for try := 1; ; try++ {
-		address, err := freeAddress(port)
+		address, err := freeAddress(ctx, port)
 		if err != nil {
 			return nil, err
 		}
@@ -81,9 +81,9 @@ func (l layout) runRegistry(ctx context.Context, r record, o Options) (*daemon, 
 
 // freeAddress is the port on this machine's own address if it is free, else
 // one that is.
-func freeAddress(port int) (string, error) {
+func freeAddress(ctx context.Context, port int) (string, error) {
 	for _, p := range []int{port, 0} {
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
 		if err != nil {
 			continue
 		}

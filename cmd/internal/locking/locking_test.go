@@ -32,7 +32,7 @@ func outside(t *testing.T, platforms ...model.Platform) (host string) {
 
 func push(t *testing.T, repo, tag string, platforms ...model.Platform) {
 	t.Helper()
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	client := registry.New(registry.Options{})
 	for _, p := range platforms {
 		img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: p.OS, Architecture: p.Arch, RootFS: v1.RootFS{Type: "layers"},

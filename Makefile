@@ -28,7 +28,8 @@ define info_after_demo
 printf '%s\n' '' 'What to try next:' \
   '  make demo                          again: nothing is built, it ends in seconds' \
   '  bin/rootfsgen plan                 what would be built now, and why' \
-  '  echo >> images/python/Dockerfile; bin/rootfsgen why python' \
+  '  edit images/python/app.py, then:' \
+  '  bin/rootfsgen why python           which file it is; make demo builds python alone' \
   '  bin/rootfsgen key python --explain everything that can change its bytes' \
   '  bin/rootfsgen generate --diff      the pipelines against those that are committed' \
   '  bin/rootfsrun services stop        end the local buildkitd and registry'

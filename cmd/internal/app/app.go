@@ -77,8 +77,8 @@ func (p Program) root(a *App) *cobra.Command {
 	f.BoolVar(&a.NoColor, "no-color", false, "print without colour")
 	root.SetFlagErrorFunc(usageError)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	for _, make := range p.Commands {
-		cmd := make(a)
+	for _, command := range p.Commands {
+		cmd := command(a)
 		if cmd.Args != nil {
 			check := cmd.Args
 			cmd.Args = func(c *cobra.Command, args []string) error {

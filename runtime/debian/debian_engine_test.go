@@ -1,8 +1,12 @@
 package debian
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,5 +123,55 @@ func TestUnreachableArchive(t *testing.T) {
 	var exit *tool.ExitError
 	if !asExit(err, &exit) {
 		t.Errorf("the program's own words are lost: %v", err)
+	}
+}
+
+// trigger calls a function once a text has been written to it.
+type trigger struct {
+	text string
+	do   func()
+}
+
+func (w trigger) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.text)) {
+		w.do()
+	}
+	return len(p), nil
+}
+
+// A build that is cut off in the middle leaves no process, no mount and no
+// half root filesystem.
+func TestCancelledBuildLeavesNothing(t *testing.T) {
+	t.Parallel()
+	install(t)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := Build(ctx, Request{
+		Debian: model.Debian{Suite: "bookworm", Variant: "essential"}, Platform: model.LinuxAMD64,
+		WorkDir: dir, CacheDir: cache(t), Progress: trigger{"installing essential packages", cancel},
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	commands, err := filepath.Glob("/proc/[0-9]*/root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range commands {
+		if root, err := os.Readlink(link); err == nil && strings.HasPrefix(root, dir) {
+			t.Errorf("a process is left in %s", root)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(mounts), dir) {
+		t.Errorf("a mount is left:\n%s", mounts)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "mmdebstrap-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -83,6 +83,9 @@ func replace(dir, name string, content []byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	if err := ignored(dir); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(dir, "."+name+"-")
 	if err != nil {
 		return err
@@ -93,4 +96,18 @@ func replace(dir, name string, content []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), filepath.Join(dir, name))
+}
+
+// ignored keeps the folder out of what git sees: an image whose context is the
+// whole repository must not be another one after each run.
+func ignored(dir string) error {
+	f, err := os.OpenFile(filepath.Join(dir, ".gitignore"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("*\n")
+	return errors.Join(err, f.Close())
 }

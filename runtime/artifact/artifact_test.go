@@ -46,7 +46,7 @@ func TestWrite(t *testing.T) {
 			if diff := cmp.Diff(head+c.want+tail, string(got)); diff != "" {
 				t.Error(diff)
 			}
-			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 { // with the .gitignore that hides it
 				t.Errorf("left behind: %v, %v", entries, err)
 			}
 		})

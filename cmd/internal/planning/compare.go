@@ -24,8 +24,14 @@ func (s *Session) Compare(ctx context.Context) error {
 		return fmt.Errorf("finding what to compare with: %w", err)
 	}
 	if from == nil {
-		s.note("No tag matches %q on this branch.", s.Now.Fleet.Settings.ReleaseTags)
-		return nil
+		if from, err = s.lastRun(ctx); err != nil {
+			return err
+		}
+		if from == nil {
+			s.note("No tag matches %q on this branch.", s.Now.Fleet.Settings.ReleaseTags)
+			return nil
+		}
+		s.note("No tag matches %q on this branch; compared with %s.", s.Now.Fleet.Settings.ReleaseTags, from.Ref)
 	}
 	then, err := s.before(ctx, *from)
 	if err != nil {
@@ -47,7 +53,13 @@ func (s *Session) before(ctx context.Context, from model.Revision) (*plan.Snapsh
 	if err != nil {
 		return nil, err
 	}
-	then, list, err := s.snapshot(ctx, from, tree, nil)
+	var lock []byte
+	if from.Ref == LastRunRef { // which this desk's own lock counted for
+		if lock, err = s.localLock(ctx, tree); err != nil {
+			return nil, err
+		}
+	}
+	then, list, err := s.snapshot(ctx, from, tree, lock)
 	if errors.Is(err, fs.ErrNotExist) {
 		s.note("%s has no %s.", from.Ref, s.config)
 		return nil, nil

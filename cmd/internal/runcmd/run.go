@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/runtime/manifest"
@@ -91,8 +92,10 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 		return walkErr
 	case result.Err() != nil:
 		return errors.Join(failed(result), err)
+	case err != nil || a.CI() || o.file != "":
+		return err
 	}
-	return err
+	return planning.Remember(a, p.To)
 }
 
 // start makes sure that a desk has its services: the plan asks the registry.

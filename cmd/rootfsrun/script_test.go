@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"os"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
+	"github.com/rootfsgen/rootfsgen/internal/scripttest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 )
@@ -45,43 +43,17 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
+		Cmds: map[string]scripttest.Command{
+			"exits":   scripttest.Exits,
 			"plan":    writePlan,
 			"publish": func(ts *testscript.TestScript, _ bool, args []string) { publish(t, ts, args) },
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("REGISTRY", registrytest.New(t).Host())
-			e.Setenv("HOME", e.WorkDir)
-			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
-			for _, who := range []string{"AUTHOR", "COMMITTER"} {
-				e.Setenv("GIT_"+who+"_NAME", "A Person")
-				e.Setenv("GIT_"+who+"_EMAIL", "person@example.com")
-				e.Setenv("GIT_"+who+"_DATE", "2026-11-21T09:00:00Z")
-			}
+			scripttest.Setup(e)
 			return nil
 		},
 	})
-}
-
-// exits runs a program and compares its exit code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT...]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("running %s: %v", args[1], err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, expected %d", got, want)
-	}
 }
 
 func writePlan(ts *testscript.TestScript, neg bool, args []string) {

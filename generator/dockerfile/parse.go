@@ -24,6 +24,7 @@ const (
 	RuleSource   = "context-source"      // a COPY source that is not there
 	RuleOutside  = "context-outside"     // a path or link that leaves the context
 	RuleSubmod   = "context-submodule"   // a path inside a submodule
+	RuleName     = "context-name"        // a file whose name neither a plan nor a build can hold
 	RuleIgnore   = "dockerignore"        // a pattern that does not parse
 )
 

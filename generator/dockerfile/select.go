@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/patternmatcher"
 
@@ -265,6 +266,11 @@ func (s *selector) pick(ctx context.Context, read Read, rel string, e model.Tree
 	if e.Mode == model.ModeGitlink {
 		s.list.Errorf(RuleSubmod, read.Pos, "its files are not in this repository: copy them into it, or exclude the submodule in .dockerignore",
 			"%s reads %q, which is a submodule", read.By, e.Path)
+		return true, nil
+	}
+	if model.CheckPath(e.Path) != nil || !utf8.ValidString(e.Path) {
+		s.list.Errorf(RuleName, read.Pos, "rename it, or exclude it in .dockerignore",
+			"%s reads %q: a file's name must be UTF-8, without line ends and backslashes", read.By, e.Path)
 		return true, nil
 	}
 	e.Path = rel

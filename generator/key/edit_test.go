@@ -68,7 +68,7 @@ var fileEdits = []edit{
 		[]string{"file images/app/A.py is read now", "removed images/app/a.py is read no longer"}},
 	{"a file becomes a folder", func(w *world) { delete(w.files, "images/app/a.py"); w.put("images/app/a.py/x", "") }, "app",
 		[]string{"file images/app/a.py/x is read now", "removed images/app/a.py is read no longer"}},
-	{"a name that is no text", func(w *world) { w.put("images/app/\xff.py", "") }, "app", []string{"file images/app/\xff.py is read now"}},
+	{"a name beyond ASCII", func(w *world) { w.put("images/app/\u00e4 \".py", "") }, "app", []string{"file images/app/\u00e4 \".py is read now"}},
 	{"an ignored file", func(w *world) { w.put("images/app/lib/x.tmp", "new") }, "", nil},
 	{"an ignore file without effect", func(w *world) { w.put("images/app/.dockerignore", "# new\n**/*.tmp\nREADME.md\n") }, "", nil},
 	{"an ignore file with effect", func(w *world) { w.put("images/app/.dockerignore", "b.py\n") }, "app", []string{"removed images/app/b.py is read no longer"}},

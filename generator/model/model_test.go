@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -109,12 +110,19 @@ func TestContentTagRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		key := DigestOf(rapid.SliceOf(rapid.Byte()).Draw(t, "content"))
-		n := rapid.IntRange(0, 1<<30).Draw(t, "generation")
+		n := rapid.IntRange(0, MaxGeneration).Draw(t, "generation")
 		k, g, ok := ParseContentTag(ContentTag(key, n))
 		if !ok || k != key || g != n {
 			t.Fatalf("%s came back as %s %d %v", ContentTag(key, n), k, g, ok)
 		}
 	})
+}
+
+func TestContentTagFarOff(t *testing.T) {
+	t.Parallel()
+	if _, g, ok := ParseContentTag(ContentTag(DigestOf(nil), math.MaxInt)); ok {
+		t.Errorf("generation %d is believed", g)
+	}
 }
 
 func FuzzContentTag(f *testing.F) {

@@ -68,6 +68,10 @@ func MergeStepKey(identity Digest) Digest { return StepKey(StepMerge, identity) 
 // ReceiptTag is where the receipt of a step lies in the image's repository.
 func ReceiptTag(step string, key Digest) string { return "r-" + step + "-" + key.Hex() }
 
+// MaxGeneration is the highest generation that is believed: what is above it
+// was not counted up to by builds, and adding to it must not overflow.
+const MaxGeneration = 1_000_000
+
 // ContentTag is the immutable tag of a target's bytes: k-<key>, and
 // k-<key>-g<N> for a generation above 0.
 func ContentTag(key Digest, generation int) string {
@@ -92,7 +96,7 @@ func ParseContentTag(tag string) (key Digest, generation int, ok bool) {
 	}
 	n, found := strings.CutPrefix(rest[64:], "-g")
 	generation, err := strconv.Atoi(n)
-	if !found || err != nil || generation < 1 || strconv.Itoa(generation) != n {
+	if !found || err != nil || generation < 1 || generation > MaxGeneration || strconv.Itoa(generation) != n {
 		return "", 0, false
 	}
 	return key, generation, true

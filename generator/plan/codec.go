@@ -6,10 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
+
+// versionTag is the form of an index's version.
+var versionTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 
 // maxPlan bounds a plan in bytes, before anything is made of it.
 const maxPlan = 256 << 20
@@ -120,8 +125,8 @@ func checkEntry(e *model.Entry, all map[model.TargetID]*model.Entry) error {
 		return errors.New("it has no platform")
 	case !e.Key.Valid() || !e.TestsKey.Valid() || e.Digest != "" && !e.Digest.Valid():
 		return errors.New("its key, tests_key or digest is not valid")
-	case e.Generation < 0 || e.Wave < 0:
-		return errors.New("its generation or wave is below 0")
+	case !believable(e.Generation) || e.Wave < 0:
+		return errors.New("its generation or wave is out of bounds")
 	}
 	switch e.Action {
 	case model.ActionRetire:
@@ -138,6 +143,9 @@ func checkEntry(e *model.Entry, all map[model.TargetID]*model.Entry) error {
 	if e.Recipe == nil {
 		return errors.New("it has no recipe")
 	}
+	if !seconds(e.Recipe.TimeoutSeconds) || slices.ContainsFunc(e.Tests, func(t model.Test) bool { return !seconds(t.TimeoutSeconds) }) {
+		return errors.New("a time limit is out of bounds")
+	}
 	for _, p := range e.Parents {
 		id := model.TargetID{Image: p.Image, Tag: p.Tag, Variant: p.Variant, Platform: p.Platform}
 		if id.Platform == (model.Platform{}) {
@@ -147,21 +155,39 @@ func checkEntry(e *model.Entry, all map[model.TargetID]*model.Entry) error {
 		if parent == nil || parent.Action == model.ActionRetire {
 			return fmt.Errorf("its parent %s is not in the plan", id)
 		}
-		if parent.Wave >= e.Wave || parent.Key != p.Key || parent.Repository != p.Repository {
+		if parent.Wave >= e.Wave || !believable(p.Generation) || parent.Key != p.Key || parent.Repository != p.Repository {
 			return fmt.Errorf("it does not agree with its parent %s", id)
 		}
 	}
 	return nil
 }
 
+func believable(generation int) bool { return generation >= 0 && generation <= model.MaxGeneration }
+
+// seconds tells whether a time limit is one, at most a week; 0 is the default.
+func seconds(n int) bool { return n >= 0 && n <= 7*24*60*60 }
+
 func checkIndexes(indexes []model.Index) error {
 	for i := range indexes {
 		x := &indexes[i]
 		name := model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}.Node()
 		err := errors.Join(model.CheckImageName(x.Image), model.CheckTag(x.Tag), model.CheckRepository(x.Repository))
+		if x.Variant != "" {
+			err = errors.Join(err, model.CheckTag(x.Variant))
+		}
+		platforms := map[model.Platform]bool{}
+		for _, p := range x.Platforms {
+			platforms[p] = true
+		}
 		switch {
 		case err != nil:
 			return fmt.Errorf("index %s: %w", name, err)
+		case len(platforms) == 0 || len(platforms) < len(x.Platforms):
+			return fmt.Errorf("index %s: it has no platforms, or one of them twice", name)
+		case !believable(x.Generation):
+			return fmt.Errorf("index %s: its generation is out of bounds", name)
+		case !strings.HasPrefix(x.Version, version(model.TargetID{Tag: x.Tag, Variant: x.Variant}, Request{})) || !versionTag.MatchString(x.Version):
+			return fmt.Errorf("index %s: its version is %q", name, x.Version)
 		case !x.Identity.Valid():
 			return fmt.Errorf("index %s: its identity is not valid", name)
 		case x.Action != model.StepRun && x.Action != model.StepDone:

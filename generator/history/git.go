@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,11 +18,6 @@ var settings = []string{
 	"submodule.recurse=false", "advice.addEmbeddedRepo=false", "advice.updateSparsePath=false",
 }
 
-// passed are the variables by which CI and people hand credentials and
-// trusted folders to git: a partial clone needs them when it reads.
-var passed = []string{"SSH_AUTH_SOCK", "GIT_ASKPASS", "SSH_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "XDG_CONFIG_HOME",
-	"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES"}
-
 // command prepares git in dir, in English, unattended, and deaf to replace
 // refs and to a GIT_DIR of a surrounding hook.
 func command(dir string, env []string, args ...string) tool.Command {
@@ -31,17 +25,7 @@ func command(dir string, env []string, args ...string) tool.Command {
 	for _, s := range settings {
 		full = append(full, "-c", s)
 	}
-	all := []string{"LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_NO_REPLACE_OBJECTS=1"}
-	for _, name := range passed {
-		if v, found := os.LookupEnv(name); found {
-			all = append(all, name+"="+v)
-		}
-	}
-	for _, v := range os.Environ() {
-		if strings.HasPrefix(v, "GIT_CONFIG_COUNT=") || strings.HasPrefix(v, "GIT_CONFIG_KEY_") || strings.HasPrefix(v, "GIT_CONFIG_VALUE_") {
-			all = append(all, v)
-		}
-	}
+	all := append(tool.GitEnviron(), "GIT_OPTIONAL_LOCKS=0")
 	return tool.Command{Name: "git", Args: append(full, args...), Env: append(all, env...)}
 }
 

@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// passed are the variables that every program may see.
-var passed = []string{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LOGNAME",
+// passed are the variables that every program may see. By SUDO_UID git knows,
+// as root, that the repository is of whoever called sudo, and trusts it.
+var passed = []string{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LOGNAME", "SUDO_UID",
 	"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 
 // grace is how long a program may take to end after SIGTERM.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,5 +83,14 @@ func TestCancelEndsTheWholeGroup(t *testing.T) {
 	}
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil {
 		t.Errorf("somebody still holds the pipe: %d, %v", n, err)
+	}
+}
+
+// As root by sudo, git trusts the repository of whoever called sudo, if it is
+// told who that was.
+func TestWhoCalledSudoPasses(t *testing.T) {
+	t.Setenv("SUDO_UID", "1234")
+	if !slices.Contains(Environ(), "SUDO_UID=1234") {
+		t.Error("SUDO_UID does not pass")
 	}
 }

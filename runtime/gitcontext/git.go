@@ -40,7 +40,7 @@ func OpenRepository(ctx context.Context, dir string) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the repository %s: %w", dir, err)
 	}
-	top, err := tool.Command{Name: "git", Args: []string{"rev-parse", "--show-toplevel"}, Dir: abs}.Output(ctx)
+	top, err := tool.Command{Name: "git", Args: []string{"rev-parse", "--show-toplevel"}, Dir: abs, Env: tool.GitEnviron()}.Output(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("opening the repository %s: %w", dir, err)
 	}
@@ -49,7 +49,7 @@ func OpenRepository(ctx context.Context, dir string) (*Repository, error) {
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.cmd, err = tool.Command{
 		Name: "git", Args: []string{"cat-file", "--batch-command"}, Dir: root,
-		Env: []string{"GIT_ALTERNATE_OBJECT_DIRECTORIES=" + quotePath(filepath.Join(root, ".cache", "objects")), "GIT_NO_REPLACE_OBJECTS=1"},
+		Env: append(tool.GitEnviron(), "GIT_ALTERNATE_OBJECT_DIRECTORIES="+quotePath(filepath.Join(root, ".cache", "objects"))),
 	}.Cmd(ctx)
 	if err != nil {
 		r.cancel()

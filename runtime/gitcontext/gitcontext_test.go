@@ -307,3 +307,19 @@ func TestOpenRepositoryOutsideOfOne(t *testing.T) {
 		t.Error("a folder without git opens")
 	}
 }
+
+// What surrounds the program tells git which folders to trust and how to reach
+// a remote; git is told here, too, as it is when a plan is made.
+func TestOpenRepositoryHeedsGitsEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	if err := (tool.Command{Name: "git", Args: []string{"init", "-q", dir}}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GIT_CONFIG_COUNT", "1")
+	t.Setenv("GIT_CONFIG_KEY_0", "core.bigFileThreshold")
+	t.Setenv("GIT_CONFIG_VALUE_0", "nonsense")
+	if r, err := gitcontext.OpenRepository(t.Context(), dir); err == nil {
+		_ = r.Close()
+		t.Error("a setting of the environment was not seen")
+	}
+}

@@ -3,12 +3,17 @@ package source
 import (
 	"fmt"
 	"net/url"
-	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+var (
+	branchForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`)
+	globForm   = regexp.MustCompile(`^[A-Za-z0-9_*][A-Za-z0-9._/*-]*$`)
 )
 
 // The texts that several keys share. A pattern is what an editor checks as
@@ -30,10 +35,10 @@ var (
 
 	argumentName = text{name: "an argument's name", max: 128, expect: "letters, digits and _, not beginning with a digit",
 		pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)}
-	branchName = text{name: "a branch", max: 128, expect: "a branch such as main or team/main",
-		pattern: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`)}
-	tagGlob = text{name: "a pattern", max: 128, expect: "a git tag with * and ?, such as v*", check: checkGlob,
-		pattern: regexp.MustCompile(`^[A-Za-z0-9._/*?+-]+$`)}
+	branchName = text{name: "a branch", max: 128, check: checkBranch,
+		pattern: branchForm}
+	tagGlob = text{name: "a pattern", max: 128, check: checkGlob,
+		pattern: globForm}
 	runnerLabel = text{name: "a label", max: 100, expect: "letters, digits, spaces and . _ : / = @ + -",
 		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/=@+ -]*[A-Za-z0-9._:/=@+-])?$`)}
 	stageName = text{name: "a stage", max: 128, expect: "a stage's name or number",
@@ -62,20 +67,23 @@ func checkPrefix(s string) error {
 	return model.CheckPrefix(s)
 }
 
-func checkGlob(s string) error {
-	if _, err := path.Match(s, "v1"); err != nil || strings.ContainsAny(s, `[]\`) {
-		return fmt.Errorf("invalid pattern %q: expected a git tag with * and ?, such as v*", s)
-	}
-	for _, r := range s {
-		if !strings.ContainsRune("._/*?+-", r) && !isAlphanumeric(r) {
-			return fmt.Errorf("invalid pattern %q: expected letters, digits and . _ / + - * ?", s)
-		}
+// checkBranch refuses what git refuses, and what a pipeline or a command could
+// misread.
+func checkBranch(s string) error {
+	if !branchForm.MatchString(s) || strings.Contains(s, "..") || slices.ContainsFunc(strings.Split(s, "/"), func(part string) bool {
+		return strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".")
+	}) {
+		return fmt.Errorf("invalid branch %q: expected a branch such as main or team/main", s)
 	}
 	return nil
 }
 
-func isAlphanumeric(r rune) bool {
-	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+// checkGlob refuses what git and the forges understand differently.
+func checkGlob(s string) error {
+	if !globForm.MatchString(s) || strings.Contains(s, "**") {
+		return fmt.Errorf("invalid pattern %q: expected letters, digits and . _ / -, with single *, such as v*", s)
+	}
+	return nil
 }
 
 func checkMirror(s string) error {

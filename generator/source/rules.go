@@ -17,6 +17,7 @@ const (
 	RuleBadValue           = "bad-value"            // a value that is not allowed
 	RuleDuplicateItem      = "duplicate-item"       // an item that is there twice
 	RuleSharedScope        = "shared-scope"         // two scopes with one address
+	RuleChannelBranch      = "channel-branch"       // channels on the branch that people work on
 	RuleDuplicateImage     = "duplicate-image"      // an id or repository that another image has
 	RuleDuplicateTest      = "duplicate-test"       // two tests with one name
 	RuleTestWithoutCommand = "test-without-command" // a test that runs nothing

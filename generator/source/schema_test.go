@@ -109,7 +109,7 @@ func regularFiles(t *testing.T, root string) (files []string) {
 // two keys at once, or YAML's own text.
 var beyondSchema = []string{
 	"duplicate-image", "duplicate-test", "first-key", "gpu-platform", "missing-path", "no-build-file", "no-effect", "no-name",
-	"not-read", "shared-scope", "test-without-command", "unknown-runner", "duplicate-key", "needs-suite",
+	"not-read", "shared-scope", "channel-branch", "test-without-command", "unknown-runner", "duplicate-key", "needs-suite",
 }
 
 func loaderAccepts(t *testing.T, file, name string, raw []byte) bool {

@@ -28,6 +28,7 @@ type settings struct {
 	roots    []root
 	rootsBad bool   // images was written, and refused
 	prefixes []pair // scope -> prefix, with positions
+	channels []pair // keys of channels, with positions
 }
 
 // root is one entry of images.
@@ -66,7 +67,9 @@ var settingsFile = record[settings]{
 		{key: "default_branch", doc: "Branch whose pushes build and publish to testing.", def: "main",
 			shape: branchName, set: func(s *settings, v value) { s.model.DefaultBranch = v.text }},
 		{key: "channels", doc: "Where the channel documents are kept.",
-			shape: channelsShape, set: func(s *settings, v value) { s.model.ChannelBranch = v.record.(channelSettings).branch }},
+			shape: channelsShape, set: func(s *settings, v value) {
+				s.model.ChannelBranch, s.channels = v.record.(channelSettings).branch, v.pairs
+			}},
 		{key: "forges", doc: "Forges that pipelines are generated for.", def: []string{"github", "gitlab"},
 			shape: list{of: text{enum: []string{"github", "gitlab"}}, unique: true, nonzero: true},
 			set:   func(s *settings, v value) { s.model.Forges = slices.Sorted(slices.Values(v.texts())) }},
@@ -112,7 +115,7 @@ var rootShape = record[model.Root]{name: "images", fields: []field[model.Root]{
 type releaseSettings struct{ tags string }
 
 var releaseShape = record[releaseSettings]{name: "release", fields: []field[releaseSettings]{
-	{key: "tags", doc: "Git tags that release, with `*` and `?`.", def: defaultReleaseTags,
+	{key: "tags", doc: "Git tags that release, with single `*`.", def: defaultReleaseTags,
 		shape: tagGlob, set: func(r *releaseSettings, v value) { r.tags = v.text }},
 }}
 
@@ -160,6 +163,7 @@ func parseSettings(file string, content []byte, list *diag.List) settings {
 				s, _ = v.record.(settings)
 				s.rootsBad = slices.ContainsFunc(v.pairs, func(p pair) bool { return p.key == "images" && p.bad })
 				f.checkScopes(s.prefixes)
+				f.checkChannels(&s)
 			}
 		}
 	}
@@ -175,6 +179,18 @@ func (f *file) checkScopes(scopes []pair) {
 				f.errorf(RuleSharedScope, p.value.pos, "give each scope its own address",
 					"scopes %s and %s have the same address: nothing may be reused across scopes", o.key, p.key)
 			}
+		}
+	}
+}
+
+// checkChannels refuses to keep the channels on the branch that people work on:
+// every document would be a push to it, past its protection, and start another
+// pipeline.
+func (f *file) checkChannels(s *settings) {
+	for _, p := range s.channels {
+		if p.value.text != "" && p.value.text == orDefault(s.model.DefaultBranch, defaultBranch) {
+			f.errorf(RuleChannelBranch, p.value.pos, "leave it out, or name a branch of its own, such as "+defaultChannelBranch,
+				"the channels cannot be kept on the default branch %q", p.value.text)
 		}
 	}
 }

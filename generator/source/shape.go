@@ -291,7 +291,7 @@ func (f *file) wrongType(what string, n ast.Node, expected string) {
 			hint = "write true"
 		case expected == boolean{}.words() && slices.Contains([]string{"no", "off", "n"}, strings.ToLower(v.Value)):
 			hint = "write false"
-		case strings.HasPrefix(expected, "a list"):
+		case strings.HasPrefix(expected, "a list") && !strings.HasPrefix(expected, "a list of mappings"):
 			hint = fmt.Sprintf("write [%s]", v.Value)
 		case strings.Contains(expected, "number") && decimal.MatchString(v.Value):
 			hint = "write it without quotes"

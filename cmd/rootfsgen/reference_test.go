@@ -134,15 +134,37 @@ func constants(t *testing.T, file *ast.File) (out []string) {
 	return out
 }
 
-// diagnose loads an example as CI loads a fleet.
+// diagnose loads an example as CI loads a fleet. What the files in "before",
+// where there are any, make of it is all that is said.
 func diagnose(t *testing.T, rule string, example *txtar.Archive) diag.List {
 	t.Helper()
-	ctx := context.Background()
-	files := map[string]history.File{}
+	files, before := map[string]history.File{}, map[string]history.File{}
 	for _, f := range example.Files {
+		if name, earlier := strings.CutPrefix(f.Name, "before/"); earlier {
+			before[name] = history.File{Content: string(f.Data)}
+			continue
+		}
 		files[f.Name] = history.File{Content: string(f.Data)}
 	}
 	maps.Copy(files, unwritten[rule])
+	g, list, tree := load(t, rule, files)
+	if len(before) > 0 {
+		then, _, _ := load(t, rule, before)
+		list = graph.Orphans(then, g)
+	}
+	return list.Sorted().WithLines(func(file string) []byte {
+		content, err := tree.Read(context.Background(), file)
+		if err != nil {
+			return nil
+		}
+		return content
+	})
+}
+
+// load is what is found in one tree.
+func load(t *testing.T, rule string, files map[string]history.File) (*graph.Graph, diag.List, model.Tree) {
+	t.Helper()
+	ctx := context.Background()
 	var o source.Options
 	if rule == source.RuleMissingFile {
 		o.Config = "settings.yaml"
@@ -162,13 +184,7 @@ func diagnose(t *testing.T, rule string, example *txtar.Archive) diag.List {
 		}
 		list = append(list, more...)
 	}
-	return list.Sorted().WithLines(func(file string) []byte {
-		content, err := tree.Read(ctx, file)
-		if err != nil {
-			return nil
-		}
-		return content
-	})
+	return g, list, tree
 }
 
 func describe(t *testing.T, page *strings.Builder, rule string, example *txtar.Archive, list diag.List) {

@@ -18,6 +18,7 @@ const (
 	RuleCycle      = "cycle"           // images that are built from each other
 	RuleUnknown    = "unknown-image"   // a reference below one of our prefixes that no image has
 	RuleUnlocked   = "base-unlocked"   // an outside base that images.lock does not have
+	RuleOrphan     = "parent-removed"  // a reference whose image left the fleet
 	RulePlatform   = "parent-platform" // a parent that is not made for the child's platform
 	RuleRewrite    = "name-collision"  // a stage and an image of one name, where BuildKit cannot tell them apart
 	RuleMissing    = "dockerfile-missing"

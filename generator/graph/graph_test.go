@@ -108,6 +108,8 @@ func TestBuild(t *testing.T) {
 			fleet: fleet(image("app"), image("base", func(i *model.Image) { i.ImageName = "debian-base" })), want: "wave 1, debian-base=base:1 linux/amd64"},
 		{name: "an older tag is outside", files: map[string]string{"app": "FROM python:3.12"}, fleet: fleet(image("app"), image("base"), image("python")),
 			want: "wave 0, python:3.12:docker.io/library/python:3.12:true, onbuildc"},
+		{name: "another tag, not locked", files: map[string]string{"app": "FROM base:9"}, want: "wave 0, base:9:docker.io/library/base:9:false",
+			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/base:9 is not in images.lock: what it is may change without a commit: run rootfsgen lock, and commit images.lock; if the image of this fleet is meant, write base:1"}},
 		{name: "an older tag of itself is no cycle", files: map[string]string{"app": "FROM acme/app:0"},
 			want:  "wave 0, acme/app:0:docker.io/acme/app:0:false",
 			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/acme/app:0 is not in images.lock: what it is may change without a commit: run rootfsgen lock, and commit images.lock"}},

@@ -158,11 +158,15 @@ func (b *builder) unlocked(base *Base, list *diag.List) {
 			return
 		}
 	}
+	hint := "run rootfsgen lock, and commit images.lock"
+	if image := b.names.images[written]; image != nil && b.names.bare && implied(*base) {
+		hint += "; if the image of this fleet is meant, write " + written + ":" + image.ComponentVersion
+	}
 	add := list.Warnf
 	if b.o.CI {
 		add = list.Errorf
 	}
-	add(RuleUnlocked, base.Pos, "run rootfsgen lock, and commit images.lock", "%s is not in images.lock: what it is may change without a commit", base.Normalized)
+	add(RuleUnlocked, base.Pos, hint, "%s is not in images.lock: what it is may change without a commit", base.Normalized)
 }
 
 // cutTag splits a reference as it is written; the digest is cut off.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
@@ -38,7 +39,22 @@ func (s *Session) Compare(ctx context.Context) error {
 		return fmt.Errorf("loading the fleet of %s: %w", from.Ref, err)
 	}
 	s.Then = then
-	return nil
+	return s.orphans(ctx)
+}
+
+// orphans refuses a fleet in which something is built from an image that was
+// removed since.
+func (s *Session) orphans(ctx context.Context) error {
+	if s.Then == nil {
+		return nil
+	}
+	return graph.Orphans(s.Then.Graph, s.Now.Graph).WithLines(func(file string) []byte {
+		content, err := s.Tree.Read(ctx, file)
+		if err != nil {
+			return nil // the place alone must do
+		}
+		return content
+	}).Err()
 }
 
 // before loads the older side. Where its files cannot be understood there is

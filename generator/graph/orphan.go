@@ -1,0 +1,56 @@
+package graph
+
+import (
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Orphans are the references of now that meant an image of the fleet then and
+// mean an image outside by now, because the image was removed, or has another
+// tag. Nobody wrote that: without this, an image of that name on the default
+// registry, whoever made it, would take the place of the fleet's own. What is
+// in images.lock was chosen, and is none.
+func Orphans(then, now *Graph) diag.List {
+	meant := map[string]model.TargetID{}
+	for _, id := range then.order {
+		for _, e := range then.nodes[id].Parents {
+			meant[e.Ref] = e.To
+		}
+	}
+	tags := map[string]string{}
+	for _, id := range now.order {
+		tags[id.Image] = id.Tag
+	}
+	var list diag.List
+	seen := map[diag.Pos]bool{}
+	for _, id := range now.order {
+		for _, b := range now.nodes[id].Bases {
+			was, ours := meant[b.Ref]
+			if !ours || b.Locked || seen[b.Pos] {
+				continue
+			}
+			tag, stays := tags[was.Image]
+			switch {
+			case !stays:
+				list.Errorf(RuleOrphan, b.Pos, "bring "+was.Image+" back, or build from another image; if the image outside is meant, run rootfsgen lock",
+					"%s is no longer an image of this fleet, and %s is still built from it", was.Image, id.Image)
+			case implied(b):
+				list.Errorf(RuleOrphan, b.Pos, "leave the tag out, or write "+was.Image+":"+tag+"; if the image outside is meant, run rootfsgen lock",
+					"%s has the tag %s now, so %q would mean %s", was.Image, tag, b.Ref, b.Normalized)
+			default:
+				continue
+			}
+			seen[b.Pos] = true
+		}
+	}
+	return list.Sorted()
+}
+
+// implied tells whether a base lies on the default registry only because its
+// reference names none.
+func implied(b Base) bool {
+	const host = "docker.io/"
+	return strings.HasPrefix(b.Normalized, host) && !strings.HasPrefix(b.Ref, host)
+}

@@ -39,6 +39,7 @@ endef
 demo: ## Build the fleet in images/ on this machine, for both architectures
 	@$(MAKE) packages-run
 	@$(MAKE) -j2 --output-sync=line tools-run build
+	@echo "pytorch and tensorflow are left out: they need a Python package index, which this machine may not reach"
 	@env -u CI bin/rootfsrun run --except pytorch --except tensorflow
 	@$(info_after_demo)
 

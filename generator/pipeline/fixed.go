@@ -6,7 +6,9 @@ import "github.com/rootfsgen/rootfsgen/generator/model"
 var (
 	planArtifact     = Artifact{Name: "rootfsgen-plan", Path: PlanFile, Folder: Folder, Days: 30}
 	programsArtifact = Artifact{Name: "rootfsgen-programs", Path: programs, Folder: programs, Days: 7}
-	reportsArtifact  = Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, PerLeg: true, Report: true, Days: 30}
+	reportsArtifact  = Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Per: PerLeg, Report: true, JUnit: true, Days: 30}
+	// No image's legs have this name, whatever the image is called.
+	indexArtifact = Artifact{Name: "rootfsgen-index", Path: Reports, Folder: Reports, Per: PerImage, Report: true, Days: 30}
 )
 
 // prologue begins a script that runs one of the programs.
@@ -29,6 +31,7 @@ func (p *Pipeline) fix() {
 		)},
 		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
 			p.run("Merge", mergeScript, VarImage),
+			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
 		)},
 		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Push, Release}, Push: true, Retry: true, Steps: p.withHistory(
 			p.run("Write the testing channel", manifestScript, VarToken),
@@ -62,7 +65,7 @@ func (p *Pipeline) planSteps() []Step {
 func (p *Pipeline) forkSteps() []Step {
 	return append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
 		p.run("Build, test and merge", forkScript, VarScope, VarSnapshot),
-		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, Days: 30}})
+		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, JUnit: true, Days: 30}})
 }
 
 // compile adds what makes the programs, where they come from source.

@@ -112,13 +112,24 @@ type Step struct {
 
 // Artifact is a file or folder that outlives its job.
 type Artifact struct {
-	Name   string // unique in the pipeline, but for PerLeg
+	Name   string // unique in the pipeline, with what Per adds
 	Path   string // one plain path in the checkout
 	Folder string // where Fetch puts it
-	PerLeg bool   // each leg of a build job has its own
+	Per    Per    // how many jobs have one of this name
 	Report bool   // may be absent, and is kept when the job failed
+	JUnit  bool   // has results of tests
 	Days   int    // how long it is kept
 }
+
+// Per tells which jobs save an artifact of one name.
+type Per string
+
+// The kinds of Per.
+const (
+	PerPipeline Per = ""      // one job
+	PerImage    Per = "image" // one job of each image
+	PerLeg      Per = "leg"   // each leg of each image's build job
+)
 
 // Var is a variable that a script reads. Values reach a script in no other
 // way, so they can never become a command.

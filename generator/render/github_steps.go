@@ -63,9 +63,12 @@ func (g *github) step(kind pipeline.Kind, s *pipeline.Step) ghStep {
 	return out
 }
 
-// artifactName keeps the legs of a matrix apart.
+// artifactName keeps images and the legs of a matrix apart.
 func artifactName(a pipeline.Artifact) any {
-	if a.PerLeg {
+	switch a.Per {
+	case pipeline.PerImage:
+		return expr("${{ format('" + a.Name + "-{0}', inputs.image) }}")
+	case pipeline.PerLeg:
 		return expr("${{ format('" + a.Name + "-{0}-{1}', inputs.image, matrix.arch) }}")
 	}
 	return a.Name

@@ -40,9 +40,9 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 			j.Script = append(j.Script, s.Script)
 		case pipeline.Outputs:
 			j.Script = append(j.Script, pipeline.OutputsScript(g.p, pipeline.GitLab))
-			j.keep(pipeline.ChildFile, false, 30)
+			j.keep(pipeline.Artifact{Path: pipeline.ChildFile, Days: 30})
 		case pipeline.Save:
-			j.keep(s.Artifact.Path, s.Artifact.Report, s.Artifact.Days)
+			j.keep(s.Artifact)
 		case pipeline.Fetch, pipeline.SetupGo: // by needs, and on the machine
 		}
 	}
@@ -50,16 +50,18 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 }
 
 // keep adds a path to what outlives the job.
-func (j *glJob) keep(path string, report bool, days int) {
+func (j *glJob) keep(a pipeline.Artifact) {
 	if j.Artifacts == nil {
 		j.Artifacts = &glArtifacts{When: "on_success"}
 	}
-	if j.Artifacts.days == 0 || days < j.Artifacts.days { // one time for all that a job keeps: the largest need not stay longest
-		j.Artifacts.days, j.Artifacts.Expire = days, fmt.Sprintf("%d days", days)
+	if j.Artifacts.days == 0 || a.Days < j.Artifacts.days { // one time for all that a job keeps: the largest need not stay longest
+		j.Artifacts.days, j.Artifacts.Expire = a.Days, fmt.Sprintf("%d days", a.Days)
 	}
-	j.Artifacts.Paths = append(j.Artifacts.Paths, path)
-	if report {
+	j.Artifacts.Paths = append(j.Artifacts.Paths, a.Path)
+	if a.Report {
 		j.Artifacts.When = "always"
+	}
+	if a.JUnit {
 		j.Artifacts.JUnit = pipeline.JUnitGlob
 	}
 }

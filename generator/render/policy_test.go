@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/generator/render"
 )
 
@@ -117,12 +118,20 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 	if (id == "promote") != (j.Environment == "prod") {
 		t.Errorf("%s: environment %q", at, j.Environment)
 	}
+	// Each of these jobs writes what it made to a folder for people.
+	if made := slices.Contains([]string{"build", "merge", "fork"}, id); j.Uses == "" && made != slices.ContainsFunc(j.Steps, keepsReports) {
+		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
+	}
 	for _, s := range j.Steps {
 		checkStep(t, at+": "+s.Name, &s)
 		if _, has := s.Env["ROOTFSGEN_PUSH_TOKEN"]; has && !slices.Contains(mayWrite, id) {
 			t.Errorf("%s: has a token", at)
 		}
 	}
+}
+
+func keepsReports(s policyStep) bool {
+	return strings.HasPrefix(s.Uses, "actions/upload-artifact@") && s.With["path"] == pipeline.Reports && s.If == "${{ !cancelled() }}"
 }
 
 var pinnedUse = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+@[0-9a-f]{40}$`)
@@ -263,6 +272,9 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 	}
 	if get("timeout") == nil || get("script") == nil || get("interruptible") == nil || get("tags") == nil && !strings.HasPrefix(id, ".") {
 		t.Errorf("%s: lacks a time limit, a script, tags, or whether it may be interrupted", at)
+	}
+	if made := id == ".rootfsgen-build" || id == ".rootfsgen-merge"; made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
+		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
 	promote := strings.HasSuffix(id, "promote")
 	if promote != (get("resource_group") != nil) || promote != (get("environment") != nil) {

@@ -36,7 +36,9 @@ func TestForkRequest(t *testing.T) {
 	if diff := cmp.Diff(want, got.jobs); diff != "" {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
-	f.reported("base", "app", "tool")
+	for _, image := range []string{"base", "app", "tool"} {
+		f.reported("rootfsgen-reports", image)
+	}
 	if m := ownSocket.FindString(strings.Join(got.log, "\n")); m != "" {
 		// buildkitd could not clean up behind itself: its machine was switched off.
 		if err := os.RemoveAll(m); err != nil {
@@ -55,28 +57,26 @@ func TestForkRequest(t *testing.T) {
 	}
 }
 
-// reported looks for the reports of images, which the job has saved: built for
+// reported looks for the report of an image in an artifact: it was built for
 // all platforms and merged.
-func (f *fleet) reported(images ...string) {
+func (f *fleet) reported(artifact, image string) {
 	f.t.Helper()
-	for _, image := range images {
-		text, err := os.ReadFile(filepath.Join(f.artifacts, "rootfsgen-reports", image+".json"))
-		if err != nil {
-			f.t.Errorf("the job left no report of %s: %v", image, err)
-			continue
-		}
-		var report struct {
-			ImageID string       `json:"image_id"`
-			Digest  model.Digest `json:"digest"`
-			Arch    []string     `json:"arch"`
-		}
-		if err := json.Unmarshal(text, &report); err != nil {
-			f.t.Errorf("reading the report of %s: %v", image, err)
-			continue
-		}
-		platforms := "linux/" + strings.Join(report.Arch, " linux/")
-		if report.ImageID != image || !report.Digest.Valid() || platforms != everyImage[image] {
-			f.t.Errorf("report of %s: %+v", image, report)
-		}
+	text, err := os.ReadFile(filepath.Join(f.artifacts, artifact, image+".json"))
+	if err != nil {
+		f.t.Errorf("the job left no report of %s: %v", image, err)
+		return
+	}
+	var report struct {
+		ImageID string       `json:"image_id"`
+		Digest  model.Digest `json:"digest"`
+		Arch    []string     `json:"arch"`
+	}
+	if err := json.Unmarshal(text, &report); err != nil {
+		f.t.Errorf("reading the report of %s: %v", image, err)
+		return
+	}
+	platforms := "linux/" + strings.Join(report.Arch, " linux/")
+	if report.ImageID != image || !report.Digest.Valid() || platforms != everyImage[image] {
+		f.t.Errorf("report of %s: %+v", image, report)
 	}
 }

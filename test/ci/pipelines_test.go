@@ -58,6 +58,11 @@ func days(f *fleet, on forge) {
 
 	check("the first push", on.push(), slices.Concat([]string{"plan", "manifest"}, jobsOf("accel", "app", "base", "tool"))...)
 	first := f.testing(everyImage)
+	if _, is := on.(gitHub); is {
+		for image := range everyImage {
+			f.reported("rootfsgen-index-"+image, image)
+		}
+	}
 
 	f.push("main", map[string]string{"README.md": "Says something else.\n"})
 	check("a push that changes no image", on.push(), "plan", "manifest")

@@ -238,6 +238,11 @@ func checkResult(w io.Writer, changes []tree.Change) error {
 			return err
 		}
 	}
+	for _, c := range changes {
+		if c.Kind == tree.Foreign { // which generating would not repair
+			return app.Fail(app.ExitDrift, &tree.ForeignError{Path: c.Path})
+		}
+	}
 	if len(changes) > 0 {
 		return app.Fail(app.ExitDrift, fmt.Errorf("%d files differ from what is generated: run \"rootfsgen generate\" and commit what it writes", len(changes)))
 	}

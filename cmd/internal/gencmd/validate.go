@@ -39,6 +39,11 @@ type verdict struct {
 
 func runValidate(ctx context.Context, a *app.App, o planning.Options) (err error) {
 	s, err := planning.Load(ctx, a, o)
+	if err == nil {
+		defer func() { err = errors.Join(err, s.Close()) }()
+		// What no pipeline can be made of is a mistake, too.
+		_, err = layout(ctx, s, false)
+	}
 	var mistakes diag.List
 	if a.JSON && errors.As(err, &mistakes) {
 		return errors.Join(printVerdict(a, verdict{Diagnostics: mistakes}), app.Fail(app.ExitInvalid, nil))
@@ -46,7 +51,6 @@ func runValidate(ctx context.Context, a *app.App, o planning.Options) (err error
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
 	images, targets := len(s.Now.Fleet.Images), len(s.Now.Keys)
 	if a.JSON {
 		return printVerdict(a, verdict{Valid: true, Images: images, Targets: targets, Diagnostics: append(diag.List{}, s.Warnings...)})

@@ -25,6 +25,9 @@ func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
 	case m.testsChanged(t):
 		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "tests", Detail: "its tests were edited; nothing is built for that"})
 	}
+	if was, paired := m.old[t]; paired && was.Tag != t.Tag {
+		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "component_version", Old: was.Tag, New: t.Tag, Detail: "nothing is built for that"})
+	}
 	switch {
 	case m.forcedSet[t] && m.req.RebuildTag != "":
 		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Name: m.req.RebuildTag, Detail: `the tag ends in "a"`})

@@ -158,6 +158,10 @@ func TestReasons(t *testing.T) {
 	if diff := cmp.Diff([]string{model.ReasonParent}, kinds(reasonsOf(p, "app"))); diff != "" {
 		t.Error(diff)
 	}
+	p = makePlan(t, then, snapshot("HEAD", edited("base", func(s *spec) { s.version = "2" })), nil, plan.Request{})
+	if r := reasonsOf(p, "base"); len(r) != 1 || r[0].Name != "component_version" || r[0].Old != "1" || r[0].New != "2" {
+		t.Errorf("reasons for a new version of the same bytes: %+v", r)
+	}
 	w := newWorld()
 	w.run(t, makePlan(t, nil, then, w, plan.Request{}), always)
 	p = makePlan(t, then, then, w, plan.Request{RebuildTag: "v2a"})

@@ -148,6 +148,7 @@ func (b *builder) base(ref dockerfile.Ref, list *diag.List) *Base {
 // unlocked reports a base that images.lock does not have.
 func (b *builder) unlocked(base *Base, list *diag.List) {
 	written, _ := cutTag(base.Ref)
+	hint := "run rootfsgen lock, and commit images.lock"
 	if b.names.bare && !strings.Contains(written, "/") {
 		limit := 2
 		if len(written) < 5 {
@@ -157,8 +158,8 @@ func (b *builder) unlocked(base *Base, list *diag.List) {
 			list.Errorf(RuleUnknown, base.Pos, "did you mean "+near+"? If the image outside is meant, write "+base.Normalized, "%q is not an image of this fleet", base.Ref)
 			return
 		}
+		hint = b.names.unlike(written) + hint
 	}
-	hint := "run rootfsgen lock, and commit images.lock"
 	if image := b.names.images[written]; image != nil && b.names.bare && implied(*base) {
 		hint += "; if the image of this fleet is meant, write " + written + ":" + image.ComponentVersion
 	}
@@ -167,6 +168,19 @@ func (b *builder) unlocked(base *Base, list *diag.List) {
 		add = list.Errorf
 	}
 	add(RuleUnlocked, base.Pos, hint, "%s is not in images.lock: what it is may change without a commit", base.Normalized)
+}
+
+// unlike says that a name is none of ours, and what comes nearest to it; it is
+// empty for a name that is. The rest of a hint follows it.
+func (n *names) unlike(written string) string {
+	if n.images[written] != nil {
+		return ""
+	}
+	s := "no image of this fleet is called " + written
+	if near := diag.Nearest(written, n.all, len(written)/2); near != "" {
+		s += " (the nearest is " + near + ")"
+	}
+	return s + "; if the image outside is meant, "
 }
 
 // cutTag splits a reference as it is written; the digest is cut off.

@@ -6,7 +6,9 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -45,15 +47,22 @@ type UnknownImageError struct {
 	Known []string // ids of the fleet, sorted
 }
 
-// Error names the image and a few that there are.
+// Error names the image, a few that there are, and the nearest as a hint.
 func (e *UnknownImageError) Error() string {
 	const shown = 10
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("unknown image %q: the fleet has none", e.Name)
 	}
-	s := fmt.Sprintf("unknown image %q: there are %v", e.Name, e.Known[:min(shown, len(e.Known))])
+	s := fmt.Sprintf("unknown image %q: the fleet has %s", e.Name, strings.Join(e.Known[:min(shown, len(e.Known))], ", "))
 	if len(e.Known) > shown {
 		s += fmt.Sprintf(" and %d more", len(e.Known)-shown)
+	}
+	image, tag, tagged := strings.Cut(e.Name, ":")
+	switch near := diag.Nearest(image, e.Known, max(2, len(image)/3)); {
+	case near == image && tagged:
+		s += fmt.Sprintf("\nhint: %s has no tag %q; without one, the whole image is meant", image, tag)
+	case near != "" && near != image:
+		s += "\nhint: did you mean " + near + "?"
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"errors"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -220,6 +221,26 @@ func TestUnknownImages(t *testing.T) {
 		_, err := plan.Make(nil, now, model.RegistryState{}, req)
 		if _, found := errors.AsType[*plan.UnknownImageError](err); !found {
 			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestUnknownImageSaysWhichThereAre(t *testing.T) {
+	t.Parallel()
+	many := strings.Split("a b c d e f g h i j python", " ")
+	for _, c := range []struct {
+		name  string
+		known []string
+		want  string
+	}{
+		{"nope", nil, `unknown image "nope": the fleet has none`},
+		{"nope", []string{"hello", "two"}, `unknown image "nope": the fleet has hello, two`},
+		{"Pyhton", many, "unknown image \"Pyhton\": the fleet has a, b, c, d, e, f, g, h, i, j and 1 more\nhint: did you mean python?"},
+		{"python:3", many[10:], "unknown image \"python:3\": the fleet has python\nhint: python has no tag \"3\"; without one, the whole image is meant"},
+	} {
+		err := plan.UnknownImageError{Name: c.name, Known: c.known}
+		if diff := cmp.Diff(c.want, err.Error()); diff != "" {
+			t.Error(diff)
 		}
 	}
 }

@@ -268,7 +268,7 @@ func (s *selector) pick(ctx context.Context, read Read, rel string, e model.Tree
 			"%s reads %q, which is a submodule", read.By, e.Path)
 		return true, nil
 	}
-	if model.CheckPath(e.Path) != nil || !utf8.ValidString(e.Path) {
+	if !nameable(e.Path) {
 		s.list.Errorf(RuleName, read.Pos, "rename it, or exclude it in .dockerignore",
 			"%s reads %q: a file's name must be UTF-8, without line ends and backslashes", read.By, e.Path)
 		return true, nil
@@ -280,6 +280,9 @@ func (s *selector) pick(ctx context.Context, read Read, rel string, e model.Tree
 	}
 	return true, nil
 }
+
+// nameable tells whether a plan and a build can hold a path.
+func nameable(p string) bool { return model.CheckPath(p) == nil && utf8.ValidString(p) }
 
 // lookup finds a file of the context.
 func (s *selector) lookup(rel string) (model.TreeEntry, bool) {

@@ -24,11 +24,11 @@ func (p *Pipeline) fix() {
 	all := []Event{Push, Request, Release}
 	p.Fixed = map[Kind]Job{
 		Plan: {Kind: Plan, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.planSteps()},
-		Build: {Kind: Build, Minutes: minutesBuild, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
+		Build: {Kind: Build, Minutes: minutesBuild, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(p.withEngines(
 			p.run("Build", buildScript, VarImage, VarPlatform),
 			p.run("Test", testScript, VarImage, VarPlatform, VarArch),
 			Step{Verb: Save, Name: "Keep the reports", Artifact: reportsArtifact},
-		)},
+		)...)},
 		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
 			p.run("Merge", mergeScript, VarImage),
 			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
@@ -63,9 +63,24 @@ func (p *Pipeline) planSteps() []Step {
 // forkSteps do the whole plan on one machine, against the registry that the
 // programs start there.
 func (p *Pipeline) forkSteps() []Step {
-	return append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
+	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true})
+	if p.Runtime == model.RuntimeSource {
+		steps = append(steps, engines)
+	}
+	return append(steps,
 		p.run("Build, test and merge", forkScript, VarScope, VarSnapshot),
 		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, JUnit: true, Days: 30}})
+}
+
+// engines is for a machine that has nothing.
+var engines = Step{Verb: Run, Name: "Get the engines", Script: enginesScript}
+
+// withEngines begins a job that builds.
+func (p *Pipeline) withEngines(steps ...Step) []Step {
+	if p.Runtime != model.RuntimeSource {
+		return steps
+	}
+	return append([]Step{{Verb: SetupGo, Name: "Set up Go"}, engines}, steps...)
 }
 
 // compile adds what makes the programs, where they come from source.

@@ -37,6 +37,14 @@ esac
 install -D -m 0755 "` + programs + `/linux-$arch/rootfsrun" ` + bin + `/rootfsrun
 `
 
+// enginesScript brings what "rootfsrun services" starts, where no BuildKit is
+// offered: services look for it in .cache/bin. The targets are those of the
+// programs' own repository.
+const enginesScript = strict + `if [ -z "${BUILDKIT_HOST:-}" ]; then
+  make packages-run tools-run
+fi
+`
+
 const planScript = `mkdir -p ` + Folder + `
 options=(--scope "$ROOTFSGEN_SCOPE")
 if [ -n "$ROOTFSGEN_SNAPSHOT" ]; then
@@ -45,11 +53,18 @@ fi
 rootfsgen plan "${options[@]}" --format json > ` + PlanFile + `
 `
 
-const buildScript = `rootfsrun services ensure
-rootfsrun build "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile + `
+// asRoot runs what starts a buildkitd, or speaks to the one that root started.
+const asRoot = `root=(env)
+if [ -z "${BUILDKIT_HOST:-}" ] && [ "$(id -u)" != 0 ]; then
+  root=(sudo --preserve-env env "PATH=$PATH" "HOME=$HOME")
+fi
 `
 
-const testScript = `rootfsrun test "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile +
+const buildScript = asRoot + `"${root[@]}" rootfsrun services ensure
+"${root[@]}" rootfsrun build "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile + `
+`
+
+const testScript = asRoot + `"${root[@]}" rootfsrun test "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile +
 	` --junit "` + Reports + `/junit-$ROOTFSGEN_IMAGE-$ROOTFSGEN_ARCH.xml"
 `
 

@@ -17,8 +17,19 @@ import (
 // too long a path.
 var ownSocket = regexp.MustCompile(`/tmp/rootfsgen-[0-9]+-[0-9a-f]{12}`)
 
+// removeSockets cleans up behind buildkitd, which could not: its machine was
+// switched off.
+func removeSockets(t *testing.T, r results) {
+	t.Helper()
+	for _, folder := range ownSocket.FindAllString(strings.Join(r.log, "\n"), -1) {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestForkRequest executes the workflow of a pull request from a fork on a
-// machine of its own: without engines of ours, and gone when it ends. It must
+// machine of its own: without a running engine, and gone when it ends. It must
 // build everything, and leave nothing in the fleet's registry.
 func TestForkRequest(t *testing.T) {
 	t.Parallel()
@@ -39,12 +50,7 @@ func TestForkRequest(t *testing.T) {
 	for _, image := range []string{"base", "app", "tool"} {
 		f.reported("rootfsgen-reports", image)
 	}
-	if m := ownSocket.FindString(strings.Join(got.log, "\n")); m != "" {
-		// buildkitd could not clean up behind itself: its machine was switched off.
-		if err := os.RemoveAll(m); err != nil {
-			t.Error(err)
-		}
-	}
+	removeSockets(t, got)
 	for image := range everyImage {
 		for _, scope := range []string{"pr", "testing", "prod"} {
 			if p := f.read(scope + "/" + image); len(p.contents)+len(p.versions) > 0 {

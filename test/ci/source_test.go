@@ -14,9 +14,10 @@ import (
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 )
 
-// TestSourceRuntime executes the pipeline of a repository that holds the
+// TestSourceRuntime executes the pipelines of a repository that holds the
 // programs' own source, as this one does: the planning job compiles them and
-// hands them on, and no machine has them installed.
+// hands them on. The machines have neither them nor the engines, and offer no
+// BuildKit. The one stand-in beside the actions is the Makefile.
 func TestSourceRuntime(t *testing.T) {
 	t.Parallel()
 	files := source(t)
@@ -26,15 +27,22 @@ func TestSourceRuntime(t *testing.T) {
 			files[path] = "" // one image is enough
 		}
 	}
+	files["Makefile"] = engineTargets(t)
 	f := newFleet(t, "source", files)
-	programs := enginetest.Programs(t)
+	ours := "PATH=" + enginetest.Programs(t) + ":" + enginetest.Bin(t) + ":"
 	for i, v := range f.env {
-		f.env[i] = strings.Replace(v, "PATH="+programs+":", "PATH=", 1)
+		f.env[i] = strings.Replace(v, ours, "PATH=", 1)
+	}
+	for _, name := range []string{"rootfsrun", "buildkitd", "registry"} {
+		if path := lookup(f.env, name); path != name {
+			t.Fatalf("a machine that should have nothing has %s", path)
+		}
 	}
 	got := f.act(workflow{
-		event: "push", file: "rootfsgen-push.yml", env: goSettings(t),
+		event: "push", file: "rootfsgen-push.yml", env: goSettings(t), without: []string{"BUILDKIT_HOST"}, alone: true,
 		payload: map[string]any{"ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": f.Git("rev-parse", "HEAD")},
 	})
+	removeSockets(t, got)
 	want := map[string]string{"result": "success", "plan": "success", "manifest": "success"}
 	for _, job := range jobsOf("base") {
 		want[job] = "success"
@@ -43,6 +51,30 @@ func TestSourceRuntime(t *testing.T) {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
 	f.testing(map[string]string{"base": everyImage["base"]})
+
+	main := f.Git("rev-parse", "HEAD")
+	f.Git("checkout", "-q", "-b", "feature")
+	head := f.push("feature", map[string]string{"images/base/greeting": "hello from a fork\n"})
+	got = gitHub{f}.merged(9, main, func() results {
+		return f.act(workflow{
+			event: "pull_request", file: "rootfsgen-request.yml", env: goSettings(t), without: []string{"BUILDKIT_HOST"}, alone: true,
+			payload: pullRequest(9, main, head, "mallory/images"),
+		})
+	})
+	removeSockets(t, got)
+	want = map[string]string{"fork": "success", "fleet": "skipped", "result": "success"}
+	if diff := cmp.Diff(want, got.jobs); diff != "" {
+		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
+	}
+	f.reported("rootfsgen-reports", "base")
+}
+
+// engineTargets stands in for the two targets of the real Makefile that get
+// the engines: it takes those that this machine has already.
+func engineTargets(t *testing.T) string {
+	t.Helper()
+	return ".PHONY: packages-run tools-run\npackages-run:\ntools-run:\n" +
+		"\tmkdir -p .cache/bin\n\tcp " + filepath.Join(enginetest.Bin(t), "buildkitd") + " " + filepath.Join(enginetest.Bin(t), "registry") + " .cache/bin/\n"
 }
 
 // source is what the two programs are compiled from.

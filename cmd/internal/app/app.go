@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,7 @@ type Program struct {
 	Name     string
 	Short    string
 	Long     string
+	Example  string
 	Version  string
 	Commands []Command // in the order of the help page
 }
@@ -46,17 +48,19 @@ func (a *App) CI() bool { v := a.Env("CI"); return v != "" && v != "false" && v 
 // Main runs the program and returns its exit code.
 func (p Program) Main(ctx context.Context, args []string, s term.Streams) int {
 	a := &App{Streams: s, Env: os.Getenv}
-	root := p.root(a)
+	root := p.Root(a)
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	return a.report(ctx, root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.report(ctx, cmd, err)
 }
 
-func (p Program) root(a *App) *cobra.Command {
+// Root is the program's tree of commands, of which each works with a.
+func (p Program) Root(a *App) *cobra.Command {
 	root := &cobra.Command{
-		Use: p.Name, Short: p.Short, Long: p.Long, Version: p.Version,
+		Use: p.Name, Short: p.Short, Long: p.Long, Example: p.Example, Version: p.Version,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -75,6 +79,8 @@ func (p Program) root(a *App) *cobra.Command {
 	f.BoolVarP(&a.Quiet, "quiet", "q", false, "print results and errors only")
 	f.BoolVarP(&a.Verbose, "verbose", "v", false, "print more about what is done")
 	f.BoolVar(&a.NoColor, "no-color", false, "print without colour")
+	Values(root, "diagnostics", forms...)
+	_ = root.MarkPersistentFlagDirname("directory") // the flag is there
 	root.SetFlagErrorFunc(usageError)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	for _, command := range p.Commands {
@@ -88,10 +94,14 @@ func (p Program) root(a *App) *cobra.Command {
 				return nil
 			}
 		}
+		noFiles(cmd)
 		root.AddCommand(cmd)
 	}
 	return root
 }
+
+// forms are those in which mistakes are printed.
+var forms = []string{"text", "json", "github", "gitlab"}
 
 // start settles what depends on the flags.
 func (a *App) start(cmd *cobra.Command) error {
@@ -106,11 +116,10 @@ func (a *App) start(cmd *cobra.Command) error {
 		level = slog.LevelDebug
 	}
 	a.Log = slog.New(term.NewHandler(a.Err, level, a.Color))
-	switch a.Diagnostics {
-	case "":
+	switch {
+	case a.Diagnostics == "":
 		a.Diagnostics = a.detectDiagnostics()
-	case "text", "json", "github", "gitlab":
-	default:
+	case !slices.Contains(forms, a.Diagnostics):
 		return usageError(cmd, fmt.Errorf("invalid --diagnostics %q: expected text, json, github or gitlab", a.Diagnostics))
 	}
 	return nil

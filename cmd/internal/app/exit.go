@@ -48,12 +48,11 @@ func (c *coded) Error() string {
 func (c *coded) Unwrap() error { return c.err }
 func (c *coded) ExitCode() int { return c.code }
 
-func usageError(cmd *cobra.Command, err error) error {
-	return Fail(ExitUsage, fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath()))
-}
+func usageError(_ *cobra.Command, err error) error { return Fail(ExitUsage, err) }
 
-// report prints err, if there is one to print, and chooses the exit code.
-func (a *App) report(ctx context.Context, err error) int {
+// report prints the error of a command, if there is one to print, and chooses
+// the exit code. A mistake of the call is answered with where to read on.
+func (a *App) report(ctx context.Context, cmd *cobra.Command, err error) int {
 	if err == nil {
 		return ExitOK
 	}
@@ -70,6 +69,9 @@ func (a *App) report(ctx context.Context, err error) int {
 		return ExitCancelled
 	}
 	fmt.Fprintln(a.Err, "error:", err)
+	if c != nil && c.code == ExitUsage {
+		fmt.Fprintf(a.Err, "See '%s --help'\n", cmd.CommandPath())
+	}
 	if known, ok := errors.AsType[Coded](err); ok {
 		return known.ExitCode()
 	}

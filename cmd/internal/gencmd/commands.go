@@ -8,6 +8,7 @@ func Program() app.Program {
 	return app.Program{
 		Name:    "rootfsgen",
 		Short:   "Turn a folder of images into CI pipelines",
+		Example: "  rootfsgen init\n  rootfsgen validate\n  rootfsgen plan\n  rootfsgen generate",
 		Version: app.Version(),
 		Commands: []app.Command{
 			initCommand,

@@ -1,7 +1,9 @@
 package gencmd
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,12 +20,18 @@ func schemaCommand(a *app.App) *cobra.Command {
 		Long:      "Print the JSON schema of a file, for editors and other programs. NAME is " + strings.Join(names, ", ") + ".",
 		Example:   "  rootfsgen schema image > image.schema.json",
 		ValidArgs: names,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		RunE: func(_ *cobra.Command, args []string) error {
-			schema, ok := source.Schema(args[0])
-			if !ok {
-				return app.Fail(app.ExitUsage, fmt.Errorf("there is no schema %q", args[0]))
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 && slices.Contains(names, args[0]) {
+				return nil
 			}
+			wanted := "name one of the schemas " + strings.Join(names, ", ")
+			if len(args) != 1 {
+				return errors.New(wanted)
+			}
+			return fmt.Errorf("there is no schema %q: %s", args[0], wanted)
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			schema, _ := source.Schema(args[0]) // Args has seen to that
 			_, err := a.Out.Write(schema)
 			return err
 		},

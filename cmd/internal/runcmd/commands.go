@@ -8,6 +8,7 @@ func Program() app.Program {
 	return app.Program{
 		Name:    "rootfsrun",
 		Short:   "Carry out the steps of a pipeline: build, test, merge, promote",
+		Example: "  rootfsrun run\n  rootfsrun run python --parallel 4\n  rootfsrun promote",
 		Version: app.Version(),
 		Commands: []app.Command{
 			runCommand,

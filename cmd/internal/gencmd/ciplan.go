@@ -40,6 +40,7 @@ pipeline must have every job that is named; if it does not, the exit code is 4.`
 	for _, name := range []string{"plan", "forge", "out"} {
 		_ = cmd.MarkFlagRequired(name) // the flags are there
 	}
+	app.Values(cmd, "forge", pipeline.GitHub, pipeline.GitLab)
 	return cmd
 }
 

@@ -53,6 +53,7 @@ what is built from it, are written below another folder.`,
 	f.StringVar(&o.plan.From, "from", "", "with --changed, compare with this revision (default: the last release tag)")
 	f.StringVar(&o.out, "out", "", "write below this `folder` instead of into the repository")
 	f.StringVar(&o.forge, "forge", "all", "github, gitlab or all")
+	app.Values(cmd, "forge", pipeline.GitHub, pipeline.GitLab, "all")
 	return cmd
 }
 

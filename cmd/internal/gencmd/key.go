@@ -26,7 +26,8 @@ exactly that text.`,
 		Example: `  rootfsgen key python
   rootfsgen key python --platform linux/arm64 --explain
   rootfsgen key python --to v12`,
-		Args: cobra.ArbitraryArgs,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			s, err := planning.Load(cmd.Context(), a, o)
 			if err != nil {
@@ -43,6 +44,7 @@ exactly that text.`,
 	cmd.Flags().StringVar(&o.To, "to", "", `of this revision, or "worktree" (default: the work tree on a desk, HEAD in CI)`)
 	cmd.Flags().StringVar(&platform, "platform", "", "only this one, for example linux/arm64")
 	cmd.Flags().BoolVar(&explain, "explain", false, "print the text that the key is the SHA-256 of")
+	planning.CompletePlatforms(cmd)
 	return cmd
 }
 

@@ -29,7 +29,8 @@ With images, only these and what they are built from are planned.`,
   rootfsgen plan python --from v12 --format json
   rootfsgen plan --force debian-base
   rootfsgen plan --scope pr --snapshot-id pr-123 --format markdown`,
-		Args: cobra.ArbitraryArgs,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if a.JSON {
 				format = "json"
@@ -56,8 +57,9 @@ With images, only these and what they are built from are planned.`,
 			return nil
 		},
 	}
-	o.Flags(cmd)
+	o.Flags(cmd, planning.CompleteImages(a))
 	cmd.Flags().StringVar(&format, "format", "text", "how the plan is printed: "+strings.Join(planning.Formats(), ", "))
+	app.Values(cmd, "format", planning.Formats()...)
 	return cmd
 }
 

@@ -23,7 +23,8 @@ follow below it.`,
 		Example: `  rootfsgen why python
   rootfsgen why python --platform linux/arm64 --from v12
   rootfsgen why python --json`,
-		Args: cobra.MinimumNArgs(1),
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			s, err := planning.Load(cmd.Context(), a, o)
 			if err != nil {
@@ -49,7 +50,8 @@ follow below it.`,
 			return nil
 		},
 	}
-	o.Flags(cmd)
+	o.Flags(cmd, planning.CompleteImages(a))
 	cmd.Flags().StringVar(&platform, "platform", "", "only this one, for example linux/arm64")
+	planning.CompletePlatforms(cmd)
 	return cmd
 }

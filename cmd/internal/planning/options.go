@@ -34,6 +34,11 @@ const (
 	StateOff  = "off"  // git alone
 )
 
+var (
+	scopes = []string{model.ScopePR, model.ScopeTesting, model.ScopeProd}
+	states = []string{StateAuto, StateOn, StateOff}
+)
+
 // RevisionFlags adds the flags that say which trees are meant.
 func (o *Options) RevisionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
@@ -48,16 +53,20 @@ func (o *Options) RegistryFlags(cmd *cobra.Command) {
 	f.StringVar(&o.SnapshotID, "snapshot-id", "", "name of a request's images, for example pr-123")
 	f.StringVar(&o.Registry, "registry", "", "address that the repositories lie below (default: the scope's own; on a desk the local registry)")
 	f.StringVar(&o.State, "registry-state", StateAuto, "ask the registry what it has: auto, on or off")
+	app.Values(cmd, "scope", scopes...)
+	app.Values(cmd, "registry-state", states...)
 }
 
-// Flags adds all flags.
-func (o *Options) Flags(cmd *cobra.Command) {
+// Flags adds all flags; images tells a shell which there are.
+func (o *Options) Flags(cmd *cobra.Command, images cobra.CompletionFunc) {
 	o.RevisionFlags(cmd)
 	o.RegistryFlags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.All, "all", false, "build everything anew, whatever the registry has")
 	f.StringArrayVar(&o.Force, "force", nil, "build this `image` anew, and what is built from it; may be repeated")
 	f.StringArrayVar(&o.Except, "except", nil, "leave out this `image`, and what is built from it; may be repeated")
+	app.Complete(cmd, "force", images)
+	app.Complete(cmd, "except", images)
 }
 
 // check refuses values that no flag can have.
@@ -69,9 +78,9 @@ func (o *Options) check() error {
 		o.State = StateAuto
 	}
 	switch {
-	case !slices.Contains([]string{model.ScopePR, model.ScopeTesting, model.ScopeProd}, o.Scope):
+	case !slices.Contains(scopes, o.Scope):
 		return usage("invalid --scope %q: expected pr, testing or prod", o.Scope)
-	case !slices.Contains([]string{StateAuto, StateOn, StateOff}, o.State):
+	case !slices.Contains(states, o.State):
 		return usage("invalid --registry-state %q: expected auto, on or off", o.State)
 	}
 	if o.SnapshotID != "" {

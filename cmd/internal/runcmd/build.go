@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/build"
 	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
@@ -30,7 +31,8 @@ meant; without it, it is the local one of "rootfsrun services".`,
 		Example: `  rootfsrun build
   rootfsrun build python --platform linux/arm64
   rootfsrun build python --plan plan.json --progress plain`,
-		Args: cobra.ArbitraryArgs,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(buildkit.Modes(), progress) {
 				return app.Fail(app.ExitUsage, fmt.Errorf("invalid --progress %q: expected %s", progress, strings.Join(buildkit.Modes(), ", ")))
@@ -46,7 +48,8 @@ meant; without it, it is the local one of "rootfsrun services".`,
 			})
 		},
 	}
-	o.flags(cmd)
+	o.flags(a, cmd)
 	cmd.Flags().StringVar(&progress, "progress", "auto", "how builds are shown: "+strings.Join(buildkit.Modes(), ", "))
+	app.Values(cmd, "progress", buildkit.Modes()...)
 	return cmd
 }

@@ -24,9 +24,9 @@ type given struct {
 }
 
 // flags adds the flags that say which plan is meant.
-func (g *given) flags(cmd *cobra.Command) {
+func (g *given) flags(a *app.App, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&g.file, "plan", "", "plan.json to carry out (default: plan now)")
-	g.options.Flags(cmd)
+	g.options.Flags(cmd, planning.CompleteImages(a))
 }
 
 // load reads the plan, or makes it, for the named images and what they are

@@ -49,7 +49,7 @@ variable ROOTFSGEN_PUSH_TOKEN may hold a token.`,
 			return printDocument(a, r.Document)
 		},
 	}
-	from.flags(cmd)
+	from.flags(a, cmd)
 	f := cmd.Flags()
 	f.StringVar(&store, "store", "", storeHelp)
 	f.StringVar(&source, "source", manifest.DefaultSource, "what the document names as its origin")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/index"
@@ -30,8 +31,9 @@ All platforms of an image are merged, or none: each must be built and have
 passed its tests, which the receipts in the registry must say of exactly these
 bytes. The first free of VERSION, VERSION.1, VERSION.2... is taken, and never
 moves again; platforms that were merged before keep the version they have.`,
-		Example: "  rootfsrun merge --plan plan.json\n  rootfsrun merge python",
-		Args:    cobra.ArbitraryArgs,
+		Example:           "  rootfsrun merge --plan plan.json\n  rootfsrun merge python",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := from.load(cmd.Context(), a, args)
 			if err != nil {
@@ -70,7 +72,7 @@ moves again; platforms that were merged before keep the version they have.`,
 			return mergeFailure(a, failed)
 		},
 	}
-	from.flags(cmd)
+	from.flags(a, cmd)
 	return cmd
 }
 

@@ -40,8 +40,9 @@ step.
 
 With --plan what is promoted is what that plan's commit made, even when the
 testing channel has moved on since. With images, the others stay as they are.`,
-		Example: "  rootfsrun promote\n  rootfsrun promote python --store file:channels\n  rootfsrun promote --plan plan.json",
-		Args:    cobra.ArbitraryArgs,
+		Example:           "  rootfsrun promote\n  rootfsrun promote python --store file:channels\n  rootfsrun promote --plan plan.json",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.images = append(o.images, args...)
 			return o.run(cmd.Context(), a)
@@ -54,6 +55,7 @@ testing channel has moved on since. With images, the others stay as they are.`,
 	f.StringVar(&o.registry, "registry", "", "address that the testing images lie below (default: that of the settings; on a desk the local registry)")
 	f.StringVar(&o.prod, "prod-registry", "", "address that the images are copied below (default: that of the settings; on a desk the local registry)")
 	f.BoolVar(&o.replace, "replace", false, "replace the document whatever its commit is, after a rewritten history")
+	app.Complete(cmd, "image", planning.CompleteImages(a))
 	return cmd
 }
 

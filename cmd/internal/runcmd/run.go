@@ -43,13 +43,14 @@ and go on running. A run may be interrupted at any time: what it had done is in
 the registry, and the next run goes on from there.
 
 With images, only these and what they are built from are considered.`,
-		Example: "  rootfsrun run\n  rootfsrun run python --force python\n  rootfsrun run --except pytorch --except tensorflow --parallel 4",
-		Args:    cobra.ArbitraryArgs,
+		Example:           "  rootfsrun run\n  rootfsrun run python --force python\n  rootfsrun run --except pytorch --except tensorflow --parallel 4",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), a, args)
 		},
 	}
-	o.flags(cmd)
+	o.flags(a, cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.parallel, "parallel", max(2, runtime.NumCPU()), "builds and tests at once")
 	f.StringVar(&o.store, "store", "", storeHelp)

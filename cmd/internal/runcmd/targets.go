@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
@@ -23,10 +24,11 @@ type single struct {
 	platform string
 }
 
-func (o *single) flags(cmd *cobra.Command) {
-	o.given.flags(cmd)
+func (o *single) flags(a *app.App, cmd *cobra.Command) {
+	o.given.flags(a, cmd)
 	cmd.Flags().IntVar(&o.parallel, "parallel", max(2, runtime.NumCPU()), "targets at once")
 	cmd.Flags().StringVar(&o.platform, "platform", "", "only this platform, linux/amd64 or linux/arm64")
+	planning.CompletePlatforms(cmd)
 }
 
 // carryOut runs one step of the selected targets, parents first, and prints

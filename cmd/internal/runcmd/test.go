@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/imagetest"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
@@ -32,7 +33,8 @@ digest are not run again. An image whose test failed is not merged.`,
 		Example: `  rootfsrun test
   rootfsrun test python --platform linux/arm64 --junit junit.xml
   rootfsrun test python --plan plan.json`,
-		Args: cobra.ArbitraryArgs,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var suites suites
 			err := o.carryOut(cmd.Context(), a, args, model.StepTest, func(w *workshop, out io.Writer) step.Target {
@@ -44,7 +46,7 @@ digest are not run again. An image whose test failed is not merged.`,
 			return errors.Join(err, suites.write(junit))
 		},
 	}
-	o.flags(cmd)
+	o.flags(a, cmd)
 	cmd.Flags().StringVar(&junit, "junit", "", "write what ran to this `file`, as JUnit XML")
 	return cmd
 }

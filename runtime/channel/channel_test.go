@@ -214,7 +214,7 @@ func TestTheTokenTravelsInTheEnvironment(t *testing.T) {
 		Env:  []string{"GIT_PROJECT_ROOT=" + filepath.Dir(origin), "GIT_HTTP_EXPORT_ALL=1"},
 	}
 	var mu sync.Mutex
-	refused := 0
+	refused, traced := 0, false
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, ok := r.BasicAuth()
 		if !ok || user != "robot" || password != "hunter2-token" || len(r.Header.Values("Authorization")) != 1 {
@@ -225,6 +225,9 @@ func TestTheTokenTravelsInTheEnvironment(t *testing.T) {
 			http.Error(w, "no", http.StatusUnauthorized)
 			return
 		}
+		mu.Lock()
+		traced = traced || r.UserAgent() == "kept"
+		mu.Unlock()
 		backend.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -233,16 +236,35 @@ func TestTheTokenTravelsInTheEnvironment(t *testing.T) {
 	r.Commit(map[string]string{"a": "1"})
 	r.Git("remote", "add", "origin", server.URL+"/origin.git")
 	r.Git("config", "http."+server.URL+"/.extraheader", "Authorization: Basic bGVmdDpvdmVy") // as a checkout leaves it
-	s := open(t, "git", channel.Options{Dir: r.Dir, Token: "hunter2-token", User: "robot"})
+	s := open(t, "git", channel.Options{
+		Dir: r.Dir, Token: "hunter2-token", User: "robot",
+		Env: []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.userAgent", "GIT_CONFIG_VALUE_0=kept"},
+	})
 	if _, err := channel.Update(t.Context(), s, channel.Testing, func([]byte) ([]byte, error) { return []byte("{}"), nil }); err != nil {
 		t.Fatal(err)
 	}
 	if refused != 0 {
 		t.Errorf("%d requests came without the token, or with two", refused)
 	}
+	if !traced {
+		t.Error("a setting of the surroundings was lost")
+	}
 	wrong := open(t, "git", channel.Options{Dir: r.Dir, Token: "hunter3-token", User: "robot"})
 	if _, _, err := wrong.Read(t.Context(), channel.Testing); err == nil || strings.Contains(err.Error(), "hunter3") {
 		t.Errorf("a wrong token: %v", err)
+	}
+}
+
+func TestTheBranchThatIsWorkedOnIsRefused(t *testing.T) {
+	t.Parallel()
+	r, _ := clone(t)
+	before := r.Git("rev-parse", "main", "origin/main")
+	err := open(t, "git:main", channel.Options{Dir: r.Dir}).Write(t.Context(), channel.Testing, []byte("{}"), "")
+	if err == nil || !strings.Contains(err.Error(), "branch of their own") {
+		t.Errorf("got %v", err)
+	}
+	if after := r.Git("rev-parse", "main", "origin/main"); after != before {
+		t.Errorf("the branch moved from %s to %s", before, after)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,6 +75,9 @@ func (g *Git) Write(ctx context.Context, name string, doc []byte, old string) er
 	if err := checkName(name); err != nil {
 		return err
 	}
+	if err := g.free(ctx); err != nil {
+		return err
+	}
 	at, err := g.origin(ctx)
 	if err != nil {
 		return err
@@ -114,6 +118,22 @@ func (g *Git) Write(ctx context.Context, name string, doc []byte, old string) er
 			return err
 		}
 	}
+}
+
+// free tells why the branch cannot hold documents: somebody works on it.
+func (g *Git) free(ctx context.Context) error {
+	out, err := g.git("symbolic-ref", "--quiet", "--short", "HEAD").Output(ctx)
+	var exit *tool.ExitError
+	if errors.As(err, &exit) && exit.Code == 1 {
+		return nil // no branch is checked out
+	}
+	if err != nil {
+		return fmt.Errorf("reading which branch is checked out: %w", err)
+	}
+	if strings.TrimSpace(string(out)) == g.branch {
+		return fmt.Errorf("the branch %s is checked out here: channels need a branch of their own", g.branch)
+	}
+	return nil
 }
 
 // origin is the remote's address, empty where there is none.
@@ -275,7 +295,7 @@ func forbidden(err error) bool {
 func (g *Git) git(args ...string) tool.Command {
 	return tool.Command{
 		Name: "git", Args: args, Dir: g.o.Dir,
-		Env: append([]string{"LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_SSH_COMMAND=ssh -o BatchMode=yes"}, g.o.Env...),
+		Env: slices.Concat([]string{"GIT_SSH_COMMAND=ssh -o BatchMode=yes"}, tool.GitEnviron(), g.o.Env),
 	}
 }
 
@@ -290,9 +310,21 @@ func (g *Git) with(at string, c tool.Command) tool.Command {
 	}
 	encoded := base64.StdEncoding.EncodeToString([]byte(g.o.User + ":" + g.o.Token))
 	key := "http." + u.Scheme + "://" + u.Host + "/.extraheader"
-	c.Env = append(c.Env, "GIT_CONFIG_COUNT=2",
-		"GIT_CONFIG_KEY_0="+key, "GIT_CONFIG_VALUE_0=",
-		"GIT_CONFIG_KEY_1="+key, "GIT_CONFIG_VALUE_1=Authorization: Basic "+encoded)
+	n := settings(c.Env) // which are the surroundings' own, and stay
+	c.Env = append(c.Env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", n+2),
+		fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", n, key), fmt.Sprintf("GIT_CONFIG_VALUE_%d=", n),
+		fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", n+1, key), fmt.Sprintf("GIT_CONFIG_VALUE_%d=Authorization: Basic %s", n+1, encoded))
 	c.Secrets = append(c.Secrets, g.o.Token, encoded)
 	return c
+}
+
+// settings counts the settings that an environment gives to git.
+func settings(env []string) int {
+	n := 0
+	for _, v := range env {
+		if count, found := strings.CutPrefix(v, "GIT_CONFIG_COUNT="); found {
+			n, _ = strconv.Atoi(count) // git itself refuses what is no number
+		}
+	}
+	return n
 }

@@ -26,7 +26,7 @@ type Order func(ctx context.Context, commit, document string) (Relation, error)
 // is an error: not knowing is not the same as diverging.
 func GitOrder(dir string) Order {
 	descends := func(ctx context.Context, ancestor, commit string) (bool, error) {
-		err := tool.Command{Name: "git", Args: []string{"merge-base", "--is-ancestor", ancestor, commit}, Dir: dir, Env: []string{"LC_ALL=C"}}.Run(ctx)
+		err := tool.Command{Name: "git", Args: []string{"merge-base", "--is-ancestor", ancestor, commit}, Dir: dir, Env: tool.GitEnviron()}.Run(ctx)
 		var exit *tool.ExitError
 		if errors.As(err, &exit) && exit.Code == 1 {
 			return false, nil

@@ -70,8 +70,12 @@ func (s *Session) lastRun(ctx context.Context) (*model.Revision, error) {
 		return nil, nil
 	}
 	rev := model.Revision{Ref: LastRunRef, Tree: last.Tree}
-	if _, err := s.Repo.Tree(ctx, rev); err != nil {
+	_, err = s.Repo.Tree(ctx, rev)
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return &rev, nil
+	if err == nil {
+		return &rev, nil
+	}
+	return nil, nil
 }

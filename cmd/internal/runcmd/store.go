@@ -38,11 +38,6 @@ func openStore(a *app.App, spec, branch string) (channel.Store, error) {
 	if a.Env("GITLAB_CI") != "" {
 		o.User = "gitlab-ci-token" // what GitLab wants for its job tokens, and accepts for any other
 	}
-	for _, name := range []string{"SSH_AUTH_SOCK", "GIT_CONFIG_GLOBAL"} {
-		if v := a.Env(name); v != "" {
-			o.Env = append(o.Env, name+"="+v)
-		}
-	}
 	s, err := channel.Open(spec, o)
 	if err != nil {
 		return nil, app.Fail(app.ExitUsage, fmt.Errorf("--store: %w", err))

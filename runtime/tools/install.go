@@ -25,7 +25,7 @@ type Tool struct {
 func List(ctx context.Context, bin string) []Tool {
 	var list []Tool
 	for _, p := range Programs() {
-		t := Tool{Name: p.Name, Use: p.Use, Get: p.HowToGet()}
+		t := Tool{Name: p.Name, Use: p.Use, Get: p.HowToGet(bin)}
 		if path, err := Find(bin, p.Name); err == nil {
 			t.Path = path
 			if len(p.Version) > 0 {

@@ -48,12 +48,29 @@ func lookup(name string) Program {
 	return Program{Name: name}
 }
 
-// HowToGet is the command that brings the program, for people.
-func (p Program) HowToGet() string {
+// HowToGet is the command that brings the program, for people; bin is the
+// folder that it was looked for in, below the repository they work in.
+func (p Program) HowToGet(bin string) string {
 	if p.Package == "" {
-		return "make tools"
+		return compile(bin)
 	}
 	return "apt-get install -y --no-install-recommends " + p.Package
+}
+
+// Module is the one whose checkout has a Makefile that compiles the programs
+// which no package brings.
+const Module = "github.com/rootfsgen/rootfsgen"
+
+// compile is how the programs that no package brings are made. bin is
+// .cache/bin of the repository at hand, which is rarely that of Module.
+func compile(bin string) string {
+	if bin != "" {
+		goMod, err := os.ReadFile(filepath.Join(bin, "..", "..", "tools", "go.mod"))
+		if first, _, _ := strings.Cut(string(goMod), "\n"); err == nil && strings.TrimSpace(first) == "module "+Module+"/tools" {
+			return "make tools"
+		}
+	}
+	return "in a checkout of " + Module + ": make tools, then put its .cache/bin on the PATH"
 }
 
 // Find returns the path of a program: in bin, which may be empty, else on
@@ -63,7 +80,7 @@ func Find(bin, name string) (string, error) {
 	p := lookup(name)
 	if p.File != "" {
 		if _, err := os.Stat(p.File); err != nil {
-			return "", &MissingError{Programs: []Program{p}}
+			return "", &MissingError{Programs: []Program{p}, Bin: bin}
 		}
 		return p.File, nil
 	}
@@ -78,14 +95,14 @@ func Find(bin, name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", &MissingError{Programs: []Program{p}}
+	return "", &MissingError{Programs: []Program{p}, Bin: bin}
 }
 
 // FindAll finds every named program, in order. All that are missing are in
 // one *MissingError.
 func FindAll(bin string, names ...string) ([]string, error) {
 	paths := make([]string, 0, len(names))
-	missing := &MissingError{}
+	missing := &MissingError{Bin: bin}
 	for _, name := range names {
 		path, err := Find(bin, name)
 		if m, ok := errors.AsType[*MissingError](err); ok {
@@ -112,6 +129,7 @@ func Path(bin string) string {
 // MissingError is programs that are not on this machine.
 type MissingError struct {
 	Programs []Program // in the order in which they were asked for
+	Bin      string    // the folder that was looked in beside PATH, empty for none
 }
 
 // Error names each program and, on a line each, the commands that bring them.
@@ -133,7 +151,7 @@ func (e *MissingError) Error() string {
 	}
 	b.WriteString("\nto get them:")
 	if built {
-		b.WriteString("\n  make tools")
+		b.WriteString("\n  " + compile(e.Bin))
 	}
 	if len(packages) > 0 {
 		b.WriteString("\n  apt-get install -y --no-install-recommends " + strings.Join(packages, " "))

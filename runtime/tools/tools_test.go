@@ -42,7 +42,7 @@ func TestFind(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := FindAll(t.TempDir(), "buildkitd", "no-such-program", "registry")
+	_, err := FindAll(filepath.Join(t.TempDir(), ".cache", "bin"), "buildkitd", "no-such-program", "registry")
 	var missing *MissingError
 	if !errors.As(err, &missing) {
 		t.Fatalf("got %v", err)
@@ -52,17 +52,45 @@ func TestMissing(t *testing.T) {
   no-such-program
   registry (a registry on this machine)
 to get them:
-  make tools`
+  in a checkout of github.com/rootfsgen/rootfsgen: make tools, then put its .cache/bin on the PATH`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if missing.ExitCode() != 75 {
 		t.Errorf("exit code %d", missing.ExitCode())
 	}
-	debian := &MissingError{Programs: []Program{lookup("runc"), lookup("qemu-user"), lookup("buildkitd")}}
+	debian := &MissingError{Programs: []Program{lookup("runc"), lookup("qemu-user"), lookup("buildkitd")}, Bin: ownBin(t)}
 	for _, line := range []string{"  make tools", "  apt-get install -y --no-install-recommends runc qemu-user-static"} {
 		if !slices.Contains(strings.Split(debian.Error(), "\n"), line) {
 			t.Errorf("%q is missing in:\n%v", line, debian)
+		}
+	}
+}
+
+// ownBin is where the programs lie in a checkout of this module.
+func ownBin(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "tools"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "tools", "go.mod"), []byte("module github.com/rootfsgen/rootfsgen/tools\n\ngo 1.26\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, ".cache", "bin")
+}
+
+func TestHowToGet(t *testing.T) {
+	t.Parallel()
+	elsewhere := "in a checkout of github.com/rootfsgen/rootfsgen: make tools, then put its .cache/bin on the PATH"
+	for name, c := range map[string]struct{ program, bin, want string }{
+		"a package":           {"git", "", "apt-get install -y --no-install-recommends git"},
+		"in our own checkout": {"buildkitd", ownBin(t), "make tools"},
+		"in another":          {"buildkitd", filepath.Join(t.TempDir(), ".cache", "bin"), elsewhere},
+		"nowhere":             {"registry", "", elsewhere},
+	} {
+		if got := lookup(c.program).HowToGet(c.bin); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func makeSocketFolder(folder string) error {
 
 func (l layout) startBuildkitd(ctx context.Context, last *daemon, o Options) (*daemon, error) {
 	if last.running(ctx) {
-		return last, nil
+		return last, l.trimLog("buildkitd")
 	}
 	d, err := l.runBuildkitd(ctx, last, o)
 	if err != nil {

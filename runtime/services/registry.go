@@ -20,7 +20,8 @@ import (
 const tries = 5
 
 // registryConfig is the registry's settings, written as JSON, which is YAML
-// too.
+// too. At its quietest level the registry still logs each look-up of something
+// that is not there: trimLog bounds that.
 func (l layout) registryConfig(address, instance string) ([]byte, error) {
 	type m = map[string]any
 	b, err := json.MarshalIndent(m{
@@ -43,7 +44,7 @@ func (l layout) registryConfig(address, instance string) ([]byte, error) {
 
 func (l layout) startRegistry(ctx context.Context, r record, o Options) (*daemon, error) {
 	if r.Registry.running(ctx) {
-		return r.Registry, nil
+		return r.Registry, l.trimLog("registry")
 	}
 	d, err := l.runRegistry(ctx, r, o)
 	if err != nil {

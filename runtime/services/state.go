@@ -90,6 +90,33 @@ func (l layout) logFile(name string) (*os.File, error) {
 	return f, nil
 }
 
+// mostLog is how long the log of a service that runs may get, in bytes.
+const mostLog = 1 << 20
+
+// trimLog empties the log of a running service that has grown long; what it
+// held is kept beside it. The service appends, so it goes on at the start.
+func (l layout) trimLog(name string) error {
+	path := l.path(name + ".log")
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() <= mostLog {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the log: %w", err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("keeping the last log: %w", err)
+	}
+	if err := os.WriteFile(path+".1", b[max(0, len(b)-mostLog):], 0o600); err != nil {
+		return fmt.Errorf("keeping the last log: %w", err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		return fmt.Errorf("emptying the log: %w", err)
+	}
+	return nil
+}
+
 // logTail is the end of a service's log, for an error.
 func (l layout) logTail(name string) string {
 	const most = 2000

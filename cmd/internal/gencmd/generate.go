@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -80,11 +78,9 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	root, err := openOut(s.Repo.Root(), o.out)
-	if err != nil {
-		return err
+	if o.changed && sameFolder(o.out, s.Repo.Root()) {
+		return keepsEvery(o.out)
 	}
-	defer root.Close()
 	p, err := layout(ctx, s, o.changed)
 	if err != nil {
 		return err
@@ -103,6 +99,16 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 	if err != nil {
 		return err
 	}
+	if o.changed {
+		if err := sparesCommitted(ctx, s.Repo, o.out, files); err != nil {
+			return err
+		}
+	}
+	root, err := openOut(s.Repo.Root(), o.out)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	changes, kept, err := tree.Compare(root, files)
 	if err != nil {
 		return err
@@ -111,21 +117,6 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 		changes = onlyWritten(changes)
 	}
 	return finishGenerate(a, o, root, changes, kept, limits)
-}
-
-// openOut is the folder that files are written below. Nothing outside it can
-// be touched.
-func openOut(repository, out string) (*os.Root, error) {
-	if out == "" {
-		out = repository
-	} else if err := os.MkdirAll(out, 0o755); err != nil {
-		return nil, fmt.Errorf("opening the output: %w", err)
-	}
-	root, err := os.OpenRoot(out)
-	if err != nil {
-		return nil, fmt.Errorf("opening the output: %w", err)
-	}
-	return root, nil
 }
 
 // layout decides on the jobs, of all images or of what changed.
@@ -204,67 +195,4 @@ func onlyWritten(changes []tree.Change) []tree.Change {
 		}
 	}
 	return kept
-}
-
-func finishGenerate(a *app.App, o *generateOptions, root *os.Root, changes []tree.Change, kept []string, limits []render.Limit) error {
-	for _, name := range kept {
-		a.Log.Info(name + " is your own and stays as it is")
-		if name == render.GitLabFile {
-			a.Log.Info("it must have these lines:\n" + render.IncludeLines())
-		}
-	}
-	if o.diff {
-		for _, c := range changes {
-			if _, err := a.Out.Write(c.Diff()); err != nil {
-				return err
-			}
-		}
-	}
-	switch {
-	case o.check:
-		return checkResult(a.Out, changes)
-	case o.diff:
-		return nil
-	}
-	if err := tree.Apply(root, changes); err != nil {
-		return err
-	}
-	return printChanges(a, root, changes, limits)
-}
-
-// checkResult lists what differs; that is drift.
-func checkResult(w io.Writer, changes []tree.Change) error {
-	for _, c := range changes {
-		if _, err := fmt.Fprintln(w, c); err != nil {
-			return err
-		}
-	}
-	for _, c := range changes {
-		if c.Kind == tree.Foreign { // which generating would not repair
-			return app.Fail(app.ExitDrift, &tree.ForeignError{Path: c.Path})
-		}
-	}
-	if len(changes) > 0 {
-		return app.Fail(app.ExitDrift, fmt.Errorf("%d files differ from what is generated: run \"rootfsgen generate\" and commit what it writes", len(changes)))
-	}
-	return nil
-}
-
-func printChanges(a *app.App, root *os.Root, changes []tree.Change, limits []render.Limit) error {
-	for _, c := range changes {
-		verb := "wrote"
-		if c.New == nil {
-			verb = "removed"
-		}
-		if _, err := fmt.Fprintln(a.Out, verb, c.Path); err != nil {
-			return err
-		}
-	}
-	if len(changes) == 0 {
-		a.Log.Info("every file below " + filepath.ToSlash(root.Name()) + " is as it is generated")
-	}
-	for _, l := range limits {
-		a.Log.Info(l.String())
-	}
-	return nil
 }

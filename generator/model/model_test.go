@@ -88,6 +88,7 @@ func TestNamesThatMustNotPass(t *testing.T) {
 		"image":      {CheckImageName, []string{"a", "debian-base", "python3.13", "a_b"}, []string{"", "A", "-a", "a-", "a--b", "a/b", "a b", "../a", "a\n", "${{x}}", "$(x)", strings.Repeat("a", 65)}},
 		"repository": {CheckRepository, []string{"a", "team/python", "a__b", "a--b"}, []string{"", "/a", "a/", "a//b", "A", "a/../b", "a:b", "a@b"}},
 		"tag":        {CheckTag, []string{"1", "v1.2.3", "_x", "2024-09"}, []string{"", ".1", "-1", "a/b", "a:b", "a b", "é", strings.Repeat("1", 65)}},
+		"label":      {CheckRunnerLabel, []string{"linux", "ubuntu-24.04-16", "group=arm", "X64", "a/b:c@d+e"}, []string{"", "our machine", "-a", "$TAG", "${{x}}", "a,b", "é", strings.Repeat("a", 101)}},
 		"snapshot":   {CheckSnapshotID, []string{"pr-1", "mr-123"}, []string{"", "PR-1", "pr_1", "-1", "pr-", "pr--1"}},
 		"prefix":     {CheckPrefix, []string{"ghcr.io/acme", "127.0.0.1:5005/testing", "localhost:5000", "us-docker.pkg.dev/p/r"}, []string{"", "https://x", "x:y/z", "/a", "x/", "x/A", "user@host/a", "host:123456/a"}},
 		"path":       {CheckPath, []string{"a", "a/b.c", "a b", "é/ü"}, []string{"", "/a", "..", "a/../b", "a//b", "a\\b", "a\x00", "a\nb", "a/"}},

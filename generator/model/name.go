@@ -7,11 +7,12 @@ import (
 )
 
 var (
-	imageName  = regexp.MustCompile(`^[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
-	repository = regexp.MustCompile(`^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$`)
-	tagName    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
-	hostName   = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?$`)
-	snapshotID = regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
+	imageName   = regexp.MustCompile(`^[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
+	repository  = regexp.MustCompile(`^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$`)
+	tagName     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	hostName    = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?$`)
+	snapshotID  = regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
+	runnerLabel = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/=@+-]*$`)
 )
 
 // The longest names that are accepted, in bytes. A content tag adds up to 71
@@ -47,6 +48,18 @@ func CheckRepository(s string) error {
 func CheckTag(s string) error {
 	if len(s) > MaxTag || !tagName.MatchString(s) {
 		return fmt.Errorf("invalid tag %q: expected at most %d letters, digits, and . _ -, not beginning with . or -", s, MaxTag)
+	}
+	return nil
+}
+
+// MaxRunnerLabel is the longest label of a machine.
+const MaxRunnerLabel = 100
+
+// CheckRunnerLabel tells why s cannot be a label by which a forge selects a
+// machine. What a forge could take for an expression or a variable is none.
+func CheckRunnerLabel(s string) error {
+	if len(s) > MaxRunnerLabel || !runnerLabel.MatchString(s) {
+		return fmt.Errorf("invalid label %q: expected at most %d letters, digits, and . _ - : / = @ +, beginning with a letter or digit", s, MaxRunnerLabel)
 	}
 	return nil
 }

@@ -198,8 +198,8 @@ func checkLabels(class, forge, user string, labels []string) diag.List {
 			"%s wants a machine of class %q, which has no labels for %s", user, class, forge)
 	}
 	for _, l := range labels {
-		if !label.MatchString(l) {
-			list.Errorf("runner", at, "labels are made of letters, digits and . _ - : / +", "the machine class %q has the label %q", class, l)
+		if model.CheckRunnerLabel(l) != nil {
+			list.Errorf("runner", at, "labels are made of letters, digits and . _ - : / = @ +", "the machine class %q has the label %q", class, l)
 		}
 	}
 	return list
@@ -209,7 +209,6 @@ func checkLabels(class, forge, user string, labels []string) diag.List {
 const settingsFile = "rootfsgen.yaml"
 
 var (
-	label  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$`)
 	branch = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]*$`)
 	glob   = regexp.MustCompile(`^[A-Za-z0-9_*][A-Za-z0-9_./*-]*$`)
 )

@@ -43,8 +43,8 @@ func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
 			return nil, fmt.Errorf("reading the plan: %s: machine class %q has no labels", e.ID(), e.Runner)
 		}
 		for _, l := range labels {
-			if !label.MatchString(l) {
-				return nil, fmt.Errorf("reading the plan: machine class %q has the label %q", e.Runner, l)
+			if err := model.CheckRunnerLabel(l); err != nil {
+				return nil, fmt.Errorf("reading the plan: machine class %q: %w", e.Runner, err)
 			}
 		}
 		leg := Platform{Platform: e.Platform.String(), Arch: e.Platform.Arch, Runner: labels}

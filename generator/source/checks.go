@@ -39,8 +39,8 @@ var (
 		pattern: branchForm}
 	tagGlob = text{name: "a pattern", max: 128, check: checkGlob,
 		pattern: globForm}
-	runnerLabel = text{name: "a label", max: 100, expect: "letters, digits, spaces and . _ : / = @ + -",
-		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/=@+ -]*[A-Za-z0-9._:/=@+-])?$`)}
+	runnerLabel = text{name: "a label", check: model.CheckRunnerLabel, max: model.MaxRunnerLabel,
+		pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/=@+-]*$`)}
 	stageName = text{name: "a stage", max: 128, expect: "a stage's name or number",
 		pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)}
 	suiteName = text{name: "a suite", max: 64, expect: "a Debian suite such as bookworm or trixie-backports",

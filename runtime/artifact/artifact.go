@@ -78,6 +78,29 @@ func Write(dir string, a Artifact) error {
 	return nil
 }
 
+// Index tells whether the file of an index in dir speaks of this reference and
+// digest. One that is not there, or cannot be read, does not.
+func Index(dir, imageID, ref string, digest model.Digest) bool {
+	if model.CheckImageName(imageID) != nil {
+		return false
+	}
+	b, err := os.ReadFile(filepath.Join(dir, Artifact{ImageID: imageID, Index: true}.Name()))
+	var f file
+	return err == nil && json.Unmarshal(b, &f) == nil && f.Ref == ref && f.Digest == digest
+}
+
+// WriteFile writes another file of a run into dir, in one step, and makes dir
+// where it is missing. The name must be one below dir.
+func WriteFile(dir, name string, content []byte) error {
+	if filepath.Base(name) != name {
+		return fmt.Errorf("writing %q: not the name of a file", name)
+	}
+	if err := replace(dir, name, content); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}
+
 // replace writes a file so that a reader sees the old one or the new one.
 func replace(dir, name string, content []byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {

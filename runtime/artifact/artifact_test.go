@@ -53,6 +53,35 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := artifact.Artifact{ImageID: "python", Ref: "r/python:1", Tag: "1", Digest: "sha256:1111111111111111111111111111111111111111111111111111111111111111", Arch: artifact.Arch{"amd64"}, Index: true, UpdatedAt: when}
+	if err := artifact.Write(dir, a); err != nil {
+		t.Fatal(err)
+	}
+	if err := artifact.WriteFile(dir, "torn.json", []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		id, ref string
+		want    bool
+	}{
+		"the same": {"python", a.Ref, true}, "another tag": {"python", "r/python:2", false}, "none": {"node", a.Ref, false},
+		"torn": {"torn", "", false}, "no id": {"../python", a.Ref, false},
+	} {
+		if got := artifact.Index(dir, c.id, c.ref, a.Digest); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if artifact.Index(dir, "python", a.Ref, "sha256:2222222222222222222222222222222222222222222222222222222222222222") {
+		t.Error("another digest is taken for it")
+	}
+	if err := artifact.WriteFile(dir, "../x", nil); err == nil {
+		t.Error("a file was written outside")
+	}
+}
+
 func TestWriteRefusesAnIDThatIsNoFileName(t *testing.T) {
 	t.Parallel()
 	for _, a := range []artifact.Artifact{

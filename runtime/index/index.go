@@ -233,6 +233,10 @@ func testKey(c child) model.Digest  { return model.TestStepKey(c.desc.Digest, c.
 // another merge.
 func Merged(ctx context.Context, c *registry.Client, p *model.Plan, i *model.Index) (model.Receipt, bool, error) {
 	m := &merging{Step: Step{Registry: c}, plan: p, index: i, repo: p.Prefix + "/" + i.Repository}
+	return m.merged(ctx)
+}
+
+func (m *merging) merged(ctx context.Context) (model.Receipt, bool, error) {
 	err := m.look(ctx)
 	if _, ok := errors.AsType[*Incomplete](err); ok {
 		return model.Receipt{}, false, nil

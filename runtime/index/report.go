@@ -12,6 +12,17 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/artifact"
 )
 
+// Report writes the file of an index that was merged before, as Run does for
+// one that it merges. One that is not merged in its current state has none.
+func (s Step) Report(ctx context.Context, p *model.Plan, i *model.Index) error {
+	m := &merging{Step: s, plan: p, index: i, repo: p.Prefix + "/" + i.Repository}
+	r, found, err := m.merged(ctx)
+	if err != nil || !found {
+		return err
+	}
+	return m.report(ctx, r)
+}
+
 // report writes the index's file for the programs that come after.
 func (m *merging) report(ctx context.Context, r model.Receipt) error {
 	if m.Artifacts == "" {

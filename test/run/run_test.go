@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,6 +158,24 @@ func (f *fleet) published() map[string]string {
 	return out
 }
 
+// reports are the files in build-artifacts.
+func (f *fleet) reports() map[string]string {
+	f.t.Helper()
+	files, err := filepath.Glob(filepath.Join(f.Dir, "build-artifacts", "*"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		out[filepath.Base(name)] = string(b)
+	}
+	return out
+}
+
 // manifest is the testing channel: id -> digest.
 func (f *fleet) manifest() map[string]string {
 	f.t.Helper()
@@ -195,8 +215,20 @@ func TestTheWholeFleetAndThenOnlyWhatChanged(t *testing.T) {
 		t.Error(diff)
 	}
 	before := f.published()
+	reports := f.reports()
+	if _, found := reports["python.json"]; !found || !strings.Contains(reports["junit-child-arm64.xml"], `testcase name="copy"`) {
+		t.Errorf("reports %v", slices.Sorted(maps.Keys(reports)))
+	}
+	if err := os.RemoveAll(filepath.Join(f.Dir, "build-artifacts")); err != nil {
+		t.Fatal(err)
+	}
 
 	code, rows, errs = f.run()
+	for _, name := range []string{"base.json", "python.json", "child.json", "lone.json"} {
+		if diff := cmp.Diff(reports[name], f.reports()[name]); diff != "" {
+			t.Errorf("%s after nothing was to do: %s", name, diff)
+		}
+	}
 	for name, r := range rows {
 		if r.Action != "none" {
 			t.Errorf("again: %s was %s", name, r.Action)

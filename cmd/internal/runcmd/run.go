@@ -83,7 +83,7 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 	progress := newProgress(a, p)
 	result, walkErr := walk.Walk(ctx, p, w.steps(), walk.Options{Parallel: o.parallel, Progress: progress.event})
 	if walkErr == nil {
-		err = o.manifest(ctx, a, p)
+		err = o.finish(ctx, a, p, w)
 	}
 	if printed := printResult(a, p, result, o.options.Except); printed != nil {
 		return printed
@@ -149,17 +149,28 @@ func narrowed(p *model.Plan, images, except []string) (*model.Plan, error) {
 	return walk.Narrow(p, means(images), means(except)), nil
 }
 
-// manifest brings the testing channel up to date; no other scope has one.
-func (o *running) manifest(ctx context.Context, a *app.App, p *model.Plan) error {
+// finish writes down what there is now: the testing channel, and a file for
+// each index, also for those that this run did not make.
+func (o *running) finish(ctx context.Context, a *app.App, p *model.Plan, w *workshop) error {
+	d, err := o.manifest(ctx, a, p)
+	return errors.Join(err, w.report(ctx, p, d))
+}
+
+// manifest brings the testing channel up to date; no other scope has one. The
+// document is nil where it does not speak of this plan.
+func (o *running) manifest(ctx context.Context, a *app.App, p *model.Plan) (*manifest.Document, error) {
 	if p.Scope != model.ScopeTesting {
-		return nil
+		return nil, nil
 	}
 	s, err := planned(ctx, a, o.store)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = writeManifest(ctx, a, p, s, o.source, false)
-	return err
+	r, err := writeManifest(ctx, a, p, s, o.source, false)
+	if err != nil || r.Note != "" {
+		return nil, err
+	}
+	return r.Document, nil
 }
 
 // failed is what a run with failures ends with: the table and the lines above

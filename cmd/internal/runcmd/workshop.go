@@ -12,7 +12,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
 	"github.com/rootfsgen/rootfsgen/runtime/gitcontext"
 	"github.com/rootfsgen/rootfsgen/runtime/imagetest"
-	"github.com/rootfsgen/rootfsgen/runtime/index"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/services"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
@@ -29,8 +28,9 @@ type workshop struct {
 	artifacts string
 	shared    bool // several targets are worked on at once
 
-	mu      sync.Mutex
-	builder *buildkit.Client
+	mu         sync.Mutex
+	builder    *buildkit.Client
+	unreported error // why reports of tests are missing
 }
 
 // openWorkshop opens what every step needs. Close it.
@@ -84,9 +84,9 @@ func (w *workshop) steps() walk.Steps {
 			Progress: "plain", Output: out, Attribute: w.shared, Log: log,
 		}.Run),
 		Test: step.ForTarget(model.StepTest, log, imagetest.Step{
-			Registry: w.registry, BuildKit: w.buildKit, Output: out, Log: log,
+			Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: w.junit, Log: log,
 		}.Run),
-		Merge: step.ForIndex(model.StepMerge, log, index.Step{Registry: w.registry, Artifacts: w.artifacts}.Run),
+		Merge: step.ForIndex(model.StepMerge, log, w.index().Run),
 	}
 }
 

@@ -39,7 +39,7 @@ func (g *github) push() *workflow {
 	return &workflow{
 		About: []string{"A push to the default branch builds what changed and writes the testing channel."},
 		Name:  "rootfsgen push", On: triggers{Branches: []string{g.p.DefaultBranch}},
-		Concurrency: &concurrency{Group: perCommit}, Shell: true,
+		Concurrency: &concurrency{Group: "${{ format('rootfsgen-push-{0}', github.sha) }}"}, Shell: true,
 		Jobs: []ghJob{
 			g.callFleet("", pair{"scope", model.ScopeTesting}),
 			g.manifest(),
@@ -48,10 +48,8 @@ func (g *github) push() *workflow {
 	}
 }
 
-// perCommit makes the push and the release of one commit wait for one
-// another: the second then finds everything built.
-const perCommit = expr("${{ format('rootfsgen-{0}', github.sha) }}")
-
+// release has a group of its own for each tag: GitHub keeps one run of a group
+// waiting and cancels it for another, and nobody would miss a release.
 func (g *github) release() *workflow {
 	promote := g.job(pipeline.Promote, "promote", "promote")
 	promote.Needs = []string{"fleet", "manifest"}
@@ -59,7 +57,7 @@ func (g *github) release() *workflow {
 	return &workflow{
 		About: []string{"A release tag builds what is missing, which is normally nothing, and moves the testing channel to prod."},
 		Name:  "rootfsgen release", On: triggers{Tags: []string{g.p.ReleaseTags}},
-		Concurrency: &concurrency{Group: perCommit}, Shell: true,
+		Concurrency: &concurrency{Group: "${{ format('rootfsgen-release-{0}', github.ref) }}"}, Shell: true,
 		Jobs: []ghJob{
 			g.callFleet("", pair{"scope", model.ScopeTesting}),
 			g.manifest(),

@@ -3,11 +3,13 @@ package render_test
 import (
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -96,6 +98,33 @@ func checkWorkflow(t *testing.T, at string, w *policyFile) {
 	}
 	if w.Concurrency != nil && w.Concurrency.Cancel != (w.On["pull_request"] != nil) {
 		t.Errorf("%s: cancels what it must not, or does not cancel a request", at)
+	}
+}
+
+// TestNothingCancelsARelease looks at what shares a group with a release: only
+// a release of the same tag, or GitHub would cancel the one that waits.
+func TestNothingCancelsARelease(t *testing.T) {
+	t.Parallel()
+	groups := map[string]string{}
+	for file, text := range fixtures()["small"].files(t) {
+		if !strings.HasPrefix(file, ".github/workflows/") {
+			continue
+		}
+		var w policyFile
+		if err := yaml.Unmarshal(text, &w); err != nil {
+			t.Fatal(err)
+		}
+		if w.Concurrency != nil {
+			groups[path.Base(file)] = w.Concurrency.Group
+		}
+	}
+	want := map[string]string{
+		"rootfsgen-push.yml":    "${{ format('rootfsgen-push-{0}', github.sha) }}",
+		"rootfsgen-release.yml": "${{ format('rootfsgen-release-{0}', github.ref) }}",
+		"rootfsgen-request.yml": "${{ format('rootfsgen-request-{0}', github.event.pull_request.number) }}",
+	}
+	if d := cmp.Diff(want, groups); d != "" {
+		t.Errorf("-want +got:\n%s", d)
 	}
 }
 

@@ -91,6 +91,9 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 		}
 		p.Forges = []string{o.forge}
 	}
+	if !a.Quiet {
+		a.PrintDiagnostics(p.Warnings(&s.Now.Fleet.Settings))
+	}
 	disk, pins, err := readPins(s.Repo.Root())
 	if err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
 
 func planCommand(a *app.App) *cobra.Command {
@@ -44,6 +46,9 @@ With images, only these and what they are built from are planned.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, s.Close()) }()
+			if err := publishes(a, o, &s.Now.Fleet.Settings); err != nil {
+				return err
+			}
 			p, err := s.Plan(cmd.Context())
 			if err != nil {
 				return err
@@ -61,6 +66,15 @@ With images, only these and what they are built from are planned.`,
 	cmd.Flags().StringVar(&format, "format", "text", "how the plan is printed: "+strings.Join(planning.Formats(), ", "))
 	app.Values(cmd, "format", planning.Formats()...)
 	return cmd
+}
+
+// publishes refuses to plan what no later job could push: without an address
+// the planning job of a pipeline would succeed and nothing after it.
+func publishes(a *app.App, o planning.Options, s *model.Settings) error {
+	if !a.CI() || o.Scope != model.ScopeTesting || o.Registry != "" || o.State == planning.StateOff || s.Registry.Testing != "" {
+		return nil
+	}
+	return app.Fail(app.ExitInvalid, errors.New("scope testing has no registry, so nothing can be published: "+pipeline.RegistryHint+", or name one with --registry"))
 }
 
 // printNotes prints what a person should know beside the result.

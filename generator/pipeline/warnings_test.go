@@ -1,0 +1,61 @@
+package pipeline_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	everywhere := model.Registry{PR: "r.example.com/pr", Testing: "r.example.com/testing", Prod: "r.example.com/prod"}
+	for name, c := range map[string]struct {
+		change func(*model.Settings)
+		want   []string
+	}{
+		"nothing":     {func(*model.Settings) {}, nil},
+		"no registry": {func(s *model.Settings) { s.Registry = model.Registry{} }, []string{"the pipelines will not publish: there is no registry"}},
+		"one registry": {func(s *model.Settings) { s.Registry = model.Registry{Testing: "r.example.com"} },
+			[]string{"the pipelines will not publish to pr and prod: there is no registry for it"}},
+		"GitHub's machines": {func(s *model.Settings) {
+			s.Runners[model.RunnerSmall] = model.Runner{GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"c"}}
+			s.Runners[model.RunnerSpotAMD64] = model.Runner{GitHub: []string{"ubuntu-latest"}, GitLab: []string{"a"}}
+			s.Runners["large"] = model.Runner{GitHub: []string{"macos-15"}, GitLab: []string{"a"}} // that nothing uses
+		}, []string{
+			`the job result runs on GitHub's own ubuntu-24.04 (class "small"), which has no rootfsgen: runtime installed finds nothing there`,
+			`image a runs on GitHub's own ubuntu-latest (class "spot-amd64"), which has no rootfsgen: runtime installed finds nothing there`,
+		}},
+		"one's own with such a label": {func(s *model.Settings) {
+			s.Runners[model.RunnerSmall] = model.Runner{GitHub: []string{"self-hosted", "ubuntu-24.04"}, GitLab: []string{"c"}}
+		}, nil},
+		"from source": {func(s *model.Settings) {
+			s.Runners[model.RunnerSmall], s.Runtime = model.Runner{GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"c"}}, model.RuntimeSource
+		}, nil},
+		"GitLab alone": {func(s *model.Settings) {
+			s.Runners[model.RunnerSmall], s.Forges = model.Runner{GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"c"}}, []string{"gitlab"}
+		}, nil},
+	} {
+		f := fleet(image("a", model.LinuxAMD64))
+		f.Settings.Registry = everywhere
+		c.change(&f.Settings)
+		p, list, err := pipeline.Layout(f, nil, pipeline.Options{})
+		if err := errors.Join(err, list.Err()); err != nil {
+			t.Fatal(name, err)
+		}
+		var got []string
+		for _, d := range p.Warnings(&f.Settings) {
+			if d.Severity != diag.Warning || d.Hint == "" || d.Pos.File != "rootfsgen.yaml" {
+				t.Errorf("%s: %+v", name, d)
+			}
+			got = append(got, d.Message)
+		}
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%s: -want +got:\n%s", name, d)
+		}
+	}
+}

@@ -90,6 +90,26 @@ func (f folders) find(r model.Root) []candidate {
 	return out
 }
 
+// links lists what lies where r looks for images and is a link, sorted. Git
+// does not say whether it leads to a folder; a file's link has an extension or
+// another name than an image may have.
+func (f folders) links(r model.Root) []string {
+	var out []string
+	for _, e := range f.tree.Entries() {
+		if e.Mode != model.ModeSymlink || r.Pattern == "" {
+			continue
+		}
+		rel, below := relative(r.Root, e.Path)
+		if !below || hidden(rel) || excluded(rel, r.Exclude) {
+			continue
+		}
+		if name, ok := matchFolder(r.Pattern, rel); ok && model.CheckImageName(name) == nil && path.Ext(name) == "" {
+			out = append(out, e.Path)
+		}
+	}
+	return out
+}
+
 // relative is dir as seen from root; false where it lies elsewhere.
 func relative(root, dir string) (string, bool) {
 	switch {

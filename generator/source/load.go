@@ -106,6 +106,9 @@ func (l *loader) loadImages(s settings) error {
 		if !l.folders.has(r.Root.Root) && r.pos.Line > 0 {
 			l.list.Errorf(RuleMissingPath, r.pos, "", "there is no folder %s", r.Root.Root)
 		}
+		for _, link := range l.folders.links(r.Root) {
+			l.list.Warnf(RuleNotRead, diag.Pos{File: link}, "copy the folder, or list the link under exclude", "a link to a folder is not read as an image")
+		}
 		for _, c := range l.folders.find(r.Root) {
 			if seen[c.dir] {
 				continue

@@ -29,13 +29,9 @@ func TestSourceRuntime(t *testing.T) {
 	}
 	files["Makefile"] = engineTargets(t)
 	f := newFleet(t, "source", files)
-	ours := "PATH=" + enginetest.Programs(t) + ":" + enginetest.Bin(t) + ":"
 	for i, v := range f.env {
-		f.env[i] = strings.Replace(v, ours, "PATH=", 1)
-	}
-	for _, name := range []string{"rootfsrun", "buildkitd", "registry"} {
-		if path := lookup(f.env, name); path != name {
-			t.Fatalf("a machine that should have nothing has %s", path)
+		if path, found := strings.CutPrefix(v, "PATH="); found {
+			f.env[i] = "PATH=" + without(path, "rootfsgen", "rootfsrun", "buildkitd", "registry")
 		}
 	}
 	got := f.act(workflow{
@@ -67,6 +63,17 @@ func TestSourceRuntime(t *testing.T) {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
 	f.reported("rootfsgen-reports", "base")
+}
+
+// without drops the folders of a PATH that hold any of these programs: a
+// machine should have none of them.
+func without(path string, programs ...string) string {
+	return strings.Join(slices.DeleteFunc(filepath.SplitList(path), func(dir string) bool {
+		return slices.ContainsFunc(programs, func(name string) bool {
+			_, err := os.Stat(filepath.Join(dir, name))
+			return err == nil
+		})
+	}), ":")
 }
 
 // engineTargets stands in for the two targets of the real Makefile that get

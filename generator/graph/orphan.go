@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
@@ -34,7 +35,7 @@ func Orphans(then, now *Graph) diag.List {
 			tag, stays := tags[was.Image]
 			switch {
 			case !stays:
-				list.Errorf(RuleOrphan, b.Pos, "bring "+was.Image+" back, or build from another image; if the image outside is meant, run rootfsgen lock",
+				list.Errorf(RuleOrphan, b.Pos, fmt.Sprintf("restore %s, or change line %d; if the image outside is meant, run rootfsgen lock", then.nodes[was].Image.Dir, b.Pos.Line),
 					"%s is no longer an image of this fleet, and %s is still built from it", was.Image, id.Image)
 			case implied(b):
 				list.Errorf(RuleOrphan, b.Pos, "leave the tag out, or write "+was.Image+":"+tag+"; if the image outside is meant, run rootfsgen lock",

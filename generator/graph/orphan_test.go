@@ -19,10 +19,10 @@ func TestOrphans(t *testing.T) {
 	}{
 		{"the same fleet", fleet(image("app"), image("base")), fleet(image("app"), image("base")), "base", nil},
 		{"a removed image", fleet(image("app"), image("base")), fleet(image("app")), "base", []string{
-			"error images/app/Dockerfile:1:6 parent-removed base is no longer an image of this fleet, and app is still built from it: bring base back, or build from another image; if the image outside is meant, run rootfsgen lock"}},
+			"error images/app/Dockerfile:1:6 parent-removed base is no longer an image of this fleet, and app is still built from it: restore images/base, or change line 1; if the image outside is meant, run rootfsgen lock"}},
 		{"a removed image in COPY and in a mount", fleet(image("app"), image("base")), fleet(image("app")), "scratch\nCOPY --from=base / /\nRUN --mount=from=base,target=/b true", []string{
-			"error images/app/Dockerfile:2:13 parent-removed base is no longer an image of this fleet, and app is still built from it: bring base back, or build from another image; if the image outside is meant, run rootfsgen lock",
-			"error images/app/Dockerfile:3:18 parent-removed base is no longer an image of this fleet, and app is still built from it: bring base back, or build from another image; if the image outside is meant, run rootfsgen lock"}},
+			"error images/app/Dockerfile:2:13 parent-removed base is no longer an image of this fleet, and app is still built from it: restore images/base, or change line 2; if the image outside is meant, run rootfsgen lock",
+			"error images/app/Dockerfile:3:18 parent-removed base is no longer an image of this fleet, and app is still built from it: restore images/base, or change line 3; if the image outside is meant, run rootfsgen lock"}},
 		{"an image that is locked now", fleet(image("app"), image("python", version("3.12"))), fleet(image("app")), "python:3.12", nil},
 		{"an image that was outside", fleet(image("app")), fleet(image("app")), "base", nil},
 		{"a new tag", fleet(image("app"), image("base")), fleet(image("app"), image("base", version("2"))), "base:1", []string{

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/types"
 	bk "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/login"
 )
 
 // Client is a connection to one BuildKit daemon. It is safe for concurrent
@@ -74,11 +76,25 @@ func (c *Client) CanRun(p model.Platform) bool { return c.platforms[p] }
 func (c *Client) Close() error { return c.bk.Close() }
 
 // attachables is what the daemon may ask this process for: credentials, which
-// are read from Docker's configuration when they are needed, not before.
+// are read when they are needed, not before.
 func attachables() []session.Attachable {
 	return []session.Attachable{authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard)),
+		AuthConfigProvider: credentials(authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard))),
 	})}
+}
+
+// credentials are those of the environment, then those of Docker's files.
+func credentials(files authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
+	return func(ctx context.Context, host string, scope []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
+		key := host
+		if host == authprovider.DockerHubRegistryHost {
+			key = authprovider.DockerHubConfigfileKey
+		}
+		if c, found, err := login.Lookup(key); found || err != nil {
+			return c, err
+		}
+		return files(ctx, host, scope, expired)
+	}
 }
 
 // pause waits, or not when ctx has ended.

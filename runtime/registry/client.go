@@ -26,7 +26,7 @@ import (
 // Options says how a Client behaves. The zero value is what a command wants.
 type Options struct {
 	Bootstrap bool              // 401 and 403 on reading mean "absent"
-	Keychain  authn.Keychain    // nil: Docker's configuration and its credential helpers
+	Keychain  authn.Keychain    // nil: DOCKER_AUTH_CONFIG, then Docker's configuration and its credential helpers
 	Transport http.RoundTripper // nil: the network
 	Attempts  int               // how often a call is tried, 0 is 5
 	Backoff   time.Duration     // before the second try, doubled before each further one; 0 is 500 ms
@@ -60,7 +60,7 @@ type session struct {
 // New makes a client. It connects to nothing until it is asked to.
 func New(o Options) *Client {
 	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
+		o.Keychain = keychain{}
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport()

@@ -25,19 +25,19 @@ func (p *Pipeline) fix() {
 	p.Fixed = map[Kind]Job{
 		Plan: {Kind: Plan, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.planSteps()},
 		Build: {Kind: Build, Minutes: minutesBuild, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(p.withEngines(
-			p.run("Build", buildScript, VarImage, VarPlatform),
-			p.run("Test", testScript, VarImage, VarPlatform, VarArch),
+			p.run("Build", buildScript, VarImage, VarPlatform, VarLogin),
+			p.run("Test", testScript, VarImage, VarPlatform, VarArch, VarLogin),
 			Step{Verb: Save, Name: "Keep the reports", Artifact: reportsArtifact},
 		)...)},
 		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
-			p.run("Merge", mergeScript, VarImage),
+			p.run("Merge", mergeScript, VarImage, VarLogin),
 			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
 		)},
 		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Push, Release}, Push: true, Retry: true, Steps: p.withHistory(
-			p.run("Write the testing channel", manifestScript, VarToken),
+			p.run("Write the testing channel", manifestScript, VarToken, VarLogin),
 		)},
 		Promote: {Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Release}, Push: true, Environment: "prod", Steps: p.withHistory(
-			p.run("Write the prod channel", promoteScript, VarToken),
+			p.run("Write the prod channel", promoteScript, VarToken, VarLogin),
 		)},
 		Fork: {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: []Event{Request}, Interrupt: true, Steps: p.forkSteps()},
 		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Steps: []Step{
@@ -52,7 +52,7 @@ func (p *Pipeline) run(name, script string, vars ...Var) Step {
 
 func (p *Pipeline) planSteps() []Step {
 	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
-		p.run("Plan", planScript, VarScope, VarSnapshot),
+		p.run("Plan", planScript, VarScope, VarSnapshot, VarLogin),
 		Step{Verb: Save, Name: "Keep the plan", Artifact: planArtifact})
 	if p.Runtime == model.RuntimeSource {
 		steps = append(steps, Step{Verb: Save, Name: "Hand on the programs", Artifact: programsArtifact})

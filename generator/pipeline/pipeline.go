@@ -144,6 +144,7 @@ const (
 	VarSnapshot Var = "ROOTFSGEN_SNAPSHOT"   // snapshot id, empty outside requests
 	VarResults  Var = "ROOTFSGEN_RESULTS"    // results of the jobs before, separated by spaces
 	VarToken    Var = "ROOTFSGEN_PUSH_TOKEN" // lets git push to this repository
+	VarLogin    Var = "DOCKER_AUTH_CONFIG"   // logins of registries, a config.json; empty is none
 )
 
 // AppliesTo tells whether the job is part of the pipeline that e starts.

@@ -49,7 +49,7 @@ func (g *github) push() *workflow {
 }
 
 // release has a group of its own for each tag: GitHub keeps one run of a group
-// waiting and cancels it for another, and nobody would miss a release.
+// waiting and cancels it for another, without a word.
 func (g *github) release() *workflow {
 	promote := g.job(pipeline.Promote, "promote", "promote")
 	promote.Needs = []string{"fleet", "manifest"}
@@ -91,9 +91,18 @@ func (g *github) request() *workflow {
 	}
 }
 
+// secretLogin is the secret that may hold logins of registries. Workflows hand
+// it on by name and never all secrets; one that is not set is an empty text.
+const secretLogin = "ROOTFSGEN_REGISTRY_AUTH"
+
+var (
+	logins      = []pair{{secretLogin, expr("${{ secrets." + secretLogin + " }}")}}
+	loginSecret = []secret{{secretLogin, "Logins of the registries, the text of a Docker config.json"}}
+)
+
 // callFleet runs the jobs of every image.
 func (g *github) callFleet(cond expr, with ...pair) ghJob {
-	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: read, With: with}
+	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: read, With: with, Secrets: logins}
 }
 
 func (g *github) manifest() ghJob {
@@ -125,7 +134,7 @@ func (g *github) fleet() *workflow {
 			"It cannot wait for one platform of a parent, so it waits for all of them.",
 		},
 		Name: "rootfsgen fleet", Shell: true,
-		On: triggers{Call: true, Inputs: []input{
+		On: triggers{Call: true, Secrets: loginSecret, Inputs: []input{
 			{Name: "scope", Description: "Which registry scope is written: testing or pr", Type: "string", Required: true},
 			{Name: "snapshot-id", Description: "Names the images of a request, for example pr-7", Type: "string", HasDefault: true, Default: ""},
 		}},
@@ -148,7 +157,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 	var jobs []ghJob
 	if len(i.Legs) > 0 {
 		b := ghJob{
-			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghBuild, Permissions: read,
+			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghBuild, Permissions: read, Secrets: logins,
 			With: []pair{{"image", i.ID}, {"platforms", expr("${{ toJSON(fromJSON(needs.plan.outputs.matrix)['" + i.ID + "']) }}")}},
 		}
 		if i.Minutes != g.p.Fixed[pipeline.Build].Minutes {
@@ -161,7 +170,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 		jobs = append(jobs, b)
 	}
 	if i.Merge {
-		m := ghJob{ID: JobID(pipeline.Merge, i.ID), Name: "merge " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghMerge, Permissions: read, With: []pair{{"image", i.ID}}}
+		m := ghJob{ID: JobID(pipeline.Merge, i.ID), Name: "merge " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghMerge, Permissions: read, Secrets: logins, With: []pair{{"image", i.ID}}}
 		var before []string
 		if len(i.Legs) > 0 {
 			before = []string{i.ID}
@@ -209,7 +218,7 @@ func (g *github) build() *workflow {
 	return &workflow{
 		About: []string{"Builds and tests one image, on each platform that the plan names."},
 		Name:  "rootfsgen build", Shell: true,
-		On: triggers{Call: true, Inputs: []input{
+		On: triggers{Call: true, Secrets: loginSecret, Inputs: []input{
 			{Name: "image", Description: "Id of the image", Type: "string", Required: true},
 			{Name: "platforms", Description: "JSON list of the platforms and the machines that build them", Type: "string", Required: true},
 			{Name: "minutes", Description: "Time limit", Type: "number", HasDefault: true, Default: minutes},
@@ -222,7 +231,7 @@ func (g *github) merge() *workflow {
 	return &workflow{
 		About: []string{"Joins the platforms of one image in an index, all of them or none."},
 		Name:  "rootfsgen merge", Shell: true,
-		On: triggers{Call: true, Inputs: []input{
+		On: triggers{Call: true, Secrets: loginSecret, Inputs: []input{
 			{Name: "image", Description: "Id of the image", Type: "string", Required: true},
 		}},
 		Jobs: []ghJob{g.job(pipeline.Merge, "merge", "index")},

@@ -92,5 +92,6 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		pipeline.VarSnapshot: "${{ inputs.snapshot-id }}",
 		pipeline.VarResults:  "${{ join(needs.*.result, ' ') }}",
 		pipeline.VarToken:    "${{ github.token }}",
+		pipeline.VarLogin:    "${{ secrets." + secretLogin + " }}",
 	}[v]
 }

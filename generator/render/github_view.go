@@ -17,7 +17,10 @@ type triggers struct {
 	PullRequest bool
 	Call        bool // by another workflow
 	Inputs      []input
+	Secrets     []secret // that a caller may hand on
 }
+
+type secret struct{ Name, Description string }
 
 type input struct {
 	Name        string
@@ -47,6 +50,7 @@ type ghJob struct {
 	Matrix      expr
 	Outputs     []pair
 	With        []pair
+	Secrets     []pair // handed on to Uses, each by name
 	Steps       []ghStep
 }
 
@@ -105,7 +109,15 @@ func (t *triggers) tree() map[string]any {
 			}
 			inputs[i.Name] = v
 		}
-		m["workflow_call"] = map[string]any{"inputs": inputs}
+		call := map[string]any{"inputs": inputs}
+		if len(t.Secrets) > 0 {
+			secrets := map[string]any{}
+			for _, s := range t.Secrets {
+				secrets[s.Name] = map[string]any{"description": s.Description, "required": false}
+			}
+			call["secrets"] = secrets
+		}
+		m["workflow_call"] = call
 	}
 	return m
 }
@@ -132,6 +144,7 @@ func (j *ghJob) tree() map[string]any {
 	set("strategy", map[string]any{"fail-fast": false, "matrix": map[string]any{"include": string(j.Matrix)}}, j.Matrix != "")
 	set("outputs", pairs(j.Outputs), len(j.Outputs) > 0)
 	set("with", pairs(j.With), len(j.With) > 0)
+	set("secrets", pairs(j.Secrets), len(j.Secrets) > 0)
 	steps := make([]any, 0, len(j.Steps))
 	for i := range j.Steps {
 		steps = append(steps, j.Steps[i].tree())

@@ -55,6 +55,9 @@ type policyFile struct {
 	Jobs     map[string]policyJob
 }
 
+// login is the one secret that is read.
+const login = "${{ secrets.ROOTFSGEN_REGISTRY_AUTH }}"
+
 // mayWrite are the jobs that may push, and what keeps others from it.
 var mayWrite = []string{"manifest", "promote"}
 
@@ -130,13 +133,17 @@ func TestNothingCancelsARelease(t *testing.T) {
 
 func checkJob(t *testing.T, at, id string, j *policyJob) {
 	t.Helper()
-	if j.Name == nil || j.Permissions == nil || j.Secrets != nil || j.Container != nil || j.Services != nil || j.Env != nil {
+	if j.Name == nil || j.Permissions == nil || j.Container != nil || j.Services != nil || j.Env != nil {
 		t.Errorf("%s: no name, no permissions, or something that is not used here", at)
 	}
 	for scope, access := range j.Permissions {
 		if scope != "contents" || access != "read" && !slices.Contains(mayWrite, id) {
 			t.Errorf("%s: may %s %s", at, access, scope)
 		}
+	}
+	// Secrets are handed on by name, never all of them.
+	if handed := fmt.Sprint(j.Secrets); j.Uses == "" && j.Secrets != nil || j.Uses != "" && handed != "map[ROOTFSGEN_REGISTRY_AUTH:"+login+"]" {
+		t.Errorf("%s: hands on %s", at, handed)
 	}
 	if j.Uses == "" && (j.Timeout == nil || j.RunsOn == nil) {
 		t.Errorf("%s: no time limit or no machine", at)
@@ -153,6 +160,10 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 	}
 	for _, s := range j.Steps {
 		checkStep(t, at+": "+s.Name, &s)
+		asks := slices.Contains([]string{"Plan", "Build", "Test", "Merge", "Write the testing channel", "Write the prod channel"}, s.Name)
+		if asks != (s.Env["DOCKER_AUTH_CONFIG"] == login) {
+			t.Errorf("%s: %s: a step has the registry's login, and no other, when it speaks to it", at, s.Name)
+		}
 		if _, has := s.Env["ROOTFSGEN_PUSH_TOKEN"]; has && !slices.Contains(mayWrite, id) {
 			t.Errorf("%s: has a token", at)
 		}
@@ -180,6 +191,9 @@ func checkStep(t *testing.T, at string, s *policyStep) {
 		t.Errorf("%s: leaves credentials behind", at)
 	}
 	for name, v := range s.Env {
+		if name == "DOCKER_AUTH_CONFIG" && v == login {
+			continue
+		}
 		if !strings.HasPrefix(name, "ROOTFSGEN_") || strings.Contains(v, "secrets.") || strings.Contains(v, "head_ref") {
 			t.Errorf("%s: %s=%s", at, name, v)
 		}
@@ -228,6 +242,9 @@ func TestForksGetNoMachineOfOurs(t *testing.T) {
 		}
 		if own != (id == "fleet") {
 			t.Errorf("%s: own %v", id, own)
+		}
+		if text := fmt.Sprint(job); !own && strings.Contains(text, "secrets.") {
+			t.Errorf("%s runs for forks, and reads a secret: %s", id, text)
 		}
 		if job.Environment != "" || job.Permissions["contents"] == "write" {
 			t.Errorf("%s may do too much for a request", id)
@@ -284,6 +301,9 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 		}
 		base, _ := doc[fmt.Sprint(job["extends"])].(map[string]any)
 		return base[key]
+	}
+	if text := fmt.Sprint(job); strings.Contains(text, "DOCKER_AUTH_CONFIG") {
+		t.Errorf("%s: names the login, which is a masked variable of the project", at)
 	}
 	for _, key := range []string{"only", "except", "services", "image", "before_script"} {
 		if get(key) != nil {

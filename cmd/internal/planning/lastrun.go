@@ -65,17 +65,25 @@ func (s *Session) lastRun(ctx context.Context) (*model.Revision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the last run: %w", err)
 	}
-	var last lastRun
-	if json.Unmarshal(content, &last) != nil || !treeID.MatchString(last.Tree) {
-		return nil, nil
-	}
-	rev := model.Revision{Ref: LastRunRef, Tree: last.Tree}
-	_, err = s.Repo.Tree(ctx, rev)
-	if ctx.Err() != nil {
+	rev := model.Revision{Ref: LastRunRef, Tree: recorded(content)}
+	if rev.Tree == "" || !s.readable(ctx, rev) {
 		return nil, context.Cause(ctx)
 	}
-	if err == nil {
-		return &rev, nil
+	return &rev, nil
+}
+
+// recorded is the tree that a record names; empty for what is no record.
+func recorded(content []byte) string {
+	var last lastRun
+	if json.Unmarshal(content, &last) != nil || !treeID.MatchString(last.Tree) {
+		return ""
 	}
-	return nil, nil
+	return last.Tree
+}
+
+// readable tells whether the tree is still there: nobody keeps the objects of
+// uncommitted work for good.
+func (s *Session) readable(ctx context.Context, rev model.Revision) bool {
+	_, err := s.Repo.Tree(ctx, rev)
+	return err == nil
 }

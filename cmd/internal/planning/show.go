@@ -172,8 +172,8 @@ func writeMarkdown(w io.Writer, p *model.Plan) error {
 	rows, idle := 0, 0
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		todo := steps(e, merging)
-		if e.Action == model.ActionNone && len(todo) == 0 {
+		pending := steps(e, merging)
+		if e.Action == model.ActionNone && len(pending) == 0 {
 			idle++
 			continue
 		}
@@ -181,7 +181,7 @@ func writeMarkdown(w io.Writer, p *model.Plan) error {
 			b.WriteString("| image | platform | action | steps | because |\n|---|---|---|---|---|\n")
 		}
 		rows++
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", cell(e.ID().Node()), e.Platform, e.Action, strings.Join(todo, ", "), cell(because(e)))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", cell(e.ID().Node()), e.Platform, e.Action, strings.Join(pending, ", "), cell(because(e)))
 	}
 	if rows > 0 {
 		b.WriteString("\n")
@@ -204,13 +204,13 @@ func writeNotices(w io.Writer, p *model.Plan) error {
 	merging := merging(p)
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		todo := steps(e, merging)
-		if e.Action == model.ActionNone && len(todo) == 0 {
+		pending := steps(e, merging)
+		if e.Action == model.ActionNone && len(pending) == 0 {
 			continue
 		}
 		line := fmt.Sprintf("%s: %s", e.ID(), e.Action)
-		if len(todo) > 0 {
-			line += " (" + strings.Join(todo, ", ") + ")"
+		if len(pending) > 0 {
+			line += " (" + strings.Join(pending, ", ") + ")"
 		}
 		if why := because(e); why != "" {
 			line += ": " + why

@@ -25,14 +25,14 @@ RUN --network=none head -c %d /dev/zero | sha256sum > /work && cat /round >> /wo
 // Dockerfile, both pushing to the same registry, in turn.
 func BenchmarkBuild(b *testing.B) {
 	bytes := calibrate(b)
-	m := newMachine(b, map[string]string{"images/work/Dockerfile": fmt.Sprintf(dockerfile, bytes), "images/work/round": "none\n"})
+	m := newMachine(b, map[string]string{"images/digest/Dockerfile": fmt.Sprintf(dockerfile, bytes), "images/digest/round": "none\n"})
 	m.run("rootfsgen", "lock")
 	var ours, theirs []time.Duration
 	for i := range *rounds {
 		theirs = append(theirs, m.buildctl(fmt.Sprintf("raw %d", i), fmt.Sprintf("bench/raw%d", i)))
-		m.Commit(map[string]string{"images/work/round": fmt.Sprintf("ours %d\n", i)})
+		m.Commit(map[string]string{"images/digest/round": fmt.Sprintf("ours %d\n", i)})
 		plan := m.plan(m.registry + "/bench")
-		_, took := m.run("rootfsrun", "build", "work", "--platform", "linux/amd64", "--plan", plan)
+		_, took := m.run("rootfsrun", "build", "digest", "--platform", "linux/amd64", "--plan", plan)
 		ours = append(ours, took)
 	}
 	ratio(b, ours, theirs)
@@ -41,16 +41,16 @@ func BenchmarkBuild(b *testing.B) {
 // BenchmarkCached is the same where every step is in BuildKit's cache and the
 // registry has no image yet: each round pushes to a repository of its own.
 func BenchmarkCached(b *testing.B) {
-	m := newMachine(b, map[string]string{"images/work/Dockerfile": fmt.Sprintf(dockerfile, 1<<20), "images/work/round": "cached\n"})
+	m := newMachine(b, map[string]string{"images/digest/Dockerfile": fmt.Sprintf(dockerfile, 1<<20), "images/digest/round": "cached\n"})
 	m.run("rootfsgen", "lock")
 	m.Commit(nil)
 	m.buildctl("cached", "cached/raw")
-	m.run("rootfsrun", "build", "work", "--platform", "linux/amd64", "--plan", m.plan(m.registry+"/cached"))
+	m.run("rootfsrun", "build", "digest", "--platform", "linux/amd64", "--plan", m.plan(m.registry+"/cached"))
 	var ours, theirs []time.Duration
 	for i := range *rounds {
 		theirs = append(theirs, m.buildctl("cached", fmt.Sprintf("cached/raw%d", i)))
 		plan := m.plan(fmt.Sprintf("%s/cached%d", m.registry, i))
-		_, took := m.run("rootfsrun", "build", "work", "--platform", "linux/amd64", "--plan", plan)
+		_, took := m.run("rootfsrun", "build", "digest", "--platform", "linux/amd64", "--plan", plan)
 		ours = append(ours, took)
 	}
 	ratio(b, ours, theirs)
@@ -60,7 +60,7 @@ func BenchmarkCached(b *testing.B) {
 func (m *machine) buildctl(round, repo string) time.Duration {
 	m.b.Helper()
 	dir := m.b.TempDir()
-	text, err := os.ReadFile(filepath.Join(m.Dir, "images/work/Dockerfile"))
+	text, err := os.ReadFile(filepath.Join(m.Dir, "images/digest/Dockerfile"))
 	if err != nil {
 		m.b.Fatal(err)
 	}
@@ -80,9 +80,9 @@ func (m *machine) buildctl(round, repo string) time.Duration {
 func calibrate(b *testing.B) int64 {
 	b.Helper()
 	const probe = 256 << 20
-	m := newMachine(b, map[string]string{"images/work/Dockerfile": fmt.Sprintf(dockerfile, 1)})
+	m := newMachine(b, map[string]string{"images/digest/Dockerfile": fmt.Sprintf(dockerfile, 1)})
 	idle := m.buildctl("idle", "bench/idle")
-	m = newMachine(b, map[string]string{"images/work/Dockerfile": fmt.Sprintf(dockerfile, probe)})
+	m = newMachine(b, map[string]string{"images/digest/Dockerfile": fmt.Sprintf(dockerfile, probe)})
 	busy := m.buildctl("busy", "bench/busy")
 	speed := float64(probe) / max(busy-idle, time.Millisecond).Seconds()
 	b.Logf("this machine hashes %.0f MB/s in a build", speed/1e6)

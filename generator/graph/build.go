@@ -141,7 +141,7 @@ func (b *builder) config(ref dockerfile.Ref) (model.BaseConfig, bool) {
 		}
 		return *base.Config, true
 	}
-	image, _ := b.fleet.Image(target.Image)
+	image, _ := b.fleet.Node(target)
 	parent := b.node(target, image)
 	switch {
 	case parent == nil:

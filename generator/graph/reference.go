@@ -101,7 +101,7 @@ func (b *builder) classify(ref dockerfile.Ref, list *diag.List) (model.TargetID,
 			return model.TargetID{}, nil, false
 		}
 	}
-	if image != nil && !isDigest && (tag == "" || tag == "latest" || tag == image.ComponentVersion) {
+	if image != nil && !isDigest && (tag == "" || tag == "latest" || tag == image.Node().Tag) {
 		return b.target(image, ref, list)
 	}
 	return model.TargetID{}, b.base(ref, list), true
@@ -161,7 +161,7 @@ func (b *builder) unlocked(base *Base, list *diag.List) {
 		hint = b.names.unlike(written) + hint
 	}
 	if image := b.names.images[written]; image != nil && b.names.bare && implied(*base) {
-		hint += "; if the image of this fleet is meant, write " + written + ":" + image.ComponentVersion
+		hint += "; if the image of this fleet is meant, write " + written + ":" + image.Node().Tag
 	}
 	add := list.Warnf
 	if b.o.CI {

@@ -1,6 +1,9 @@
 package model
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // The trust scopes: each has its own repositories, and nothing is reused
 // across them but by a request that reads testing.
@@ -11,28 +14,31 @@ const (
 )
 
 // Fleet is everything that one tree says: its settings and its images, sorted
-// by id.
+// by id, tag and variant.
 type Fleet struct {
 	Settings Settings
 	Images   []Image
 	Lock     Lock
 }
 
-// Image finds an image by id.
-func (f *Fleet) Image(id string) (*Image, bool) {
-	i, found := slices.BinarySearchFunc(f.Images, id, func(i Image, id string) int {
-		switch {
-		case i.ID < id:
-			return -1
-		case i.ID > id:
-			return 1
-		}
-		return 0
-	})
+// Node finds the image that a target is of; its platform does not matter.
+func (f *Fleet) Node(t TargetID) (*Image, bool) {
+	t = t.AllPlatforms()
+	i, found := slices.BinarySearchFunc(f.Images, t, func(i Image, t TargetID) int { return i.Node().Compare(t) })
 	if !found {
 		return nil, false
 	}
 	return &f.Images[i], true
+}
+
+// Tags are the images of one id: one for each of its tags and variants.
+func (f *Fleet) Tags(id string) []Image {
+	first, _ := slices.BinarySearchFunc(f.Images, id, func(i Image, id string) int { return strings.Compare(i.ID, id) })
+	end := first
+	for end < len(f.Images) && f.Images[end].ID == id {
+		end++
+	}
+	return f.Images[first:end]
 }
 
 // Settings is rootfsgen.yaml after every default has been applied.

@@ -1,14 +1,21 @@
 package model
 
+import "cmp"
+
 // The ways in which an image is made.
 const (
 	BuilderDockerfile = "dockerfile" // BuildKit's Dockerfile frontend
 	BuilderDebian     = "debian"     // a root filesystem from Debian's packages, by mmdebstrap
 )
 
-// Image is one folder of the fleet, after every default has been applied.
+// Image is one node of the fleet, after every default has been applied: mostly
+// a folder, but a folder with several build files or variants is several, and
+// several folders can be the tags of one image. ID, Tag and Variant together
+// are unique in a fleet.
 type Image struct {
-	ID               string            // unique in the fleet
+	ID               string            // shared by all tags and variants of an image
+	Tag              string            // the image's tag; empty is ComponentVersion
+	Variant          string            // empty for the image itself
 	Label            string            // what people see; the ID where none is given
 	Dir              string            // its folder, from the root of the tree
 	ImageName        string            // its repository below the registry's prefix
@@ -56,11 +63,18 @@ type Debian struct {
 	Packages []string `json:"packages,omitempty"` // beside those of the variant, sorted
 }
 
+// Node is what all of the image's targets are, without a platform.
+func (i *Image) Node() TargetID {
+	return TargetID{Image: i.ID, Tag: cmp.Or(i.Tag, i.ComponentVersion), Variant: i.Variant}
+}
+
 // Targets are the image's targets, one for each platform.
 func (i *Image) Targets() []TargetID {
 	ids := make([]TargetID, 0, len(i.Platforms))
 	for _, p := range i.Platforms {
-		ids = append(ids, TargetID{Image: i.ID, Tag: i.ComponentVersion, Platform: p})
+		id := i.Node()
+		id.Platform = p
+		ids = append(ids, id)
 	}
 	return ids
 }

@@ -164,15 +164,26 @@ func TestStepKeyDependsOnEveryPart(t *testing.T) {
 	}
 }
 
-func TestFleetImage(t *testing.T) {
+func TestFleetNode(t *testing.T) {
 	t.Parallel()
-	f := Fleet{Images: []Image{{ID: "a"}, {ID: "b"}, {ID: "d"}}}
-	for _, id := range []string{"a", "b", "d"} {
-		if i, ok := f.Image(id); !ok || i.ID != id {
+	f := Fleet{Images: []Image{{ID: "a", Tag: "1"}, {ID: "b", ComponentVersion: "1"}, {ID: "b", Tag: "2"}, {ID: "b", Tag: "2", Variant: "slim"}}}
+	for i := range f.Images {
+		want := &f.Images[i]
+		id := want.Node()
+		id.Platform = LinuxARM64
+		if got, found := f.Node(id); !found || got != want {
 			t.Errorf("%s was not found", id)
 		}
 	}
-	if _, ok := f.Image("c"); ok {
-		t.Error("c was found")
+	for _, id := range []TargetID{{Image: "a", Tag: "2"}, {Image: "c", Tag: "1"}, {Image: "b", Tag: "2", Variant: "fat"}} {
+		if _, found := f.Node(id); found {
+			t.Errorf("%s was found", id.Node())
+		}
+	}
+	if got := len(f.Tags("b")); got != 3 {
+		t.Errorf("b has 3 nodes, got %d", got)
+	}
+	if got := len(f.Tags("c")); got != 0 {
+		t.Errorf("c has no nodes, got %d", got)
 	}
 }

@@ -24,6 +24,13 @@ func (t TargetID) Node() string {
 	return s
 }
 
+// AllPlatforms is the target without its platform: one value for all targets
+// of a node.
+func (t TargetID) AllPlatforms() TargetID {
+	t.Platform = Platform{}
+	return t
+}
+
 // String is "image:tag linux/amd64".
 func (t TargetID) String() string { return t.Node() + " " + t.Platform.String() }
 

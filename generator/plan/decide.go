@@ -99,7 +99,7 @@ func (m *maker) existing(t model.TargetID) int {
 }
 
 func (m *maker) content(in map[string]model.RepositoryState, t model.TargetID) (model.Content, bool) {
-	c, found := in[m.images[t.Image].ImageName].Contents[m.keys[t].Digest]
+	c, found := in[m.image(t).ImageName].Contents[m.keys[t].Digest]
 	return c, found && m.state.Known
 }
 
@@ -274,7 +274,7 @@ func registry(detail string) model.Reason {
 
 // has tells whether the scope has a passed receipt of a step.
 func (m *maker) has(t model.TargetID, step string, stepKey model.Digest) bool {
-	return m.hasTag(m.images[t.Image].ImageName, model.ReceiptTag(step, stepKey))
+	return m.hasTag(m.image(t).ImageName, model.ReceiptTag(step, stepKey))
 }
 
 func (m *maker) hasTag(repository, tag string) bool {

@@ -67,7 +67,7 @@ func (m *maker) isNew(t model.TargetID) model.Reason {
 // entry writes down one target's verdict. x is the index that it will be part
 // of, nil when none is made.
 func (m *maker) entry(t model.TargetID, x *model.Index) model.Entry {
-	v, k, image := m.verdicts[t], m.keys[t], m.images[t.Image]
+	v, k, image := m.verdicts[t], m.keys[t], m.image(t)
 	recipe := k.Recipe
 	e := model.Entry{
 		Image: t.Image, Dir: image.Dir, Tag: t.Tag, Variant: t.Variant, Platform: t.Platform,
@@ -85,7 +85,7 @@ func (m *maker) entry(t model.TargetID, x *model.Index) model.Entry {
 func (m *maker) parent(of, p model.TargetID) model.Parent {
 	parent := model.Parent{
 		Image: p.Image, Tag: p.Tag, Variant: p.Variant, Key: m.keys[p].Digest,
-		Generation: m.generation[p], Repository: m.images[p.Image].ImageName,
+		Generation: m.generation[p], Repository: m.image(p).ImageName,
 	}
 	if p.Platform != of.Platform {
 		parent.Platform = p.Platform
@@ -103,7 +103,7 @@ func (m *maker) refs(t model.TargetID, x *model.Index) []string {
 	if m.req.SnapshotID == "" {
 		version += "[.?]"
 	}
-	base := reference(m.req.Prefix, m.images[t.Image].ImageName) + ":" + version
+	base := reference(m.req.Prefix, m.image(t).ImageName) + ":" + version
 	return []string{base, base + "-" + t.Platform.Dashed()}
 }
 
@@ -134,7 +134,7 @@ func (m *maker) retired() []model.Entry {
 			continue
 		}
 		r := model.Reason{Kind: model.ReasonRemoved, Name: t.Image, Detail: "it is no longer in the fleet"}
-		if m.images[t.Image] != nil {
+		if len(m.now.Fleet.Tags(t.Image)) > 0 {
 			r.Name, r.Detail = t.Platform.String(), "the image is no longer made for this"
 			if len(m.nodes[t.Node()]) == 0 {
 				r.Name = t.Node()
@@ -145,7 +145,7 @@ func (m *maker) retired() []model.Entry {
 			Action: model.ActionRetire, Steps: map[string]string{}, Key: k.Digest,
 			Parents: []model.Parent{}, Refs: []string{}, Reasons: []model.Reason{r}, TestsKey: k.TestsKey, Tests: []model.Test{},
 		}
-		if image, found := m.then.Fleet.Image(t.Image); found {
+		if image, found := m.then.Fleet.Node(t); found {
 			e.Dir, e.Repository = image.Dir, image.ImageName
 		}
 		out = append(out, e)

@@ -13,8 +13,8 @@ import (
 // fleet is a snapshot with the look-ups that planning needs.
 type fleet struct {
 	keys     map[model.TargetID]*key.Key
-	images   map[string]*model.Image
-	order    []model.TargetID // by wave, then target
+	images   map[model.TargetID]*model.Image // by node
+	order    []model.TargetID                // by wave, then target
 	wave     map[model.TargetID]int
 	children map[model.TargetID][]model.TargetID
 	nodes    map[string][]model.TargetID // the platforms of each node, sorted
@@ -22,15 +22,16 @@ type fleet struct {
 
 func newFleet(s *Snapshot) (*fleet, error) {
 	f := &fleet{
-		keys: s.Keys, images: map[string]*model.Image{}, wave: map[model.TargetID]int{},
+		keys: s.Keys, images: map[model.TargetID]*model.Image{}, wave: map[model.TargetID]int{},
 		children: map[model.TargetID][]model.TargetID{}, nodes: map[string][]model.TargetID{},
 	}
 	for i := range s.Fleet.Images {
-		f.images[s.Fleet.Images[i].ID] = &s.Fleet.Images[i]
+		image := &s.Fleet.Images[i]
+		f.images[image.Node()] = image
 	}
 	f.order = slices.SortedFunc(maps.Keys(s.Keys), model.TargetID.Compare)
 	for _, t := range f.order {
-		if f.images[t.Image] == nil {
+		if f.image(t) == nil {
 			return nil, fmt.Errorf("planning %s: the fleet has no such image", t)
 		}
 		f.nodes[t.Node()] = append(f.nodes[t.Node()], t)
@@ -48,6 +49,19 @@ func newFleet(s *Snapshot) (*fleet, error) {
 	}
 	slices.SortStableFunc(f.order, func(a, b model.TargetID) int { return f.wave[a] - f.wave[b] })
 	return f, nil
+}
+
+// image is what a target is of, nil where the fleet has no such node.
+func (f *fleet) image(t model.TargetID) *model.Image { return f.images[t.AllPlatforms()] }
+
+// ids are the names of the fleet's images, sorted.
+func (f *fleet) ids() []string {
+	ids := make([]string, 0, len(f.images))
+	for node := range f.images {
+		ids = append(ids, node.Image)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // level gives t its wave: 0 without parents, else one more than the highest
@@ -90,7 +104,7 @@ func (f *fleet) named(names []string) (targets, error) {
 			}
 		}
 		if !hit {
-			return nil, &UnknownImageError{Name: name, Known: slices.Sorted(maps.Keys(f.images))}
+			return nil, &UnknownImageError{Name: name, Known: f.ids()}
 		}
 	}
 	return found, nil

@@ -34,7 +34,7 @@ func (m *maker) indexes() []model.Index {
 
 func (m *maker) index(platforms []model.TargetID) model.Index {
 	t := platforms[0]
-	image := m.images[t.Image]
+	image := m.image(t)
 	parts := make([]model.IndexPart, len(platforms))
 	for i, p := range platforms {
 		parts[i] = model.IndexPart{Platform: p.Platform, Key: m.keys[p].Digest, Generation: m.generation[p]}

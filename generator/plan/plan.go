@@ -93,7 +93,7 @@ func Queries(now *Snapshot, req Request) (model.RegistryQuery, error) {
 	}
 	for _, t := range f.order {
 		if chosen[t] {
-			repo := f.images[t.Image].ImageName
+			repo := f.image(t).ImageName
 			q.Keys[repo] = append(q.Keys[repo], now.Keys[t].Digest)
 		}
 	}

@@ -40,10 +40,10 @@ func settings() model.Settings {
 // builtFrom adds edges on every platform that both images have.
 func builtFrom(fleet *model.Fleet, child string, parents ...string) pipeline.Edges {
 	edges := pipeline.Edges{}
-	c, _ := fleet.Image(child)
+	c := &fleet.Tags(child)[0]
 	for _, id := range c.Targets() {
 		for _, name := range parents {
-			p, _ := fleet.Image(name)
+			p := &fleet.Tags(name)[0]
 			for _, pid := range p.Targets() {
 				if pid.Platform == id.Platform {
 					edges[id] = append(edges[id], pid)

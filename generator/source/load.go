@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -119,7 +118,7 @@ func (l *loader) loadImages(s settings) error {
 			}
 		}
 	}
-	slices.SortFunc(l.images, func(a, b model.Image) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(l.images, func(a, b model.Image) int { return a.Node().Compare(b.Node()) })
 	return nil
 }
 

@@ -211,7 +211,7 @@ func TestLinks(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if i, ok := fleet.Image("a"); !ok || i.Dockerfile != "images/shared.Dockerfile" {
+	if i, ok := fleet.Node(model.TargetID{Image: "a", Tag: "0"}); !ok || i.Dockerfile != "images/shared.Dockerfile" {
 		t.Errorf("a linked Dockerfile is not followed: %+v", i)
 	}
 }

@@ -45,7 +45,7 @@ func TestArchiveMovesOn(t *testing.T) {
 	if diff := cmp.Diff([]string{"base linux/amd64", "base linux/arm64"}, sortedTargets(lock)); diff != "" {
 		t.Errorf("locked targets (-want +got):\n%s", diff)
 	}
-	image, _ := fleet.Image("base")
+	image := &fleet.Tags("base")[0]
 	root := t.TempDir()
 	committed := source.FormatLock(lock)
 	desk := Refresher{Root: root, Cache: cache, Committed: committed, Desk: true}

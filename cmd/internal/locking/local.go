@@ -99,7 +99,7 @@ type Refresher struct {
 func (r Refresher) Refresh(ctx context.Context, fleet *model.Fleet, ids []model.TargetID) ([]Moved, error) {
 	var targets []target
 	for _, id := range ids {
-		image, found := fleet.Image(id.Image)
+		image, found := fleet.Node(id)
 		if found && image.Builder == model.BuilderDebian && image.Debian.Snapshot == "" {
 			targets = append(targets, target{id, image.Debian})
 		}

@@ -28,7 +28,7 @@ func CompleteImages(a *app.App) cobra.CompletionFunc {
 		for i := range images {
 			name := images[i].ID
 			if strings.Contains(typed, ":") {
-				name += ":" + images[i].ComponentVersion
+				name += ":" + images[i].Node().Tag
 			}
 			if strings.HasPrefix(name, typed) && !slices.Contains(args, name) {
 				offers = append(offers, cobra.CompletionWithDesc(name, images[i].Label))

@@ -18,7 +18,29 @@ const (
 type Fleet struct {
 	Settings Settings
 	Images   []Image
+	Aliases  []Alias // sorted by folder and name
 	Lock     Lock
+}
+
+// Alias is another name of a node: that of a symlink which leads to its
+// folder. References find the node under it; nothing else is made of it.
+type Alias struct {
+	Dir   string   // where the link leads in from, from the root of the tree
+	Image string   // the name that the link gives
+	Tag   string   // empty is the node's
+	Node  TargetID // what is meant, without a platform
+}
+
+// Owner is the image's folder that a file belongs to: the deepest one above
+// it. It is false for a file that lies in no image's folder.
+func (f *Fleet) Owner(file string) (dir string, found bool) {
+	for i := range f.Images {
+		d := f.Images[i].Dir
+		if (d == "." || strings.HasPrefix(file, d+"/")) && (!found || len(d) > len(dir) || dir == ".") {
+			dir, found = d, true
+		}
+	}
+	return dir, found
 }
 
 // Node finds the image that a target is of; its platform does not matter.
@@ -43,10 +65,14 @@ func (f *Fleet) Tags(id string) []Image {
 
 // Settings is rootfsgen.yaml after every default has been applied.
 type Settings struct {
+	Dir           string // the fleet's folder, from the root of the tree; "." is the whole repository
 	Registry      Registry
 	Roots         []Root            // where images are looked for
 	Repositories  []string          // prefixes under which a reference means one of ours; "" is bare names
+	References    []Reference       // what the references mean that Repositories cannot say, in this order
 	Args          map[string]string // values for FROM arguments that have no default
+	Detect        string            // which files count, one of the Detect constants
+	Syntax        string            // what "# syntax=" is, one of the Syntax constants
 	ReleaseTags   string            // glob for the tags that release, "v*"
 	DefaultBranch string            // "main"
 	ChannelBranch string            // git branch that holds the channel documents
@@ -61,11 +87,31 @@ const (
 	RuntimeSource    = "source"    // the planning job compiles them from this repository and hands them on
 )
 
+// Which files of an image count as its input.
+const (
+	DetectExact  = "exact"  // those that an instruction can read
+	DetectFolder = "folder" // these, and every file of its folder but documentation
+)
+
+// What "# syntax=" is.
+const (
+	SyntaxLocked  = "locked"  // an outside base like any other
+	SyntaxBuiltin = "builtin" // nothing: the frontend inside BuildKit is taken
+)
+
 // Root is one folder of images and the rule for their names.
 type Root struct {
-	Root    string   // folder, from the root of the tree
-	Pattern string   // for example "{name}"
-	Exclude []string // globs, relative to Root
+	Root        string   // folder, from the root of the tree
+	Pattern     string   // for example "{name}"; empty is every folder with a build file
+	Dockerfiles []string // globs of build files in an image's folder; empty is the usual names
+	Exclude     []string // globs, relative to Root
+}
+
+// Reference says which folder a reference in a Dockerfile means.
+type Reference struct {
+	Match   string                       // anchored regular expression (RE2) over the whole reference, with its tag
+	Folders []string                     // candidates, from the root of the tree, with {group} and *; none is an outside base
+	Map     map[string]map[string]string // by group: what its values stand for in Folders
 }
 
 // Registry is where images go. An empty prefix means that the scope is not

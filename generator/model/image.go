@@ -36,6 +36,7 @@ type Image struct {
 	Context          string            // folder that COPY reads from, from the root of the tree; "." is the whole repository
 	Stage            string            // the Dockerfile stage to build; empty is the last
 	Args             map[string]string // build arguments
+	Contexts         map[string]string // named contexts: "/" and a folder from the root of the tree, else a reference to an image
 	Inputs           []string          // further paths, from the root of the tree, whose content counts
 	Rebuild          int               // a number to raise when the image must be built anew
 	Refresh          string            // "archive": a new state of the Debian archive is a change

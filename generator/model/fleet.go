@@ -1,6 +1,7 @@
 package model
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -31,16 +32,23 @@ type Alias struct {
 	Node  TargetID // what is meant, without a platform
 }
 
-// Owner is the image's folder that a file belongs to: the deepest one above
-// it. It is false for a file that lies in no image's folder.
-func (f *Fleet) Owner(file string) (dir string, found bool) {
+// Owner returns a function that finds the image's folder that a file belongs
+// to: the deepest one above it, empty for a file in no image's folder.
+func (f *Fleet) Owner() func(file string) string {
+	dirs := make(map[string]bool, len(f.Images))
 	for i := range f.Images {
-		d := f.Images[i].Dir
-		if (d == "." || strings.HasPrefix(file, d+"/")) && (!found || len(d) > len(dir) || dir == ".") {
-			dir, found = d, true
+		dirs[f.Images[i].Dir] = true
+	}
+	return func(file string) string {
+		for dir := path.Dir(file); ; dir = path.Dir(dir) {
+			switch {
+			case dirs[dir]:
+				return dir
+			case dir == "." || dir == "/":
+				return ""
+			}
 		}
 	}
-	return dir, found
 }
 
 // Node finds the image that a target is of; its platform does not matter.

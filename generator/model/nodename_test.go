@@ -65,3 +65,19 @@ func TestSlug(t *testing.T) {
 		}
 	}
 }
+
+func TestOwner(t *testing.T) {
+	t.Parallel()
+	f := Fleet{Images: []Image{{Dir: "images/a"}, {Dir: "images/a/b"}, {Dir: "x"}}}
+	owner := f.Owner()
+	for file, want := range map[string]string{
+		"images/a/f": "images/a", "images/a/b/f": "images/a/b", "images/a/c/d/f": "images/a", "images/ab/f": "", "f": "", "x/y": "x",
+	} {
+		if got := owner(file); got != want {
+			t.Errorf("%s belongs to %q, want %q", file, got, want)
+		}
+	}
+	if got := (&Fleet{Images: []Image{{Dir: "."}}}).Owner()("a/f"); got != "." {
+		t.Errorf("a fleet of one image in the root owns all, got %q", got)
+	}
+}

@@ -161,6 +161,9 @@ type Index struct {
 	Meta       ImageMeta  `json:"meta"`
 }
 
+// ID names the index's node.
+func (i *Index) ID() TargetID { return TargetID{Image: i.Image, Tag: i.Tag, Variant: i.Variant} }
+
 // ImageMeta is what a channel document says about an image; the keys are
 // those that its consumers read.
 type ImageMeta struct {

@@ -25,12 +25,12 @@ func (p *Pipeline) fix() {
 	p.Fixed = map[Kind]Job{
 		Plan: {Kind: Plan, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.planSteps()},
 		Build: {Kind: Build, Minutes: minutesBuild, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(p.withEngines(
-			p.run("Build", buildScript, VarImage, VarPlatform, VarLogin),
-			p.run("Test", testScript, VarImage, VarPlatform, VarArch, VarLogin),
+			p.run("Build", buildScript, VarImage, VarTarget, VarPlatform, VarLogin),
+			p.run("Test", testScript, VarImage, VarTarget, VarPlatform, VarArch, VarLogin),
 			Step{Verb: Save, Name: "Keep the reports", Artifact: reportsArtifact},
 		)...)},
 		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
-			p.run("Merge", mergeScript, VarImage, VarLogin),
+			p.run("Merge", mergeScript, VarImage, VarTarget, VarLogin),
 			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
 		)},
 		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Push, Release}, Push: true, Retry: true, Steps: p.withHistory(

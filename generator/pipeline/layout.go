@@ -24,8 +24,8 @@ type Edges map[model.TargetID][]model.TargetID
 // Options choose a part of a fleet.
 type Options struct {
 	Only map[model.TargetID]bool // nil is every target
-	// Merge are the images whose platforms are joined, nil is those of Only.
-	Merge map[string]bool
+	// Merge are the nodes whose platforms are joined, nil is those of Only.
+	Merge map[model.TargetID]bool
 }
 
 // The time limits of jobs, in minutes.
@@ -59,9 +59,14 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 // images lays out the chosen images, parents before children.
 func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, error) {
 	images := map[string]*Image{}
+	names := namesOf(fleet)
 	for i := range fleet.Images {
 		src := &fleet.Images[i]
-		img := &Image{ID: src.ID, Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[src.ID]}
+		node := src.Node()
+		img := &Image{ID: names[node], Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[node]}
+		if img.ID != src.ID {
+			img.Target = node.Node()
+		}
 		if t := src.TimeoutSeconds; t > 0 {
 			img.Minutes = (t+59)/60 + minutesTests
 		}
@@ -69,13 +74,13 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 			if o.Only != nil && !o.Only[id] {
 				continue
 			}
-			img.Legs = append(img.Legs, Leg{Platform: id.Platform, Runner: classOf(src, id.Platform), Parents: parentsOf(id, edges, o)})
+			img.Legs = append(img.Legs, Leg{Platform: id.Platform, Runner: classOf(src, id.Platform), Parents: parentsOf(id, edges, o, names)})
 		}
-		if len(img.Legs) == 0 && (o.Only == nil || !o.Merge[src.ID]) {
+		if len(img.Legs) == 0 && (o.Only == nil || !o.Merge[node]) {
 			continue
 		}
 		slices.SortFunc(img.Legs, func(a, b Leg) int { return cmp.Compare(a.Platform.String(), b.Platform.String()) })
-		images[src.ID] = img
+		images[img.ID] = img
 	}
 	return inOrder(images)
 }
@@ -91,12 +96,21 @@ func classOf(i *model.Image, p model.Platform) string {
 	return model.RunnerSpotAMD64
 }
 
-// parentsOf are the other images that have a job which id must wait for.
-func parentsOf(id model.TargetID, edges Edges, o Options) []string {
+// namesOf are the names of a fleet's nodes in its pipelines.
+func namesOf(fleet *model.Fleet) map[model.TargetID]string {
+	nodes := make([]model.TargetID, len(fleet.Images))
+	for i := range fleet.Images {
+		nodes[i] = fleet.Images[i].Node()
+	}
+	return model.NodeNames(nodes)
+}
+
+// parentsOf are the other nodes that have a job which id must wait for.
+func parentsOf(id model.TargetID, edges Edges, o Options, names map[model.TargetID]string) []string {
 	var ids []string
 	for _, parent := range edges[id] {
-		if parent.Image != id.Image && (o.Only == nil || o.Only[parent]) {
-			ids = append(ids, parent.Image)
+		if parent.AllPlatforms() != id.AllPlatforms() && (o.Only == nil || o.Only[parent]) {
+			ids = append(ids, cmp.Or(names[parent.AllPlatforms()], parent.Node()))
 		}
 	}
 	return sortedSet(ids)

@@ -70,9 +70,9 @@ func TestLayout(t *testing.T) {
 		}},
 		"some": {pipeline.Options{
 			Only:  map[model.TargetID]bool{target("a", model.LinuxAMD64): true, target("z", model.LinuxAMD64): true},
-			Merge: map[string]bool{"b": true, "z": true},
+			Merge: map[model.TargetID]bool{{Image: "b", Tag: "1"}: true, {Image: "z", Tag: "1"}: true},
 		}, []string{"b merge", "z amd64:spot-amd64 merge", "a amd64:spot-amd64<z"}},
-		"nothing": {pipeline.Options{Only: map[model.TargetID]bool{}, Merge: map[string]bool{}}, nil},
+		"nothing": {pipeline.Options{Only: map[model.TargetID]bool{}, Merge: map[model.TargetID]bool{}}, nil},
 	} {
 		p, list, err := pipeline.Layout(f, edges, c.o)
 		if err != nil || len(list) > 0 {
@@ -86,6 +86,37 @@ func TestLayout(t *testing.T) {
 				t.Errorf("%s: %s may take %d minutes, want %d", name, i.ID, i.Minutes, want)
 			}
 		}
+	}
+}
+
+// Each tag of an image has jobs of its own, and may wait for another.
+func TestLayoutOfSeveralTags(t *testing.T) {
+	t.Parallel()
+	f := fleet(image("a", model.LinuxAMD64), image("p", model.LinuxAMD64), image("p", model.LinuxAMD64), image("p", model.LinuxAMD64))
+	f.Images[2].Tag, f.Images[3].Tag, f.Images[3].Variant = "3.13", "3.13", "slim"
+	at := func(tag, variant string) model.TargetID {
+		return model.TargetID{Image: "p", Tag: tag, Variant: variant, Platform: model.LinuxAMD64}
+	}
+	p, list, err := pipeline.Layout(f, pipeline.Edges{
+		target("a", model.LinuxAMD64): {at("3.13", "slim")},
+		at("3.13", ""):                {at("1", "")},
+	}, pipeline.Options{})
+	if err != nil || len(list) > 0 {
+		t.Fatal(err, list)
+	}
+	want := []string{
+		"p-1 amd64:spot-amd64 merge", "p-3.13-slim amd64:spot-amd64 merge",
+		"a amd64:spot-amd64<p-3.13-slim merge", "p-3.13 amd64:spot-amd64<p-1 merge",
+	}
+	if d := cmp.Diff(want, shape(p)); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	targets := map[string]string{}
+	for _, i := range p.Images {
+		targets[i.ID] = i.Target
+	}
+	if d := cmp.Diff(map[string]string{"a": "", "p-1": "p:1", "p-3.13": "p:3.13", "p-3.13-slim": "p:3.13:slim"}, targets); d != "" {
+		t.Errorf("targets: -want +got:\n%s", d)
 	}
 }
 

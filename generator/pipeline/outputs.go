@@ -31,10 +31,13 @@ type Platform struct {
 func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
 	o := &Decisions{Build: []string{}, Merge: []string{}, Matrix: map[string][]Platform{}}
 	for i := range plan.Entries {
-		e := &plan.Entries[i]
-		if err := model.CheckImageName(e.Image); err != nil {
-			return nil, fmt.Errorf("reading the plan: %w", err)
+		if err := checkNode(plan.Entries[i].ID()); err != nil {
+			return nil, err
 		}
+	}
+	names := model.NodeNames(plan.Nodes())
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
 		if !Runs(e) {
 			continue
 		}
@@ -48,7 +51,8 @@ func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
 			}
 		}
 		leg := Platform{Platform: e.Platform.String(), Arch: e.Platform.Arch, Runner: labels}
-		o.Matrix[e.Image] = append(o.Matrix[e.Image], leg)
+		name := names[e.ID().AllPlatforms()]
+		o.Matrix[name] = append(o.Matrix[name], leg)
 	}
 	o.Build = append(o.Build, slices.Sorted(maps.Keys(o.Matrix))...)
 	for _, legs := range o.Matrix {
@@ -56,16 +60,32 @@ func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
 	}
 	for i := range plan.Indexes {
 		x := &plan.Indexes[i]
-		if err := model.CheckImageName(x.Image); err != nil {
-			return nil, fmt.Errorf("reading the plan: %w", err)
+		name, known := names[x.ID()]
+		if !known {
+			return nil, fmt.Errorf("reading the plan: it has an index of %s, but no entry", x.ID().Node())
 		}
 		if x.Action == model.StepRun {
-			o.Merge = append(o.Merge, x.Image)
+			o.Merge = append(o.Merge, name)
 		}
 	}
 	slices.Sort(o.Merge)
 	o.Merge = slices.Compact(o.Merge)
 	return o, nil
+}
+
+// checkNode refuses what must not become part of a job's name or command.
+func checkNode(id model.TargetID) error {
+	err := model.CheckImageName(id.Image)
+	if err == nil && id.Tag != "" {
+		err = model.CheckTag(id.Tag)
+	}
+	if err == nil && id.Variant != "" {
+		err = model.CheckTag(id.Variant)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the plan: %w", err)
+	}
+	return nil
 }
 
 // Runs tells whether a target has a step to run.
@@ -76,7 +96,7 @@ func Runs(e *model.Entry) bool {
 
 // Selected is the part of a fleet that a plan runs.
 func Selected(plan *model.Plan) Options {
-	o := Options{Only: map[model.TargetID]bool{}, Merge: map[string]bool{}}
+	o := Options{Only: map[model.TargetID]bool{}, Merge: map[model.TargetID]bool{}}
 	for i := range plan.Entries {
 		if e := &plan.Entries[i]; Runs(e) {
 			o.Only[e.ID()] = true
@@ -84,7 +104,7 @@ func Selected(plan *model.Plan) Options {
 	}
 	for _, x := range plan.Indexes {
 		if x.Action == model.StepRun {
-			o.Merge[x.Image] = true
+			o.Merge[x.ID()] = true
 		}
 	}
 	return o

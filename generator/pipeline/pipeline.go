@@ -50,19 +50,21 @@ type Pipeline struct {
 	Images        []Image      // parents before children, then by id
 }
 
-// Image is the jobs of one image.
+// Image is the jobs of one node of the fleet: of an image, or of one of its
+// tags or variants where it has several.
 type Image struct {
-	ID      string
-	Legs    []Leg // one for each platform, sorted
-	Minutes int   // time limit of a build job
-	Merge   bool  // its platforms are joined
+	ID      string // names its jobs and their files; see model.NodeNames
+	Target  string // what commands call it, "name:tag", where that is not ID; else empty
+	Legs    []Leg  // one for each platform, sorted
+	Minutes int    // time limit of a build job
+	Merge   bool   // its platforms are joined
 }
 
 // Leg is one platform of an image's build job.
 type Leg struct {
 	Platform model.Platform
 	Runner   string   // machine class
-	Parents  []string // images whose build on this platform must be done, sorted
+	Parents  []string // IDs of those whose build on this platform must be done, sorted
 }
 
 // Parents are the images that any leg waits for, sorted.
@@ -137,7 +139,8 @@ type Var string
 
 // The variables of scripts.
 const (
-	VarImage    Var = "ROOTFSGEN_IMAGE"      // id of the job's image
+	VarImage    Var = "ROOTFSGEN_IMAGE"      // ID of the job's image
+	VarTarget   Var = "ROOTFSGEN_TARGET"     // its Target, empty where that is the ID
 	VarPlatform Var = "ROOTFSGEN_PLATFORM"   // for example linux/arm64
 	VarArch     Var = "ROOTFSGEN_ARCH"       // for example arm64
 	VarScope    Var = "ROOTFSGEN_SCOPE"      // registry scope

@@ -60,15 +60,18 @@ if [ -z "${BUILDKIT_HOST:-}" ] && [ "$(id -u)" != 0 ]; then
 fi
 `
 
+// target is what a command calls the job's image.
+const target = "${ROOTFSGEN_TARGET:-$ROOTFSGEN_IMAGE}"
+
 const buildScript = asRoot + `"${root[@]}" rootfsrun services ensure
-"${root[@]}" rootfsrun build "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile + `
+"${root[@]}" rootfsrun build "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile + `
 `
 
-const testScript = asRoot + `"${root[@]}" rootfsrun test "$ROOTFSGEN_IMAGE" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile +
+const testScript = asRoot + `"${root[@]}" rootfsrun test "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile +
 	` --junit "` + Reports + `/junit-$ROOTFSGEN_IMAGE-$ROOTFSGEN_ARCH.xml"
 `
 
-const mergeScript = `rootfsrun merge "$ROOTFSGEN_IMAGE" --plan ` + PlanFile + `
+const mergeScript = `rootfsrun merge "` + target + `" --plan ` + PlanFile + `
 `
 
 const manifestScript = `rootfsrun manifest --plan ` + PlanFile + `

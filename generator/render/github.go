@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -160,6 +161,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghBuild, Permissions: read, Secrets: logins,
 			With: []pair{{"image", i.ID}, {"platforms", expr("${{ toJSON(fromJSON(needs.plan.outputs.matrix)['" + i.ID + "']) }}")}},
 		}
+		b.With = append(b.With, targetInput(i)...)
 		if i.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 			b.With = append(b.With, pair{"minutes", i.Minutes})
 		}
@@ -170,7 +172,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 		jobs = append(jobs, b)
 	}
 	if i.Merge {
-		m := ghJob{ID: JobID(pipeline.Merge, i.ID), Name: "merge " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghMerge, Permissions: read, Secrets: logins, With: []pair{{"image", i.ID}}}
+		m := ghJob{ID: JobID(pipeline.Merge, i.ID), Name: "merge " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghMerge, Permissions: read, Secrets: logins, With: append([]pair{{"image", i.ID}}, targetInput(i)...)}
 		var before []string
 		if len(i.Legs) > 0 {
 			before = []string{i.ID}
@@ -180,6 +182,20 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 		jobs = append(jobs, m)
 	}
 	return jobs
+}
+
+// targetInput is what commands call an image whose jobs have another name.
+func targetInput(i *pipeline.Image) []pair {
+	if i.Target == "" {
+		return nil
+	}
+	return []pair{{"target", i.Target}}
+}
+
+// inputsOfImage say which image a job is about.
+var inputsOfImage = []input{
+	{Name: "image", Description: "Id of the image", Type: "string", Required: true},
+	{Name: "target", Description: "Name and tag of an image that has several tags, for example python:3.13", Type: "string", HasDefault: true, Default: ""},
 }
 
 // runsWhen is the condition of a job that the plan's output names and that
@@ -218,11 +234,10 @@ func (g *github) build() *workflow {
 	return &workflow{
 		About: []string{"Builds and tests one image, on each platform that the plan names."},
 		Name:  "rootfsgen build", Shell: true,
-		On: triggers{Call: true, Secrets: loginSecret, Inputs: []input{
-			{Name: "image", Description: "Id of the image", Type: "string", Required: true},
+		On: triggers{Call: true, Secrets: loginSecret, Inputs: append(slices.Clone(inputsOfImage), []input{
 			{Name: "platforms", Description: "JSON list of the platforms and the machines that build them", Type: "string", Required: true},
 			{Name: "minutes", Description: "Time limit", Type: "number", HasDefault: true, Default: minutes},
-		}},
+		}...)},
 		Jobs: []ghJob{j},
 	}
 }
@@ -231,9 +246,7 @@ func (g *github) merge() *workflow {
 	return &workflow{
 		About: []string{"Joins the platforms of one image in an index, all of them or none."},
 		Name:  "rootfsgen merge", Shell: true,
-		On: triggers{Call: true, Secrets: loginSecret, Inputs: []input{
-			{Name: "image", Description: "Id of the image", Type: "string", Required: true},
-		}},
+		On:   triggers{Call: true, Secrets: loginSecret, Inputs: inputsOfImage},
 		Jobs: []ghJob{g.job(pipeline.Merge, "merge", "index")},
 	}
 }

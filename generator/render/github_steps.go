@@ -86,6 +86,7 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 	}
 	return map[pipeline.Var]expr{
 		pipeline.VarImage:    "${{ inputs.image }}",
+		pipeline.VarTarget:   "${{ inputs.target }}",
 		pipeline.VarPlatform: "${{ matrix.platform }}",
 		pipeline.VarArch:     "${{ matrix.arch }}",
 		pipeline.VarScope:    "${{ inputs.scope }}",

@@ -204,12 +204,12 @@ func (g *gitlab) imageJobs(i *pipeline.Image) []glJob {
 	var jobs []glJob
 	merge := glJob{
 		Name: "merge:" + i.ID, Extends: hidden + string(pipeline.Merge),
-		Variables: []pair{{string(pipeline.VarImage), i.ID}}, Needs: g.needs(),
+		Variables: imageVariables(i), Needs: g.needs(),
 	}
 	for _, l := range i.Legs {
 		j := glJob{
 			Name: legName(i.ID, l.Platform), Extends: hidden + string(pipeline.Build), Tags: g.p.Runners[l.Runner].GitLab,
-			Variables: []pair{{string(pipeline.VarImage), i.ID}, {string(pipeline.VarPlatform), l.Platform.String()}, {string(pipeline.VarArch), l.Platform.Arch}},
+			Variables: append(imageVariables(i), pair{string(pipeline.VarPlatform), l.Platform.String()}, pair{string(pipeline.VarArch), l.Platform.Arch}),
 			Needs:     g.needs(),
 		}
 		if i.Minutes != g.p.Fixed[pipeline.Build].Minutes {
@@ -225,6 +225,15 @@ func (g *gitlab) imageJobs(i *pipeline.Image) []glJob {
 		jobs = append(jobs, merge)
 	}
 	return jobs
+}
+
+// imageVariables say which image a job is about.
+func imageVariables(i *pipeline.Image) []pair {
+	v := []pair{{string(pipeline.VarImage), i.ID}}
+	if i.Target != "" {
+		v = append(v, pair{string(pipeline.VarTarget), i.Target})
+	}
+	return v
 }
 
 // needs is what every job of the child waits for: the plan, and where they are

@@ -78,9 +78,18 @@ func fixtures() map[string]fixture {
 	small.fleet.Images[1].GPU, small.fleet.Images[1].TimeoutSeconds = true, 3*3600
 	small.edges = merged(builtFrom(&small.fleet, "python3.13", "base"), builtFrom(&small.fleet, "gpu", "base", "python3.13"))
 
+	tags := fixture{fleet: model.Fleet{Settings: settings(), Images: []model.Image{
+		image("app", model.LinuxAMD64), image("python", both...), image("python", both...), image("python", both...),
+	}}}
+	for i, tag := range []string{"3.12", "3.13", "3.13"} {
+		tags.fleet.Images[i+1].Tag = tag
+	}
+	tags.fleet.Images[3].Variant = "slim"
+	tags.edges = pipeline.Edges{tags.fleet.Images[0].Targets()[0]: {tags.fleet.Images[3].Targets()[0]}}
+
 	source := small
 	source.fleet.Settings.Runtime = model.RuntimeSource
-	return map[string]fixture{"one": one, "small": small, "source": source, "none": {fleet: model.Fleet{Settings: settings()}}}
+	return map[string]fixture{"one": one, "tags": tags, "small": small, "source": source, "none": {fleet: model.Fleet{Settings: settings()}}}
 }
 
 func (f fixture) files(t testing.TB) render.Files {

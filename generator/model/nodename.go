@@ -74,6 +74,30 @@ func Slug(s string) string {
 	return b.String()
 }
 
+// Called is what people call the plan's nodes: the image's id where it has one
+// node, else "id:tag" or "id:tag:variant", which every command understands.
+func (p *Plan) Called() func(TargetID) string {
+	count := map[string]int{}
+	for _, n := range p.Nodes() {
+		count[n.Image]++
+	}
+	return func(t TargetID) string {
+		if count[t.Image] > 1 {
+			return t.Node()
+		}
+		return t.Image
+	}
+}
+
+// FileName is the name that files about a target's node begin with; see
+// NodeNames.
+func (p *Plan) FileName(t TargetID) string {
+	if p.Called()(t) == t.Image {
+		return t.Image
+	}
+	return NodeNames(p.Nodes())[t.AllPlatforms()]
+}
+
 // Nodes are the nodes of the fleet that was planned, sorted: those that the
 // plan is about and those that it leaves out, but none that is retired.
 func (p *Plan) Nodes() []TargetID {

@@ -3,6 +3,7 @@
 package artifact
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 // to <id>-<arch>.json.
 type Artifact struct {
 	ImageID   string
+	File      string       // what the file's name begins with; ImageID where empty
 	Ref       string       // "host/repository:tag"
 	Tag       string       //
 	Digest    model.Digest // of the index or manifest
@@ -43,18 +45,21 @@ type file struct {
 
 // Name is the file's name in its folder.
 func (a Artifact) Name() string {
+	name := cmp.Or(a.File, a.ImageID)
 	if a.Index || len(a.Arch) != 1 {
-		return a.ImageID + ".json"
+		return name + ".json"
 	}
-	return a.ImageID + "-" + a.Arch[0] + ".json"
+	return name + "-" + a.Arch[0] + ".json"
 }
 
 // Write writes the artifact to its file in dir, in one step, and makes dir
 // where it is missing. The id must be a valid image name: it becomes a file's
 // name.
 func Write(dir string, a Artifact) error {
-	if err := model.CheckImageName(a.ImageID); err != nil {
-		return fmt.Errorf("writing a build artifact: %w", err)
+	for _, name := range []string{a.ImageID, cmp.Or(a.File, a.ImageID)} {
+		if err := model.CheckImageName(name); err != nil {
+			return fmt.Errorf("writing a build artifact: %w", err)
+		}
 	}
 	for _, arch := range a.Arch {
 		if err := model.CheckImageName(arch); err != nil {
@@ -78,13 +83,13 @@ func Write(dir string, a Artifact) error {
 	return nil
 }
 
-// Index tells whether the file of an index in dir speaks of this reference and
+// Index tells whether the file of an index in dir, whose name begins with name, speaks of this reference and
 // digest. One that is not there, or cannot be read, does not.
-func Index(dir, imageID, ref string, digest model.Digest) bool {
-	if model.CheckImageName(imageID) != nil {
+func Index(dir, name, ref string, digest model.Digest) bool {
+	if model.CheckImageName(name) != nil {
 		return false
 	}
-	b, err := os.ReadFile(filepath.Join(dir, Artifact{ImageID: imageID, Index: true}.Name()))
+	b, err := os.ReadFile(filepath.Join(dir, Artifact{File: name, Index: true}.Name()))
 	var f file
 	return err == nil && json.Unmarshal(b, &f) == nil && f.Ref == ref && f.Digest == digest
 }

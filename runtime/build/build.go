@@ -221,7 +221,7 @@ func (j *job) report(ctx context.Context, r model.Receipt) error {
 	}
 	tag := model.ContentTag(r.Key, r.Generation)
 	return artifact.Write(j.Artifacts, artifact.Artifact{
-		ImageID: j.entry.Image, Ref: j.repo + ":" + tag, Tag: tag, Digest: r.Digest, Size: size,
+		ImageID: j.entry.Image, File: j.plan.FileName(j.entry.ID()), Ref: j.repo + ":" + tag, Tag: tag, Digest: r.Digest, Size: size,
 		Arch: artifact.Arch{j.entry.Platform.Arch}, UpdatedAt: j.Now(),
 	})
 }

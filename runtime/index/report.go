@@ -29,7 +29,7 @@ func (m *merging) report(ctx context.Context, r model.Receipt) error {
 		return nil
 	}
 	a := artifact.Artifact{
-		ImageID: m.index.Image, Ref: m.repo + ":" + r.VersionTag, Tag: r.VersionTag, Digest: r.Digest, Index: true,
+		ImageID: m.index.Image, File: m.plan.FileName(m.index.ID()), Ref: m.repo + ":" + r.VersionTag, Tag: r.VersionTag, Digest: r.Digest, Index: true,
 	}
 	var err error
 	if a.UpdatedAt, err = time.Parse(time.RFC3339, r.UpdatedAt); err != nil {

@@ -47,6 +47,7 @@ type walker struct {
 	plan    *model.Plan
 	steps   Steps
 	o       Options
+	called  func(model.TargetID) string
 	tasks   []*task
 	ready   []*task
 	heavy   int // builds and tests that run
@@ -60,7 +61,7 @@ func newWalker(p *model.Plan, s Steps, o Options) *walker {
 	if o.Progress == nil {
 		o.Progress = func(Event) {}
 	}
-	w := &walker{plan: p, steps: s, o: o}
+	w := &walker{plan: p, steps: s, o: o, called: Names(p)}
 	builds, tests := map[model.TargetID]*task{}, map[model.TargetID]*task{}
 	for n := range p.Entries {
 		e := &p.Entries[n]
@@ -208,7 +209,7 @@ func (w *walker) begin(ctx context.Context, ends chan<- ended) {
 		} else {
 			w.heavy++
 		}
-		w.o.Progress(Event{Name: t.name(), Step: t.step})
+		w.o.Progress(Event{Name: w.name(t), Step: t.step})
 		run := w.call(t)
 		go func() {
 			start := time.Now()
@@ -240,7 +241,7 @@ func (w *walker) end(ctx context.Context, e ended) {
 	_, skipped := step.Skipped(e.err)
 	st := e.task.state
 	st.out.Took += e.took
-	w.o.Progress(Event{Name: e.task.name(), Step: e.task.step, End: true, Took: e.took, Err: e.err})
+	w.o.Progress(Event{Name: w.name(e.task), Step: e.task.step, End: true, Took: e.took, Err: e.err})
 	switch {
 	case e.err == nil || skipped:
 		st.pass(e, skipped)
@@ -250,7 +251,7 @@ func (w *walker) end(ctx context.Context, e ended) {
 	default:
 		st.fail(Failed, Why(e.err))
 		st.out.Err = e.err
-		w.release(e.task, e.task.name()+" failed")
+		w.release(e.task, w.name(e.task)+" failed")
 	}
 }
 
@@ -293,15 +294,18 @@ func (s *state) fail(action, why string) {
 	}
 }
 
-func (t *task) name() string { return Name(t.state.out.Target) }
+func (w *walker) name(t *task) string { return w.called(t.state.out.Target) }
 
-// Name is a target as progress names it: the image, and its platform where
-// there is one.
-func Name(id model.TargetID) string {
-	if id.Platform == (model.Platform{}) {
-		return id.Image
+// Names is how progress names the targets of a plan: the image, with its tag
+// where it has several, and the platform where there is one.
+func Names(p *model.Plan) func(model.TargetID) string {
+	called := p.Called()
+	return func(id model.TargetID) string {
+		if id.Platform == (model.Platform{}) {
+			return called(id)
+		}
+		return called(id) + " " + id.Platform.String()
 	}
-	return id.Image + " " + id.Platform.String()
 }
 
 func (w *walker) result() Result {

@@ -52,6 +52,7 @@ moves again; platforms that were merged before keep the version they have.`,
 			}
 			s := index.Step{Registry: registryOf(a, p), Artifacts: filepath.Join(root, artifacts)}
 			merge := step.ForIndex(model.StepMerge, a.Log, s.Run)
+			called := p.Called()
 			var done []merged
 			var failed walk.Failure
 			for _, i := range wanted {
@@ -64,7 +65,7 @@ moves again; platforms that were merged before keep the version they have.`,
 					failed.Errs = append(failed.Errs, err)
 					continue
 				}
-				done = append(done, merged{Image: i.Image, Ref: p.Prefix + "/" + i.Repository + ":" + r.VersionTag, Tag: r.VersionTag, Digest: r.Digest, New: !skipped})
+				done = append(done, merged{Image: called(i.ID()), Ref: p.Prefix + "/" + i.Repository + ":" + r.VersionTag, Tag: r.VersionTag, Digest: r.Digest, New: !skipped})
 			}
 			if err := printMerged(a, done); err != nil {
 				return err

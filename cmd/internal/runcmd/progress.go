@@ -20,10 +20,10 @@ type progress struct {
 }
 
 func newProgress(a *app.App, p *model.Plan) *progress {
-	tests := map[string]int{}
+	tests, name := map[string]int{}, walk.Names(p)
 	for n := range p.Entries {
 		e := &p.Entries[n]
-		tests[walk.Name(e.ID())] = len(e.Tests)
+		tests[name(e.ID())] = len(e.Tests)
 	}
 	return &progress{app: a, tests: tests}
 }

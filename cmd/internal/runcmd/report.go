@@ -29,12 +29,13 @@ func (w *workshop) index() index.Step {
 func (w *workshop) report(ctx context.Context, p *model.Plan, d *manifest.Document) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(reportsAtOnce)
+	called := p.Called()
 	for n := range p.Indexes {
 		i := &p.Indexes[n]
 		if i.Action == model.StepRun { // its merge has written it, or failed
 			continue
 		}
-		if listed, found := d.Find(i.Image); found && artifact.Index(w.artifacts, i.Image, listed.Image, model.Digest(listed.Digest)) {
+		if listed, found := d.Find(called(i.ID())); found && artifact.Index(w.artifacts, p.FileName(i.ID()), listed.Image, model.Digest(listed.Digest)) {
 			continue
 		}
 		g.Go(func() error { return w.index().Report(ctx, p, i) })
@@ -53,7 +54,7 @@ func (w *workshop) junit(s imagetest.Suite) {
 	var b bytes.Buffer
 	err := imagetest.WriteJUnit(&b, []imagetest.Suite{s})
 	if err == nil {
-		err = artifact.WriteFile(w.artifacts, fmt.Sprintf("junit-%s-%s.xml", s.Target.Image, s.Target.Platform.Arch), b.Bytes())
+		err = artifact.WriteFile(w.artifacts, fmt.Sprintf("junit-%s-%s.xml", w.fileName(s.Target), s.Target.Platform.Arch), b.Bytes())
 	}
 	if err != nil {
 		w.mu.Lock()

@@ -30,21 +30,22 @@ const (
 
 // rows are the lines of a result: each image's platforms, then its index.
 func rows(p *model.Plan, r walk.Result, except []string) []row {
+	called := p.Called()
 	var out []row
 	for n, o := range r.Targets {
-		out = append(out, outcome(o))
+		out = append(out, outcome(o, called))
 		if last := n+1 == len(r.Targets) || r.Targets[n+1].Target.Node() != o.Target.Node(); !last {
 			continue
 		}
 		for _, i := range r.Indexes {
 			if i.Target.Node() == o.Target.Node() && (i.Action != walk.None || i.Version != "") {
-				out = append(out, outcome(i))
+				out = append(out, outcome(i, called))
 			}
 		}
 	}
 	for n := range p.Entries {
 		if e := &p.Entries[n]; e.Action == model.ActionRetire {
-			out = append(out, row{Image: e.Image, Platform: e.Platform.String(), Action: retired, Why: "it is no longer in the fleet"})
+			out = append(out, row{Image: called(e.ID()), Platform: e.Platform.String(), Action: retired, Why: "it is no longer in the fleet"})
 		}
 	}
 	if len(except) > 0 {
@@ -62,9 +63,9 @@ func rows(p *model.Plan, r walk.Result, except []string) []row {
 	return out
 }
 
-func outcome(o walk.Outcome) row {
+func outcome(o walk.Outcome, called func(model.TargetID) string) row {
 	r := row{
-		Image: o.Target.Image, Platform: o.Target.Platform.String(), Action: o.Action, Seconds: o.Took.Seconds(),
+		Image: called(o.Target), Platform: o.Target.Platform.String(), Action: o.Action, Seconds: o.Took.Seconds(),
 		Digest: o.Digest, Tag: o.Version, Why: o.Why,
 	}
 	if o.Took > 0 {

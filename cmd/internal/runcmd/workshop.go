@@ -27,6 +27,7 @@ type workshop struct {
 	cache     string
 	artifacts string
 	shared    bool // several targets are worked on at once
+	fileName  func(model.TargetID) string
 
 	mu         sync.Mutex
 	builder    *buildkit.Client
@@ -35,7 +36,7 @@ type workshop struct {
 
 // openWorkshop opens what every step needs. Close it.
 func openWorkshop(ctx context.Context, a *app.App, p *model.Plan, shared bool) (*workshop, error) {
-	w := &workshop{app: a, registry: registryOf(a, p), shared: shared}
+	w := &workshop{app: a, registry: registryOf(a, p), shared: shared, fileName: p.FileName}
 	var err error
 	if w.cache, err = a.Cache(); err != nil {
 		return nil, err

@@ -19,6 +19,15 @@ func (p *Pipeline) prologue() string {
 	return strict
 }
 
+// settingsFlags name the settings to commands that run at the repository's
+// root, where the fleet lies in a folder below it.
+func (p *Pipeline) settingsFlags() string {
+	if p.Config == "" {
+		return ""
+	}
+	return " --config " + p.Config
+}
+
 // fix lays out the jobs that every fleet has.
 func (p *Pipeline) fix() {
 	all := []Event{Push, Request, Release}
@@ -34,10 +43,10 @@ func (p *Pipeline) fix() {
 			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
 		)},
 		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Push, Release}, Push: true, Retry: true, Steps: p.withHistory(
-			p.run("Write the testing channel", manifestScript, VarToken, VarLogin),
+			p.run("Write the testing channel", manifestScript(p.settingsFlags()), VarToken, VarLogin),
 		)},
 		Promote: {Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Release}, Push: true, Environment: "prod", Steps: p.withHistory(
-			p.run("Write the prod channel", promoteScript, VarToken, VarLogin),
+			p.run("Write the prod channel", promoteScript(p.settingsFlags()), VarToken, VarLogin),
 		)},
 		Fork: {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: []Event{Request}, Interrupt: true, Steps: p.forkSteps()},
 		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Steps: []Step{
@@ -52,7 +61,7 @@ func (p *Pipeline) run(name, script string, vars ...Var) Step {
 
 func (p *Pipeline) planSteps() []Step {
 	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
-		p.run("Plan", planScript, VarScope, VarSnapshot, VarLogin),
+		p.run("Plan", planScript(p.settingsFlags()), VarScope, VarSnapshot, VarLogin),
 		Step{Verb: Save, Name: "Keep the plan", Artifact: planArtifact})
 	if p.Runtime == model.RuntimeSource {
 		steps = append(steps, Step{Verb: Save, Name: "Hand on the programs", Artifact: programsArtifact})
@@ -68,7 +77,7 @@ func (p *Pipeline) forkSteps() []Step {
 		steps = append(steps, engines)
 	}
 	return append(steps,
-		p.run("Build, test and merge", forkScript, VarScope, VarSnapshot),
+		p.run("Build, test and merge", forkScript(p.settingsFlags()), VarScope, VarSnapshot),
 		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, JUnit: true, Days: 30}})
 }
 

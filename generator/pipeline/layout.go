@@ -45,6 +45,9 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled),
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
 	}
+	if s.Dir != "" && s.Dir != "." {
+		p.Config = s.Dir + "/" + settingsFile
+	}
 	list := checkSettings(s)
 	p.fix()
 	images, err := p.images(fleet, edges, o)
@@ -223,6 +226,7 @@ func checkLabels(class, forge, user string, labels []string) diag.List {
 const settingsFile = "rootfsgen.yaml"
 
 var (
+	folder = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]*$`)
 	branch = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]*$`)
 	glob   = regexp.MustCompile(`^[A-Za-z0-9_*][A-Za-z0-9_./*-]*$`)
 )
@@ -233,6 +237,9 @@ func checkSettings(s *model.Settings) diag.List {
 	at := diag.Pos{File: settingsFile}
 	if !branch.MatchString(s.DefaultBranch) {
 		list.Errorf("branch", at, "use letters, digits and . _ / -", "default_branch %q cannot be written into a pipeline", s.DefaultBranch)
+	}
+	if s.Dir != "" && s.Dir != "." && !folder.MatchString(s.Dir) {
+		list.Errorf("folder", at, "use letters, digits and . _ / -", "the fleet's folder %q cannot be written into a pipeline", s.Dir)
 	}
 	if !glob.MatchString(s.ReleaseTags) || strings.Contains(s.ReleaseTags, "**") {
 		list.Errorf("release-tags", at, "use letters, digits, . _ / - and single *", "release.tags %q means different things to the forges", s.ReleaseTags)

@@ -43,6 +43,7 @@ const (
 type Pipeline struct {
 	DefaultBranch string
 	ReleaseTags   string // glob whose only wildcard is *
+	Config        string // path of the settings, where the fleet is not the whole repository; else empty
 	Runtime       string // one of model's Runtime constants
 	Runners       map[string]model.Runner
 	Forges        []string

@@ -45,13 +45,16 @@ const enginesScript = strict + `if [ -z "${BUILDKIT_HOST:-}" ]; then
 fi
 `
 
-const planScript = `mkdir -p ` + Folder + `
+// planScript makes the plan. flags end every command that reads the settings.
+func planScript(flags string) string {
+	return `mkdir -p ` + Folder + `
 options=(--scope "$ROOTFSGEN_SCOPE")
 if [ -n "$ROOTFSGEN_SNAPSHOT" ]; then
   options+=(--snapshot-id "$ROOTFSGEN_SNAPSHOT")
 fi
-rootfsgen plan "${options[@]}" --format json > ` + PlanFile + `
+rootfsgen plan "${options[@]}" --format json` + flags + ` > ` + PlanFile + `
 `
+}
 
 // asRoot runs what starts a buildkitd, or speaks to the one that root started.
 const asRoot = `root=(env)
@@ -74,20 +77,24 @@ const testScript = asRoot + `"${root[@]}" rootfsrun test "` + target + `" --plat
 const mergeScript = `rootfsrun merge "` + target + `" --plan ` + PlanFile + `
 `
 
-const manifestScript = `rootfsrun manifest --plan ` + PlanFile + `
-`
+func manifestScript(flags string) string {
+	return "rootfsrun manifest --plan " + PlanFile + flags + "\n"
+}
 
-const promoteScript = `rootfsrun promote --plan ` + PlanFile + `
-`
+func promoteScript(flags string) string {
+	return "rootfsrun promote --plan " + PlanFile + flags + "\n"
+}
 
 // forkScript treats the machine like a desk: it has a registry of its own.
-const forkScript = `desk=(env CI=false)
+func forkScript(flags string) string {
+	return `desk=(env CI=false)
 if [ "$(id -u)" != 0 ]; then
   desk=(sudo --preserve-env env "PATH=$PATH" CI=false)
 fi
 "${desk[@]}" rootfsrun services start
-"${desk[@]}" rootfsrun run --to HEAD --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT"
+"${desk[@]}" rootfsrun run --to HEAD --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT"` + flags + `
 `
+}
 
 const resultScript = strict + `done=no
 for result in $ROOTFSGEN_RESULTS; do
@@ -105,7 +112,7 @@ done
 
 // OutputsScript tells a forge what the plan decided; it reads no value.
 func OutputsScript(p *Pipeline, forge string) string {
-	s := p.prologue() + "rootfsgen ci-outputs --forge " + forge + " --plan " + PlanFile
+	s := p.prologue() + "rootfsgen ci-outputs --forge " + forge + " --plan " + PlanFile + p.settingsFlags()
 	if forge == GitHub {
 		return s + ` --out "$GITHUB_OUTPUT"` + "\n"
 	}

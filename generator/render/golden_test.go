@@ -87,9 +87,12 @@ func fixtures() map[string]fixture {
 	tags.fleet.Images[3].Variant = "slim"
 	tags.edges = pipeline.Edges{tags.fleet.Images[0].Targets()[0]: {tags.fleet.Images[3].Targets()[0]}}
 
+	below := fixture{fleet: one.fleet}
+	below.fleet.Settings.Dir = "infra/fleet"
+
 	source := small
 	source.fleet.Settings.Runtime = model.RuntimeSource
-	return map[string]fixture{"one": one, "tags": tags, "small": small, "source": source, "none": {fleet: model.Fleet{Settings: settings()}}}
+	return map[string]fixture{"one": one, "tags": tags, "below": below, "small": small, "source": source, "none": {fleet: model.Fleet{Settings: settings()}}}
 }
 
 func (f fixture) files(t testing.TB) render.Files {

@@ -41,6 +41,16 @@ func (e *environment) setAll(env []string) {
 	}
 }
 
+// forget makes every variable unknown: one whose name is not known was set.
+func (e *environment) forget() {
+	e.open = true
+	for _, all := range []map[string]variable{e.vars, e.image} {
+		for name, v := range all {
+			all[name] = variable{value: v.value, unknown: true}
+		}
+	}
+}
+
 // config is the known part of what an image's configuration keeps, sorted, and
 // whether that is all.
 func (e *environment) config() (env []string, complete bool) {
@@ -109,8 +119,8 @@ func (g *getter) Get(name string) (string, bool) {
 func (g *getter) Keys() []string { return nil }
 
 // missing lists the variables of word that are not set and for which the word
-// has no answer of its own: ${name:-default} and ${name:+other} have one. What
-// stands between single quotes is no variable.
+// has no answer of its own: ${name:-default} and ${name:+other} have one, unless
+// the base may set the name. What stands between single quotes is no variable.
 func (e *environment) missing(word string, escape rune) []string {
 	var out []string
 	runes := []rune(word)
@@ -127,7 +137,8 @@ func (e *environment) missing(word string, escape rune) []string {
 			name, operator, n := variableAt(runes[i+1:])
 			i += n
 			v, set := e.vars[name]
-			if name != "" && !set && !answered(operator) {
+			// What is open may be set: no operator answers for it then.
+			if name != "" && !set && (e.open || !answered(operator)) {
 				out = append(out, name)
 			}
 			if unused(operator, v.value, set) {

@@ -64,17 +64,29 @@ func (r *resolver) inherit(s *resolvedStage) {
 				s.onBuild = append(s.onBuild, cmd.Expression)
 			}
 		}
-	case s.base == scratch || s.base == "":
+	case s.context == "" && (s.base == scratch || s.base == ""):
 		s.configKnown = true
-	case r.o.BaseConfig != nil:
-		named, err := r.file.named(s.base)
-		if err != nil {
-			return // reported with the other references
-		}
-		ref := Ref{Name: s.base, Named: named, Platform: s.platform, Kind: RefFrom, Pos: r.file.fromPos(s.stage)}
-		s.config, s.configKnown = r.o.BaseConfig(ref)
-		s.onBuild = s.config.OnBuild
+	default:
+		r.config(s)
 	}
+}
+
+// config asks for what the image of a stage gives to it. A folder gives nothing.
+func (r *resolver) config(s *resolvedStage) {
+	ref := Ref{Name: s.base, Platform: s.platform, Kind: RefFrom, Pos: r.file.fromPos(s.stage)}
+	if s.context != "" {
+		ref.Under, ref.Name = s.context, r.contexts[s.context]
+		if _, isFolder := folderContext(ref.Name); isFolder {
+			s.configKnown = true
+			return
+		}
+	}
+	var err error
+	if ref.Named, err = r.file.named(ref.Name); err != nil || r.o.BaseConfig == nil {
+		return // what is no reference is reported with the others
+	}
+	s.config, s.configKnown = r.o.BaseConfig(ref)
+	s.onBuild = s.config.OnBuild
 }
 
 // triggers are the ONBUILD instructions of the stage's base. One that cannot
@@ -110,7 +122,7 @@ func (r *resolver) dependencies(i int, in instruction) []dependency {
 			return nil
 		}
 		if strings.Contains(cmd.From, "$") {
-			r.list.Errorf(RuleRef, pos, "name the image in a stage of its own: FROM "+cmd.From+" AS name", "COPY --from cannot have variables")
+			r.mistake(RuleRef, pos, "name the image in a stage of its own: FROM "+cmd.From+" AS name", "COPY --from cannot have variables")
 			return nil
 		}
 		if n, err := strconv.Atoi(cmd.From); err == nil {
@@ -159,5 +171,5 @@ func (r *resolver) byName(i int, name string, pos diag.Pos) dependency {
 }
 
 func (r *resolver) tooLate(pos diag.Pos, message string) {
-	r.list.Errorf(RuleStage, pos, "files come from stages further up, or from images", "%s", message)
+	r.mistake(RuleStage, pos, "files come from stages further up, or from images", "%s", message)
 }

@@ -20,7 +20,10 @@ type Options struct {
 	Fallback map[string]string // values for global arguments that have no default and are not in Args
 	Platform model.Platform    // the target's
 	Stage    string            // the stage to build; empty is the last
-	CI       bool              // what can change by itself is an error, not a warning
+	CI       bool              // what can change by itself, or makes a build fail, is an error, not a warning
+	// Contexts are the target's named contexts, as model.Image has them: each
+	// takes the place of the stage or of the references of its name.
+	Contexts map[string]string
 	// BaseConfig is what the image of a FROM gives to its child; false when it
 	// is not known. It is asked for the FROM of each stage that is reached, but
 	// not for scratch and stages. A nil BaseConfig knows nothing.
@@ -42,14 +45,18 @@ type Ref struct {
 	Kind     string          // one of the Ref constants
 	Pos      diag.Pos        // of the reference itself where it could be found, else of its instruction
 	Context  string          // how BuildKit looks a named context for it up: Name as people write it, without :latest
+	Under    string          // the name of the target's own named context that Name is the value of; empty for none
 	// Rewrite is set where a stage has the name of Context, so that the image
 	// must be given to the builder as Rewrite.New. Its Old is empty if the
 	// reference stands where it cannot be rewritten.
 	Rewrite *model.Rewrite
 }
 
-// Read is what one instruction can read from the build context.
+// Read is what one instruction can read from the build context, or from a named
+// context that is a folder.
 type Read struct {
+	From    string   // the named context; empty is the build context
+	Folder  string   // of From, from the root of the tree
 	Source  string   // slash-separated and clean, from the context's root; "." is all of it
 	Include string   // for COPY --parents: a pattern below Source
 	Exclude []string // patterns below Source
@@ -75,7 +82,7 @@ type Resolved struct {
 func (f *File) Resolve(o Options) (*Resolved, diag.List) {
 	r := &resolver{
 		file: f, o: o, out: &Resolved{Args: map[string]string{}},
-		given: maps.Clone(o.Args), names: map[string]int{}, needed: map[string]bool{},
+		given: maps.Clone(o.Args), names: map[string]int{}, needed: map[string]bool{}, contexts: contexts(o.Contexts),
 	}
 	if r.given == nil {
 		r.given = map[string]string{}
@@ -105,6 +112,8 @@ type resolver struct {
 	needed map[string]bool // global arguments that the stages reached take a value from
 	stages []*resolvedStage
 
+	contexts map[string]string // the named ones, by the name that BuildKit looks for
+
 	pending []int // stages that triggers need, to be reached when all others are
 	late    bool  // while these are reached
 }
@@ -116,6 +125,8 @@ type resolvedStage struct {
 	parent   int      // the stage that it begins with, -1 for an image or scratch
 	platform string   // of its base
 	used     []string // global arguments in its FROM
+	context  string   // the named context that it begins with; empty for none
+	replaced bool     // by that context, as a whole
 
 	// Of the stages that are reached:
 	reached     bool
@@ -224,8 +235,13 @@ func (r *resolver) bases() {
 				r.list.Errorf(RuleRef, pos, "", "%q cannot name an image: %s", x.text, message(err))
 			}
 		}
-		if p, found := r.names[x.text]; found {
-			rs.parent = p
+		if rs.context, rs.replaced = r.named(s.from.Name); !rs.replaced {
+			rs.context = ""
+			if p, found := r.names[x.text]; found {
+				rs.parent = p
+			} else if name, found := r.named(x.text); found {
+				rs.context = name
+			}
 		}
 		if s.from.Platform != "" {
 			r.fromPlatform(rs, pos)

@@ -121,6 +121,25 @@ func TestResolve(t *testing.T) {
 		{"a mount's unknown variables", "FROM base\nRUN --mount=type=$T,source=$D,target=/x true", Options{}, []string{"1:6 from base", "whole"}},
 		{"escape", "# escape=`\nFROM scratch\nENV A=b\nCOPY $A\\c `\n  d /", Options{}, []string{`4:6 COPY b\c`, "5:3 COPY d"}},
 		{"single quotes", "FROM scratch\nCOPY 'a$b' /", Options{}, []string{"2:6 COPY a$b"}},
+		{"a default where a base that is not known may have a value", "FROM base\nCOPY ${NO:-a} ${NO:+b} /", Options{}, []string{"1:6 from base", "whole"}},
+		{"a mistake that is none if the base sets it", "FROM base\nCOPY ${NO:?unset} /", Options{}, []string{"1:6 from base", "whole"}},
+		{"a name that is not known may be any", "FROM base\nENV A=a\nENV $X=x\nCOPY $A /", Options{}, []string{"1:6 from base", "whole"}},
+		{"the PATH of an image that has none", "FROM scratch\nCOPY x${PATH:+y} /", Options{}, []string{"2:6 COPY xy"}},
+		{"parts of a value", "FROM scratch\nARG V=v1.2.3\nCOPY ${V#v} ${V%.*} ${V/1/9} ${V##*.} ${V%%.*} /", Options{},
+			[]string{"3:6 COPY 1.2.3", "3:13 COPY v1.2", "3:21 COPY v9.2.3", "3:30 COPY 3", "3:39 COPY v1"}},
+		{"platform arguments in a source", "FROM scratch\nARG TARGETARCH TARGETOS\nCOPY $TARGETOS/$TARGETARCH /", Options{Platform: model.LinuxARM64},
+			[]string{"3:6 COPY linux/arm64"}},
+		{"platform arguments that are not declared", "FROM scratch\nCOPY bin/$TARGETARCH /", Options{}, []string{"2:6 COPY bin"}},
+		{"what does not read the context", "FROM scratch\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t --mount=type=secret,id=s --mount=type=ssh go", Options{}, nil},
+		{"a cache that begins with an image", "FROM scratch AS s\nFROM scratch\nRUN --mount=type=cache,from=img,target=/c,source=/q --mount=type=cache,from=s,target=/d go", Options{}, []string{"3:29 mount img"}},
+		{"a stage by number", "FROM a\nCOPY x /\nFROM b\nFROM c\nCOPY --from=0 / /", Options{}, []string{"1:6 from a", "4:6 from c", "2:6 COPY x"}},
+		{"here-documents of RUN", "FROM scratch\nRUN --mount=type=bind,source=in,target=/i <<A <<B\ncat\nA\nmore\nB\n", Options{}, []string{"2:30 RUN in"}},
+		{"JSON and odd names", "FROM scratch\nCOPY [\"a b\", \"ä\", \"c/../d\", \"/\"]\n", Options{}, []string{"2:8 COPY a b", "2:15 COPY ä", "2:21 COPY d"}},
+		{"link does not matter", "FROM scratch\nCOPY --link --chmod=755 --chown=1 a/ /", Options{}, []string{"2:35 COPY a"}},
+		{"excludes know no variables", "FROM scratch\nARG X=md\nCOPY --exclude=*.$X --exclude=**/b d /", Options{}, []string{"3:36 COPY d without *.$X **/b"}},
+		{"triggers of an image", "FROM base\nCOPY own /", Options{BaseConfig: func(Ref) (model.BaseConfig, bool) {
+			return model.BaseConfig{Env: []string{"D=dir"}, OnBuild: []string{"COPY $D/a /", "ADD b /", "RUN --mount=type=bind,source=c,target=/c true", "COPY --from=img x /", "garbage"}}, true
+		}}, []string{"1:6 from base", "1:1 copy img", "1:1 ONBUILD COPY dir/a", "1:1 ONBUILD ADD b", "1:1 ONBUILD RUN c", "2:6 COPY own", "whole"}},
 		{"from a stage's triggers", "FROM scratch AS a\nONBUILD COPY t /\nFROM a\nRUN x\n", Options{}, []string{"3:1 ONBUILD COPY t"}},
 		{"triggers are not handed on", "FROM scratch AS a\nONBUILD COPY t /\nFROM a AS b\nFROM b\n", Options{}, []string{"3:1 ONBUILD COPY t"}},
 	} {
@@ -156,29 +175,37 @@ func TestResolveMistakes(t *testing.T) {
 			"error:1:20 dockerfile-argument the platform of this FROM needs P, which has no value: give it a default before the first FROM (ARG P=...), or a value under args: in image.yaml or rootfsgen.yaml"}},
 		{"no reference", "FROM Base", Options{}, []string{`error:1:6 dockerfile-ref "Base" cannot name an image: invalid reference format: repository name (library/Base) must be lowercase: `}},
 		{"no such stage", "FROM a AS one\n", Options{Stage: "two"}, []string{`error:0:0 dockerfile-stage no stage is called "two": the stages are one`}},
-		{"no such number", "FROM a\nCOPY --from=3 a b", Options{}, []string{"error:2:1 dockerfile-stage there is no stage 3: files come from stages further up, or from images"}},
+		{"no such number", "FROM a\nCOPY --from=3 a b", Options{}, []string{"warning:2:1 dockerfile-stage there is no stage 3: files come from stages further up, or from images"}},
 		{"too late", "FROM a\nCOPY --from=late a b\nFROM b AS late\nFROM c\nCOPY --from=0 / /", Options{}, []string{
-			`error:2:1 dockerfile-stage stage "late" is not built before this one: files come from stages further up, or from images`}},
+			`warning:2:1 dockerfile-stage stage "late" is not built before this one: files come from stages further up, or from images`}},
 		{"itself", "FROM a AS me\nCOPY --from=me a b", Options{}, []string{
-			`error:2:1 dockerfile-stage stage "me" is not built before this one: files come from stages further up, or from images`}},
+			`warning:2:1 dockerfile-stage stage "me" is not built before this one: files come from stages further up, or from images`}},
 		{"a variable where none may be", "FROM a\nCOPY --from=$X a b", Options{}, []string{
-			"error:2:1 dockerfile-ref COPY --from cannot have variables: name the image in a stage of its own: FROM $X AS name"}},
+			"warning:2:1 dockerfile-ref COPY --from cannot have variables: name the image in a stage of its own: FROM $X AS name"}},
 		{"outside", "FROM a\nCOPY ../x a/../../y /", Options{}, []string{
-			`error:2:6 context-outside COPY reads "../x", which lies outside the build context: copy it into the context, or choose a larger context: in image.yaml`,
-			`error:2:11 context-outside COPY reads "a/../../y", which lies outside the build context: copy it into the context, or choose a larger context: in image.yaml`}},
+			`warning:2:6 context-outside COPY reads "../x", which lies outside the build context: copy it into the context, or choose a larger context: in image.yaml`,
+			`warning:2:11 context-outside COPY reads "a/../../y", which lies outside the build context: copy it into the context, or choose a larger context: in image.yaml`}},
 		{"URLs", "FROM a\nADD https://h/a.tgz /\nADD --checksum=sha256:0 https://h/b.tgz /\n", Options{}, []string{
 			`warning:2:5 dockerfile-remote "https://h/a.tgz" can change without a commit: the plan would not see it: write ADD --checksum=sha256:... https://h/a.tgz`}},
 		{"URLs in CI", "FROM a\nADD https://h/a.tgz /\n", Options{CI: true}, []string{
 			`error:2:5 dockerfile-remote "https://h/a.tgz" can change without a commit: the plan would not see it: write ADD --checksum=sha256:... https://h/a.tgz`}},
 		{"repositories", "FROM a\nADD https://h/a.git#v1 /\nADD https://h/a.git#" + commit + ":sub /\nADD --checksum=" + commit + " git@h:a.git /\nADD https://h/a.git?checksum=" + commit + " /", Options{}, []string{
 			`warning:2:5 dockerfile-remote "https://h/a.git#v1" can change without a commit: the plan would not see it: name the full commit: #<40 hexadecimal digits>, or --checksum=<commit>`}},
-		{"COPY of a URL", "FROM a\nCOPY https://h/a /\n", Options{}, []string{`error:2:6 dockerfile-remote COPY cannot read "https://h/a": write ADD`}},
+		{"COPY of a URL", "FROM a\nCOPY https://h/a /\n", Options{}, []string{`warning:2:6 dockerfile-remote COPY cannot read "https://h/a": write ADD`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			_, list := resolve(t, c.text, c.o)
 			if diff := cmp.Diff(c.want, messages(list)); diff != "" {
 				t.Errorf("diagnostics (-want +got):\n%s", diff)
+			}
+			c.o.CI = true
+			for i, m := range c.want {
+				c.want[i] = strings.Replace(m, "warning:", "error:", 1)
+			}
+			_, list = resolve(t, c.text, c.o)
+			if diff := cmp.Diff(c.want, messages(list)); diff != "" {
+				t.Errorf("in CI (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -249,7 +276,7 @@ func TestConfig(t *testing.T) {
 			return model.BaseConfig{Env: []string{"HOME=/h"}, OnBuild: []string{"RUN gone"}}, true
 		},
 	})
-	want := model.BaseConfig{Env: []string{"E=1", "F=/h", "HOME=/h"}, OnBuild: []string{"COPY x /"}}
+	want := model.BaseConfig{Env: []string{"E=1", "F=/h", "HOME=/h", "PATH=" + defaultPath}, OnBuild: []string{"COPY x /"}}
 	if diff := cmp.Diff(want, r.Config); diff != "" || !r.ConfigKnown {
 		t.Errorf("config, known %t (-want +got):\n%s", r.ConfigKnown, diff)
 	}

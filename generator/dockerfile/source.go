@@ -16,6 +16,8 @@ import (
 
 // source is what a COPY or an ADD takes files from.
 type source struct {
+	from     string // a named context
+	folder   string // of from
 	paths    []string
 	exclude  []string
 	parents  bool
@@ -28,8 +30,8 @@ func (r *resolver) copied(s *resolvedStage, in instruction, src source) {
 	for _, written := range src.paths {
 		pos := r.file.wordPos(in.node, written)
 		x := s.env.expand(written, r.file.escape, false)
-		if x.err != nil {
-			r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
+		if x.err != nil && len(x.unknown) == 0 {
+			r.mistake(RuleSyntax, pos, "", "%s", message(x.err))
 			continue
 		}
 		if git, isRemote := remote(x.text); isRemote {
@@ -37,10 +39,10 @@ func (r *resolver) copied(s *resolvedStage, in instruction, src source) {
 			continue
 		}
 		if len(x.unknown) > 0 {
-			r.out.Whole = true
+			r.whole(in, src, pos)
 			continue
 		}
-		read := Read{Source: x.text, Exclude: src.exclude, Pos: pos}
+		read := Read{From: src.from, Folder: src.folder, Source: x.text, Exclude: src.exclude, Pos: pos}
 		if src.parents {
 			read.Source, read.Include = "/", x.text
 			if before, after, found := strings.Cut(x.text, "/./"); found {
@@ -51,7 +53,16 @@ func (r *resolver) copied(s *resolvedStage, in instruction, src source) {
 	}
 }
 
-// read notes one path in the build context.
+// whole notes that an instruction may read anything in what it copies from.
+func (r *resolver) whole(in instruction, src source, pos diag.Pos) {
+	if src.from == "" {
+		r.out.Whole = true
+		return
+	}
+	r.read(in, Read{From: src.from, Folder: src.folder, Source: ".", Pos: pos})
+}
+
+// read notes one path in the build context, or in a named one.
 func (r *resolver) read(in instruction, read Read) {
 	read.By = strings.ToUpper(in.node.Value)
 	if in.trigger {
@@ -63,8 +74,7 @@ func (r *resolver) read(in instruction, read Read) {
 		}
 		clean, outside := cleanSource(*p)
 		if outside {
-			r.list.Errorf(RuleOutside, read.Pos, "copy it into the context, or choose a larger context: in image.yaml", "%s reads %q, which lies outside the build context", read.By, *p)
-			return
+			r.mistake(RuleOutside, read.Pos, "copy it into the context, or choose a larger context: in image.yaml", "%s reads %q, which lies outside the build context", read.By, *p)
 		}
 		*p = clean
 	}
@@ -89,7 +99,7 @@ var commitID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 // does.
 func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfgitutil.GitRef, x expansion, pos diag.Pos) {
 	if !src.remote {
-		r.list.Errorf(RuleRemote, pos, "write ADD", "COPY cannot read %q", x.text)
+		r.mistake(RuleRemote, pos, "write ADD", "COPY cannot read %q", x.text)
 		return
 	}
 	sum := s.env.expand(src.checksum, r.file.escape, false)

@@ -24,6 +24,10 @@ func (r *resolver) walk() {
 		r.from(s)
 		s.env = r.beginning(s)
 		body.Instructions = append(body.Instructions, canonicalFrom(s.stage))
+		if s.replaced {
+			r.replaced(s)
+			continue
+		}
 		for j, in := range s.body {
 			if !in.trigger {
 				body.Instructions = append(body.Instructions, in.canonical())
@@ -38,14 +42,23 @@ func (r *resolver) walk() {
 // from notes the image that a stage begins with.
 func (r *resolver) from(s *resolvedStage) {
 	pos := r.file.fromPos(s.stage)
+	if s.context != "" {
+		r.fromContext(s, pos)
+	}
+	if s.replaced {
+		return
+	}
 	for _, name := range s.used {
 		r.needed[name] = true
 	}
-	if r.unresolved(s.stage, pos) || s.parent >= 0 || s.base == scratch {
+	if r.unresolved(s.stage, pos) || s.parent >= 0 || s.base == scratch || s.context != "" {
 		return
 	}
 	r.ref(Ref{Name: s.base, Platform: s.platform, Kind: RefFrom, Pos: pos}, s.from.BaseName, s.node)
 }
+
+// defaultPath is the PATH of a stage whose image has none.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // beginning is the environment before a stage's first instruction.
 func (r *resolver) beginning(s *resolvedStage) *environment {
@@ -58,6 +71,11 @@ func (r *resolver) beginning(s *resolvedStage) *environment {
 	e := newEnvironment()
 	e.open = !s.configKnown
 	e.setAll(s.config.Env)
+	if _, found := e.vars["PATH"]; !found {
+		// BuildKit gives one to every stage whose image has none.
+		v := variable{value: defaultPath, unknown: e.open}
+		e.vars["PATH"], e.image["PATH"] = v, v
+	}
 	return e
 }
 
@@ -72,14 +90,18 @@ func (r *resolver) instruction(s *resolvedStage, in instruction, deps []dependen
 	case *instructions.EnvCommand:
 		r.setEnv(s, cmd, pos)
 	case *instructions.CopyCommand:
-		if cmd.From == "" {
-			r.copied(s, in, source{paths: cmd.SourcePaths, exclude: cmd.ExcludePatterns, parents: cmd.Parents})
+		src := source{paths: cmd.SourcePaths, exclude: cmd.ExcludePatterns, parents: cmd.Parents}
+		if len(deps) > 0 {
+			src.from, src.folder, _ = r.folderOf(deps[0])
+		}
+		if cmd.From == "" || src.from != "" {
+			r.copied(s, in, src)
 		}
 		r.images(s, in, RefCopy, deps)
 	case *instructions.AddCommand:
 		r.copied(s, in, source{paths: cmd.SourcePaths, exclude: cmd.ExcludePatterns, remote: true, checksum: cmd.Checksum})
 	case *instructions.RunCommand:
-		r.run(s, in, cmd, pos)
+		r.run(s, in, cmd, deps, pos)
 		r.images(s, in, RefMount, deps)
 	}
 }
@@ -90,13 +112,20 @@ func (r *resolver) images(s *resolvedStage, in instruction, kind string, deps []
 		if d.image == "" {
 			continue
 		}
+		if _, _, isFolder := r.folderOf(d); isFolder {
+			continue
+		}
 		ref := Ref{Name: d.image, Platform: r.o.Platform.String(), Kind: kind, Pos: r.file.pos(in.node)}
+		if r.fromNamed(&ref) {
+			r.out.Refs = append(r.out.Refs, ref)
+			continue
+		}
 		if in.trigger {
 			r.refOfTrigger(ref)
 			continue
 		}
 		if s.late {
-			r.list.Errorf(RuleRef, ref.Pos, "name the image in a stage of its own: FROM "+d.image+" AS name",
+			r.mistake(RuleRef, ref.Pos, "name the image in a stage of its own: FROM "+d.image+" AS name",
 				"BuildKit cannot be told which %s is meant in a stage that only an ONBUILD of its base uses", d.image)
 		}
 		flag := "from="
@@ -120,8 +149,8 @@ func (r *resolver) arg(s *resolvedStage, arg instructions.KeyValuePairOptional, 
 	}
 	if arg.Value != nil {
 		x := s.env.expand(*arg.Value, r.file.escape, false)
-		if x.err != nil {
-			r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
+		if x.err != nil && len(x.unknown) == 0 {
+			r.mistake(RuleSyntax, pos, "", "%s", message(x.err))
 		}
 		s.env.vars[arg.Key] = variable{value: x.text, unknown: len(x.unknown) > 0}
 		return
@@ -147,9 +176,12 @@ func (r *resolver) setEnv(s *resolvedStage, cmd *instructions.EnvCommand, pos di
 		key := s.env.expand(kv.Key, r.file.escape, false)
 		value := s.env.expand(kv.Value, r.file.escape, false)
 		for _, x := range []expansion{key, value} {
-			if x.err != nil {
-				r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
+			if x.err != nil && len(x.unknown) == 0 {
+				r.mistake(RuleSyntax, pos, "", "%s", message(x.err))
 			}
+		}
+		if len(key.unknown) > 0 {
+			s.env.forget()
 		}
 		set[key.text] = variable{value: value.text, unknown: len(value.unknown) > 0}
 	}
@@ -158,30 +190,34 @@ func (r *resolver) setEnv(s *resolvedStage, cmd *instructions.EnvCommand, pos di
 }
 
 // run notes what a RUN's mounts read from the build context.
-func (r *resolver) run(s *resolvedStage, in instruction, cmd *instructions.RunCommand, pos diag.Pos) {
+func (r *resolver) run(s *resolvedStage, in instruction, cmd *instructions.RunCommand, deps []dependency, pos diag.Pos) {
 	unknown := false
 	mounts, err := r.file.expandedMounts(cmd, func(word string) (string, error) {
 		x := s.env.expand(word, r.file.escape, false)
 		unknown = unknown || len(x.unknown) > 0
 		return x.text, x.err
 	})
-	if err != nil {
-		if unknown {
-			r.out.Whole = true
-			return
+	if err != nil && !unknown {
+		r.mistake(RuleSyntax, pos, suggestion(in.node, err), "%s", message(err))
+		return
+	}
+	for i, d := range deps {
+		if from, folder, isFolder := r.folderOf(d); isFolder {
+			read := Read{Source: ".", From: from, Folder: folder, Pos: pos}
+			if !unknown && mounts[i].Type != instructions.MountTypeTmpfs {
+				read.Source = mounts[i].Source
+			}
+			r.read(in, read)
 		}
-		r.list.Errorf(RuleSyntax, pos, suggestion(in.node, err), "%s", message(err))
+	}
+	if unknown {
+		r.out.Whole = true
 		return
 	}
 	for _, m := range mounts {
-		if m.From != "" || m.Type != instructions.MountTypeBind && !unknown {
-			continue
+		if m.From == "" && m.Type == instructions.MountTypeBind {
+			r.read(in, Read{Source: m.Source, Pos: r.file.wordPos(in.node, m.Source)})
 		}
-		if unknown {
-			r.out.Whole = true
-			return
-		}
-		r.read(in, Read{Source: m.Source, Pos: r.file.wordPos(in.node, m.Source)})
 	}
 }
 
@@ -222,7 +258,11 @@ func (r *resolver) metaInstructions() []string {
 func (r *resolver) finish(target int) {
 	s := r.stages[target]
 	r.out.Config.Env, r.out.ConfigKnown = s.env.config()
-	for _, in := range s.stage.body {
+	own := s.stage.body
+	if s.replaced {
+		own = nil
+	}
+	for _, in := range own {
 		if cmd, isTrigger := in.cmd.(*instructions.OnbuildCommand); isTrigger {
 			r.out.Config.OnBuild = append(r.out.Config.OnBuild, cmd.Expression)
 		}
@@ -304,11 +344,13 @@ func (f *File) expandedMounts(cmd *instructions.RunCommand, expand instructions.
 }
 
 // cleanSource is a source path as BuildKit looks it up, from the context's
-// root, and whether it tries to leave the context.
+// root, and whether it tries to leave the context: BuildKit takes "../x" for
+// "x".
 func cleanSource(source string) (clean string, outside bool) {
-	clean = path.Clean(strings.TrimLeft(source, "/"))
-	if source == "" {
+	written := path.Clean(strings.TrimLeft(source, "/"))
+	clean = strings.TrimPrefix(path.Clean("/"+source), "/")
+	if clean == "" {
 		clean = "."
 	}
-	return clean, clean == ".." || strings.HasPrefix(clean, "../")
+	return clean, written == ".." || strings.HasPrefix(written, "../")
 }

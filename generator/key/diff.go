@@ -39,6 +39,7 @@ func Diff(old, now Form) []model.Reason {
 		}
 		out = append(out, reason(id, o, n, hadIt, hasIt))
 	}
+	out = renamed(out)
 	slices.SortStableFunc(out, func(a, b model.Reason) int {
 		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name))
 	})
@@ -92,15 +93,23 @@ func reason(id lineID, o, n Line, hadIt, hasIt bool) model.Reason {
 			r.Detail = "is read now"
 		case !hasIt:
 			r.Kind, r.Detail = model.ReasonRemoved, "is read no longer"
+		default:
+			r.Detail = modeChange(o.Value, n.Value)
 		}
 	case LineArgument:
 		r.Kind = model.ReasonArgument
+		if Secret(id.name) {
+			r.Old, r.New, r.Detail = hidden(r.Old, hadIt), hidden(r.New, hasIt), "its value is not shown"
+		}
 	case LineParent:
 		r.Kind = model.ReasonParent
 	case LineContext:
 		r.Kind, r.Detail = model.ReasonParent, "means another image"
 	case LineBase:
 		r.Kind = model.ReasonBase
+		if !strings.ContainsAny(id.name, "/ ") { // a reference has its registry, a suite "debian" before it
+			r.Detail = DetailPackage
+		}
 	case LineConfig:
 		r.Kind, r.Detail = model.ReasonBase, "what it gives to its children"
 	case LineFormat:
@@ -130,10 +139,10 @@ func instructionReason(old, now Form) (model.Reason, bool) {
 	}
 	r := model.Reason{Kind: model.ReasonTemplate, Path: file}
 	if len(a) > first {
-		r.Old = a[first]
+		r.Old = Redact(a[first])
 	}
 	if len(b) > first {
-		r.New = b[first]
+		r.New = Redact(b[first])
 	}
 	if n := max(len(a), len(b)) - first; n > 1 {
 		r.Detail = strconv.Itoa(n) + " instructions"
@@ -141,6 +150,7 @@ func instructionReason(old, now Form) (model.Reason, bool) {
 	return r, true
 }
 
+// values are the Dockerfile's instructions, in order.
 func values(f Form) []string {
 	var out []string
 	for _, l := range f {

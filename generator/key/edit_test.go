@@ -59,7 +59,7 @@ var fileEdits = []edit{
 	{"a file that a mount reads", func(w *world) { w.put("images/app/in/z", "new") }, "app", []string{"file images/app/in/z"}},
 	{"a mode", func(w *world) {
 		w.files["images/app/a.py"] = history.File{Mode: model.ModeExecutable, Content: "app/a.py"}
-	}, "app", []string{"file images/app/a.py"}},
+	}, "app", []string{"file images/app/a.py is executable now"}},
 	{"what a link leads to", func(w *world) { w.put("images/app/target", "new") }, "app", []string{"file images/app/target"}},
 	{"a link", func(w *world) {
 		w.files["images/app/link"] = history.File{Mode: model.ModeSymlink, Content: "a.py"}

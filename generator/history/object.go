@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -102,41 +101,8 @@ func (r *Repo) keep(id string, content []byte) {
 // Prefetch reads many files at once, so that reading them one by one does not
 // ask git for each. What cannot be read is left to the reading to report.
 func (r *Repo) Prefetch(ctx context.Context, files []model.TreeEntry) error {
-	var ids bytes.Buffer
-	r.mu.Lock()
-	seen := map[string]bool{}
-	for _, f := range files {
-		if f.Mode != model.ModeGitlink && !seen[f.OID] && r.cache[f.OID] == nil {
-			seen[f.OID] = true
-			ids.WriteString(f.OID + "\n")
-		}
-	}
-	r.mu.Unlock()
-	if len(seen) == 0 {
-		return nil
-	}
-	out, err := r.git(ctx, nil, ids.Bytes(), "cat-file", "--batch", "--buffer")
-	if err != nil {
-		return context.Cause(ctx)
-	}
-	p := process{in: discard{}, out: bufio.NewReader(bytes.NewReader(out))}
-	for range len(seen) {
-		o := p.ask("")
-		switch {
-		case o.err == nil && o.kind == "blob":
-			r.keep(o.id, o.content)
-		case o.err != nil && !errors.Is(o.err, errAbsent):
-			return nil // as said above
-		}
-	}
-	return nil
+	return r.Stream(ctx, files, r.keep)
 }
-
-// discard takes the requests for answers that were read already.
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
-func (discard) Close() error                { return nil }
 
 // objectProblem explains why an object that a tree names cannot be read.
 func (r *Repo) objectProblem(ctx context.Context, id string, cause error) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -23,54 +22,98 @@ func (r *Repo) Tree(ctx context.Context, rev model.Revision) (model.Tree, error)
 	if !isObjectID(rev.Tree) {
 		return nil, fmt.Errorf("listing %s: %q is no tree id", rev.Ref, rev.Tree)
 	}
-	out, err := r.git(ctx, nil, nil, "ls-tree", "-r", "-z", "--full-tree", rev.Tree)
-	if err != nil {
-		if code(err) > 0 {
+	l := &lister{}
+	c := command(r.root, r.env(), "ls-tree", "-r", "-z", "--full-tree", rev.Tree)
+	c.Stdout = l
+	if err := c.Run(ctx); err != nil {
+		if err = notInstalled(err); code(err) > 0 {
 			err = r.objectProblem(ctx, rev.Tree, err)
 		}
 		return nil, fmt.Errorf("listing the files of %s: %w", rev.Ref, err)
 	}
-	entries, err := parseTree(out)
+	entries, err := l.end()
 	if err != nil {
 		return nil, fmt.Errorf("listing the files of %s: %w", rev.Ref, err)
 	}
 	return &tree{repo: r, entries: entries}, nil
 }
 
-// parseTree reads "mode SP type SP id TAB path NUL", repeated.
-func parseTree(out []byte) ([]model.TreeEntry, error) {
-	entries := make([]model.TreeEntry, 0, bytes.Count(out, []byte{0}))
-	for record := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		if record == "" {
-			continue
-		}
-		head, path, found := strings.Cut(record, "\t")
-		f := strings.Split(head, " ")
-		if !found || len(f) != 3 {
-			return nil, fmt.Errorf("unexpected answer from git: %q", record)
-		}
-		mode, err := strconv.ParseUint(f[0], 8, 32)
-		if err != nil {
-			return nil, fmt.Errorf("unexpected mode from git: %q", record)
-		}
-		entries = append(entries, model.TreeEntry{Path: path, Mode: knownMode(uint32(mode)), OID: f[2]})
-	}
-	if !slices.IsSortedFunc(entries, byPath) {
-		slices.SortFunc(entries, byPath)
-	}
-	return entries, nil
+// lister reads "mode SP type SP id TAB path NUL", repeated, while git writes
+// it. It keeps what it was given in large pieces, of which paths and ids are
+// parts: half a million files are not a million small strings.
+type lister struct {
+	pending []byte
+	entries []model.TreeEntry
+	err     error
 }
 
-// knownMode maps the modes that old versions of git wrote, such as 100664, to
-// those of today.
-func knownMode(mode uint32) uint32 {
-	switch {
-	case mode == model.ModeSymlink || mode == model.ModeGitlink:
-		return mode
-	case mode&0o100 != 0:
-		return model.ModeExecutable
+// piece is how much is collected before it is read.
+const piece = 512 << 10
+
+// Write takes a part of git's answer. An answer that cannot be understood is
+// kept for the end, so that git need not be interrupted.
+func (l *lister) Write(p []byte) (int, error) {
+	l.pending = append(l.pending, p...)
+	if len(l.pending) >= piece {
+		l.read()
 	}
-	return model.ModeFile
+	return len(p), nil
+}
+
+// read takes the whole records of what is pending.
+func (l *lister) read() {
+	n := bytes.LastIndexByte(l.pending, 0) + 1
+	whole := string(l.pending[:n])
+	l.pending = l.pending[:copy(l.pending, l.pending[n:])]
+	for l.err == nil && whole != "" {
+		var record string
+		record, whole, _ = strings.Cut(whole, "\x00")
+		l.record(record)
+	}
+}
+
+func (l *lister) record(record string) {
+	head, path, found := strings.Cut(record, "\t")
+	mode, rest, found2 := strings.Cut(head, " ")
+	_, id, found3 := strings.Cut(rest, " ")
+	m, err := parseMode(mode)
+	if !found || !found2 || !found3 || err != nil || strings.Contains(id, " ") {
+		l.err = fmt.Errorf("unexpected answer from git: %q", record)
+		return
+	}
+	l.entries = append(l.entries, model.TreeEntry{Path: path, Mode: m, OID: id})
+}
+
+func (l *lister) end() ([]model.TreeEntry, error) {
+	l.read()
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case len(l.pending) > 0:
+		return nil, fmt.Errorf("unexpected answer from git: %q", l.pending)
+	case !slices.IsSortedFunc(l.entries, byPath):
+		slices.SortFunc(l.entries, byPath)
+	}
+	return l.entries, nil
+}
+
+// parseMode reads an octal mode and maps those that old versions of git wrote,
+// such as 100664, to those of today.
+func parseMode(s string) (uint32, error) {
+	mode := uint32(0)
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '7' || i > 6 {
+			return 0, fmt.Errorf("invalid mode %q", s)
+		}
+		mode = mode<<3 | uint32(s[i]-'0')
+	}
+	switch {
+	case mode == model.ModeSymlink || mode == model.ModeGitlink || mode == 0:
+		return mode, nil
+	case mode&0o100 != 0:
+		return model.ModeExecutable, nil
+	}
+	return model.ModeFile, nil
 }
 
 func (t *tree) Entries() []model.TreeEntry { return t.entries }

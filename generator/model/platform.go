@@ -35,10 +35,23 @@ func ParsePlatform(s string) (Platform, error) {
 
 // String is the canonical form, "linux/amd64"; empty for no platform.
 func (p Platform) String() string {
-	if p == (Platform{}) {
+	switch p {
+	case Platform{}:
 		return ""
+	case LinuxAMD64: // nothing is joined for the platforms that there are
+		return "linux/amd64"
+	case LinuxARM64:
+		return "linux/arm64"
 	}
 	return p.OS + "/" + p.Arch
+}
+
+// Compare orders platforms as their canonical forms are ordered.
+func (p Platform) Compare(o Platform) int {
+	if p == o {
+		return 0
+	}
+	return strings.Compare(p.String(), o.String())
 }
 
 // Dashed is the form that tags and file names take, "linux-amd64".

@@ -1,9 +1,6 @@
 package model
 
-import (
-	"cmp"
-	"strings"
-)
+import "strings"
 
 // TargetID names one thing that is built: image x tag x variant x platform.
 // It is comparable.
@@ -36,10 +33,14 @@ func (t TargetID) String() string { return t.Node() + " " + t.Platform.String() 
 
 // Compare orders targets by image, tag, variant and platform.
 func (t TargetID) Compare(o TargetID) int {
-	return cmp.Or(
-		strings.Compare(t.Image, o.Image),
-		strings.Compare(t.Tag, o.Tag),
-		strings.Compare(t.Variant, o.Variant),
-		strings.Compare(t.Platform.String(), o.Platform.String()),
-	)
+	if c := strings.Compare(t.Image, o.Image); c != 0 {
+		return c
+	}
+	if c := strings.Compare(t.Tag, o.Tag); c != 0 {
+		return c
+	}
+	if c := strings.Compare(t.Variant, o.Variant); c != 0 {
+		return c
+	}
+	return t.Platform.Compare(o.Platform)
 }

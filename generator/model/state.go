@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // RegistryState is what the registry answered, reduced to what a plan needs.
 type RegistryState struct {
 	Known        bool                       // false: nobody asked, or there are no credentials; git alone answers
@@ -7,17 +9,22 @@ type RegistryState struct {
 	Read         map[string]RepositoryState // of the scope that a request may read
 }
 
-// RepositoryState is one repository. A repository that does not exist has no
-// tags.
+// RepositoryState is one repository. One that does not exist has nothing.
 type RepositoryState struct {
-	Tags     []string           // sorted
 	Contents map[Digest]Content // by key: the highest generation that is there, for the keys that were asked about
 }
 
-// Content is what a content tag points at.
+// Content is what the registry has under a key.
 type Content struct {
 	Generation int
-	Digest     Digest // of the platform's manifest
+	Digest     Digest   // of the platform's manifest; empty: the bytes are there, but nothing says that their build has finished
+	Done       []string // sorted StateTag.Mark of the finished steps, builds left out
+}
+
+// Has tells whether a step other than the build is finished.
+func (c Content) Has(step string, stepKey Digest) bool {
+	mark := StateTag{Step: step, StepKey: stepKey}.Mark()
+	return mark != "" && slices.Contains(c.Done, mark)
 }
 
 // RegistryQuery is what to ask: the keys of interest for each repository.

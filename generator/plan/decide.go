@@ -19,6 +19,7 @@ type maker struct {
 	generation map[model.TargetID]int              // that a target must have
 	newer      map[model.TargetID][]model.TargetID // the parents because of which a target is built anew
 	verdicts   map[model.TargetID]*verdict
+	explained
 }
 
 // verdict is what was decided about one target.
@@ -38,7 +39,7 @@ func newMaker(then, now *Snapshot, state model.RegistryState, req Request) (*mak
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{fleet: f, then: then, now: now, state: state, req: req, verdicts: map[model.TargetID]*verdict{}}
+	m := &maker{fleet: f, then: then, now: now, state: state, req: req, verdicts: map[model.TargetID]*verdict{}, explained: newExplained(then, state.Known)}
 	if m.chosen, err = f.choose(req); err != nil {
 		return nil, err
 	}
@@ -243,13 +244,13 @@ func (m *maker) present(t model.TargetID, v *verdict) {
 		v.action = model.ActionReuse
 		v.reasons = []model.Reason{registry("the registry has these bytes already")}
 	}
-	if !m.has(t, model.StepBuild, model.BuildStepKey(m.keys[t].Digest, m.generation[t])) {
+	if v.digest == "" {
 		v.action = model.ActionReuse
 		v.reasons = append(v.reasons, registry("its build was not recorded"))
 		return
 	}
 	v.build = model.StepDone
-	if m.has(t, model.StepTest, model.TestStepKey(v.digest, m.keys[t].TestsKey)) {
+	if m.tested(t, v.digest) {
 		v.test = model.StepDone
 		return
 	}
@@ -272,14 +273,11 @@ func registry(detail string) model.Reason {
 	return model.Reason{Kind: model.ReasonRegistry, Detail: detail}
 }
 
-// has tells whether the scope has a passed receipt of a step.
-func (m *maker) has(t model.TargetID, step string, stepKey model.Digest) bool {
-	return m.hasTag(m.image(t).ImageName, model.ReceiptTag(step, stepKey))
-}
-
-func (m *maker) hasTag(repository, tag string) bool {
-	_, found := slices.BinarySearch(m.state.Repositories[repository].Tags, tag)
-	return found
+// tested tells whether the scope has a record that today's tests have passed
+// on a digest.
+func (m *maker) tested(t model.TargetID, digest model.Digest) bool {
+	c, found := m.content(m.state.Repositories, t)
+	return found && c.Digest == digest && c.Has(model.StepTest, model.TestStepKey(digest, m.keys[t].TestsKey))
 }
 
 // leaveAlone takes out of a request what it does not touch: bytes that are

@@ -77,13 +77,23 @@ func (m *maker) merging(platforms []model.TargetID, x *model.Index) string {
 	switch {
 	case !m.state.Known, m.req.request() && !affected:
 		return model.StepDone
-	case m.req.SnapshotID != "" && !m.hasTag(x.Repository, x.Version): // another request's index, perhaps
+	case m.req.SnapshotID != "": // its tag moves, and only asking tells what it stands for
 		return model.StepRun
-	case m.hasTag(x.Repository, model.IdentityTag(x.Identity)) &&
-		m.hasTag(x.Repository, model.ReceiptTag(model.StepMerge, model.MergeStepKey(x.Identity))):
+	case m.merged(platforms, x):
 		return model.StepDone
 	}
 	return model.StepRun
+}
+
+// merged tells whether the scope has a record that the index was made of
+// today's platforms, each of which has passed today's tests.
+func (m *maker) merged(platforms []model.TargetID, x *model.Index) bool {
+	tests := make([]model.Digest, len(platforms))
+	for i, p := range platforms {
+		tests[i] = model.TestStepKey(m.verdicts[p].digest, m.keys[p].TestsKey)
+	}
+	first, found := m.content(m.state.Repositories, platforms[0])
+	return found && first.Generation == x.Generation && first.Has(model.StepMerge, model.MergeStateKey(x.Identity, tests))
 }
 
 func meta(image *model.Image, platforms []model.TargetID) model.ImageMeta {

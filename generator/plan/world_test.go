@@ -99,11 +99,18 @@ func (w *world) tag(repo, tag string, d model.Digest) {
 func (w *world) repositories(q model.RegistryQuery) map[string]model.RepositoryState {
 	out := map[string]model.RepositoryState{}
 	for repo, keys := range q.Keys {
-		s := model.RepositoryState{Tags: slices.Sorted(maps.Keys(w.tags[repo])), Contents: map[model.Digest]model.Content{}}
-		for _, tag := range s.Tags {
+		s := model.RepositoryState{Contents: map[model.Digest]model.Content{}}
+		for tag, digest := range w.tags[repo] {
 			k, g, ok := model.ParseContentTag(tag)
 			if c, found := s.Contents[k]; ok && slices.Contains(keys, k) && (!found || c.Generation < g) {
-				s.Contents[k] = model.Content{Generation: g, Digest: w.tags[repo][tag]}
+				s.Contents[k] = model.Content{Generation: g, Digest: digest}
+			}
+		}
+		for _, tag := range slices.Sorted(maps.Keys(w.tags[repo])) {
+			state, ok := model.ParseStateTag(tag)
+			if c, found := s.Contents[state.Key]; ok && found && c.Generation == state.Generation && !state.Of(model.StepBuild) {
+				c.Done = append(c.Done, state.Mark)
+				s.Contents[state.Key] = c
 			}
 		}
 		out[repo] = s
@@ -138,14 +145,13 @@ func (w *world) run(t testing.TB, p *model.Plan, ok func(step string, e *model.E
 				failed[node] = true
 				continue
 			}
-			w.tag(e.Repository, model.ReceiptTag(model.StepTest, model.TestStepKey(digests[e.ID()], e.TestsKey)), "")
+			w.done(e.Repository, model.StateTag{Key: k, Generation: e.Generation, Step: model.StepTest, Digest: digests[e.ID()],
+				StepKey: model.TestStepKey(digests[e.ID()], e.TestsKey)})
 		}
 	}
 	for _, x := range p.Indexes {
 		if x.Action == model.StepRun && !failed[model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}.Node()] {
-			w.tag(x.Repository, model.IdentityTag(x.Identity), "")
-			w.tag(x.Repository, model.ReceiptTag(model.StepMerge, model.MergeStepKey(x.Identity)), "")
-			w.tag(x.Repository, x.Version, "")
+			w.merge(p, &x, digests)
 		}
 	}
 }
@@ -171,8 +177,30 @@ func (w *world) build(t testing.TB, e *model.Entry, digests map[model.TargetID]m
 		w.madeFrom[d] = from
 	}
 	digests[e.ID()] = w.tags[e.Repository][content]
-	w.tag(e.Repository, model.ReceiptTag(model.StepBuild, model.BuildStepKey(e.Key, e.Generation)), "")
+	w.done(e.Repository, model.StateTag{Key: e.Key, Generation: e.Generation, Step: model.StepBuild, Digest: digests[e.ID()],
+		StepKey: model.BuildStepKey(e.Key, e.Generation)})
 	return true
+}
+
+func (w *world) done(repo string, s model.StateTag) { w.tag(repo, s.String(), s.Digest) }
+
+func (w *world) merge(p *model.Plan, x *model.Index, digests map[model.TargetID]model.Digest) {
+	s := model.StateTag{Generation: x.Generation, Step: model.StepMerge, Digest: x.Identity}
+	var tests []model.Digest
+	for _, platform := range x.Platforms {
+		id := model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant, Platform: platform}
+		for _, e := range p.Entries {
+			if e.ID() != id || e.Action == model.ActionRetire {
+				continue
+			}
+			if s.Key == "" {
+				s.Key = e.Key
+			}
+			tests = append(tests, model.TestStepKey(digests[id], e.TestsKey))
+		}
+	}
+	s.StepKey = model.MergeStateKey(x.Identity, tests)
+	w.done(x.Repository, s)
 }
 
 func always(string, *model.Entry) bool { return true }

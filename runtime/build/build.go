@@ -143,6 +143,9 @@ func (j *job) settle(ctx context.Context) (r model.Receipt, how string, err erro
 	}
 	how = "it is there as " + model.ContentTag(j.entry.Key, need)
 	if receipt != nil && j.own.Generation == need && j.own.repo == j.repo {
+		if err := j.finish(ctx, j.entry, *receipt); err != nil {
+			return r, "", err
+		}
 		return *receipt, how, j.report(ctx, *receipt)
 	}
 	r, err = j.adopt(ctx, j.entry, j.own, need, j.inputs)
@@ -202,12 +205,33 @@ func (j *job) publish(ctx context.Context, e *model.Entry, digest model.Digest, 
 	if err := g.Wait(); err != nil {
 		return model.Receipt{}, fmt.Errorf("publishing %s: %w", e.ID(), err)
 	}
-	if winner == digest {
-		return r, nil
+	if winner != digest {
+		j.Log.Info("another build of the same key was first: taking its digest", "target", e.ID(), "digest", winner.Short())
+		r.Digest = winner
+		if err := j.Registry.PutReceipt(ctx, repo, r); err != nil {
+			return r, err
+		}
 	}
-	j.Log.Info("another build of the same key was first: taking its digest", "target", e.ID(), "digest", winner.Short())
-	r.Digest = winner
-	return r, j.Registry.PutReceipt(ctx, repo, r)
+	return r, j.finish(ctx, e, r)
+}
+
+// finish says to whoever plans next that the build is done, and that the tests
+// are which have passed on the same bytes under another generation.
+func (j *job) finish(ctx context.Context, e *model.Entry, r model.Receipt) error {
+	repo := j.plan.Prefix + "/" + e.Repository
+	state := model.StateTag{Key: r.Key, Generation: r.Generation, Step: model.StepBuild, Digest: r.Digest, StepKey: r.StepKey}
+	if err := j.Registry.PutState(ctx, repo, state, r.Digest.String()); err != nil {
+		return err
+	}
+	if r.Generation == 0 {
+		return nil
+	}
+	state.Step, state.StepKey = model.StepTest, model.TestStepKey(r.Digest, e.TestsKey)
+	tag := model.ReceiptTag(model.StepTest, state.StepKey)
+	if _, found, err := j.Registry.Resolve(ctx, repo, tag); err != nil || !found {
+		return err
+	}
+	return j.Registry.PutState(ctx, repo, state, tag)
 }
 
 // report writes the target's file for the jobs that come after.

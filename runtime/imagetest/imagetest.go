@@ -70,7 +70,11 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 	if err != nil {
 		return model.Receipt{}, err
 	}
+	state := model.StateTag{Key: e.Key, Generation: generation, Step: model.StepTest, Digest: digest, StepKey: key}
 	if found && r.Status == model.ReceiptPassed && r.Digest == digest {
+		if err := s.Registry.PutState(ctx, repo, state, model.ReceiptTag(model.StepTest, key)); err != nil {
+			return r, err
+		}
 		return r, step.Skip("these tests have passed on " + digest.Short())
 	}
 	suite, err := s.suite(ctx, repo+"@"+digest.String(), e)
@@ -88,7 +92,10 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 		Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform.String(), Key: e.Key, Generation: generation,
 		Digest: digest, UpdatedAt: s.Now().UTC().Format(time.RFC3339),
 	}
-	return r, s.Registry.PutReceipt(ctx, repo, r)
+	if err := s.Registry.PutReceipt(ctx, repo, r); err != nil {
+		return r, err
+	}
+	return r, s.Registry.PutState(ctx, repo, state, model.ReceiptTag(model.StepTest, key))
 }
 
 // built finds the newest generation of the target. The plan's own is asked for

@@ -88,7 +88,7 @@ func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Rec
 		return r, err
 	}
 	if done && m.names(r) {
-		if err := m.report(ctx, r); err != nil {
+		if err := m.finish(ctx, r); err != nil {
 			return r, err
 		}
 		return r, step.Skip("it is there as " + r.VersionTag)
@@ -102,12 +102,30 @@ func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Rec
 			return r, err
 		}
 		if settled {
-			return r, m.report(ctx, r)
+			return r, m.finish(ctx, r)
 		}
 	}
 	return model.Receipt{}, &registry.Unavailable{
 		Doing: "merging " + name(i), Attempts: publishTries, Err: errors.New("another merge of this image takes the version tag each time"),
 	}
+}
+
+// finish says to whoever plans next that the merge is done, under the key of
+// the first platform, and writes the index's files.
+func (m *merging) finish(ctx context.Context, r model.Receipt) error {
+	tests := make([]model.Digest, len(m.parts))
+	for n, p := range m.parts {
+		tests[n] = material(r, model.StepTest+" "+p.Platform.String())
+	}
+	first := m.parts[0]
+	state := model.StateTag{
+		Key: first.Key, Generation: first.Generation, Step: model.StepMerge, Digest: r.Digest,
+		StepKey: model.MergeStateKey(m.identity, tests),
+	}
+	if err := m.Registry.PutState(ctx, m.repo, state, r.Digest.String()); err != nil {
+		return err
+	}
+	return m.report(ctx, r)
 }
 
 // look reads the tags and finds the current generation.

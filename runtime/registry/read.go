@@ -3,15 +3,11 @@ package registry
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -25,9 +21,6 @@ import (
 const (
 	maxManifest = 4 << 20
 	maxConfig   = 8 << 20
-	maxTagPage  = 16 << 20
-	maxTagPages = 10_000
-	pageSize    = 1000
 )
 
 // Descriptor is what a reference stands for.
@@ -52,83 +45,6 @@ func checkReference(ref string) error {
 		return fmt.Errorf("invalid reference %q: expected a tag or a digest", ref)
 	}
 	return nil
-}
-
-// Tags lists the tags of a repository, sorted; none for one that is not there.
-func (c *Client) Tags(ctx context.Context, repo string) ([]string, error) {
-	r, err := parseRepository(repo)
-	if err != nil {
-		return nil, err
-	}
-	var tags []string
-	err = c.try(ctx, "reading tags of "+repo, func(ctx context.Context) error {
-		tags = nil
-		s, err := c.session(ctx, r, false)
-		if err != nil {
-			return err
-		}
-		next := s.url + "/tags/list?n=" + strconv.Itoa(pageSize)
-		for range maxTagPages {
-			page, following, err := s.tagPage(ctx, next)
-			if err != nil {
-				return err
-			}
-			tags = append(tags, page...)
-			if following == "" || following == next {
-				return nil
-			}
-			next = following
-		}
-		return fmt.Errorf("more than %d pages of tags", maxTagPages)
-	})
-	if c.absent(err) {
-		return nil, nil
-	}
-	slices.Sort(tags)
-	return slices.Compact(tags), err
-}
-
-func (s *session) tagPage(ctx context.Context, at string) (tags []string, next string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	resp, err := s.do(ctx, http.MethodGet, at, "", nil)
-	if err != nil {
-		return nil, "", err
-	}
-	defer drain(resp)
-	if err := transport.CheckError(resp, http.StatusOK); err != nil {
-		return nil, "", err
-	}
-	var page struct {
-		Tags []string `json:"tags"`
-	}
-	body, err := readBounded(resp.Body, maxTagPage)
-	if err != nil {
-		return nil, "", err
-	}
-	if err := json.Unmarshal(body, &page); err != nil {
-		return nil, "", fmt.Errorf("%w: %w", errGarbled, err)
-	}
-	next, err = nextPage(resp)
-	return page.Tags, next, err
-}
-
-// nextPage reads the Link header; it must stay at the same registry.
-func nextPage(resp *http.Response) (string, error) {
-	link := resp.Header.Get("Link")
-	target, rest, found := strings.Cut(strings.TrimPrefix(link, "<"), ">")
-	if !found || !strings.HasPrefix(link, "<") || !strings.Contains(rest, `rel="next"`) {
-		return "", nil
-	}
-	u, err := url.Parse(target)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", errGarbled, err)
-	}
-	u = resp.Request.URL.ResolveReference(u)
-	if u.Host != resp.Request.URL.Host || u.Scheme != resp.Request.URL.Scheme {
-		return "", fmt.Errorf("the next page of tags lies at another host, %s", u.Host)
-	}
-	return u.String(), nil
 }
 
 // Resolve asks what a tag or digest stands for; false when it is not there.

@@ -221,7 +221,7 @@ func TestBootstrapTakesRefusalsAsAbsent(t *testing.T) {
 	}
 	q.Bootstrap = true
 	state, err := c.State(t.Context(), q)
-	if err != nil || len(state.Repositories["python"].Tags) != 0 {
+	if err != nil || len(state.Repositories["python"].Contents) != 0 {
 		t.Errorf("with bootstrap: %+v, %v", state, err)
 	}
 }
@@ -265,38 +265,5 @@ func TestCopyMountsWithinARegistry(t *testing.T) {
 				t.Errorf("%s: blobs were sent although they could be mounted: %s", target, r)
 			}
 		}
-	}
-}
-
-func TestStateAsksLittle(t *testing.T) {
-	t.Parallel()
-	s := registrytest.New(t)
-	c, _ := newClient()
-	repo := s.Prefix("testing/python")
-	key, missing := model.DigestOf([]byte("key")), model.DigestOf([]byte("missing"))
-	first, second := push(t, c, repo, 1), push(t, c, repo, 2)
-	for tag, d := range map[string]model.Digest{model.ContentTag(key, 0): first, model.ContentTag(key, 1): second, "13-2026.11.21": first} {
-		if _, err := c.TagOnce(t.Context(), repo, d, tag); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.Forget()
-	got, err := c.State(t.Context(), model.RegistryQuery{Prefix: s.Prefix("testing"), ReadPrefix: s.Prefix("pr"), Keys: map[string][]model.Digest{"python": {key, missing}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := model.RegistryState{
-		Known: true,
-		Repositories: map[string]model.RepositoryState{"python": {
-			Tags:     []string{"13-2026.11.21", model.ContentTag(key, 0), model.ContentTag(key, 1)},
-			Contents: map[model.Digest]model.Content{key: {Generation: 1, Digest: second}},
-		}},
-		Read: map[string]model.RepositoryState{"python": {Contents: map[model.Digest]model.Content{}}},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if n := len(s.Requests()); n != 3 {
-		t.Errorf("%d requests: %v", n, s.Requests())
 	}
 }

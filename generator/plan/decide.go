@@ -29,6 +29,7 @@ type verdict struct {
 	digest      model.Digest
 	reasons     []model.Reason
 	affected    bool // something about its node was edited, or is built anew
+	unfinished  bool // a step is not done, and the request leaves it alone
 }
 
 // none is the generation of what the registry does not have.
@@ -299,7 +300,7 @@ func (m *maker) leaveAlone() {
 		if v.action == model.ActionBuild {
 			v.reasons = []model.Reason{registry("not in the registry; this request does not change it")}
 		} else {
-			v.reasons = nil
+			v.reasons, v.unfinished = nil, true
 		}
 		v.action, v.build, v.test = model.ActionNone, model.StepDone, model.StepDone
 	}

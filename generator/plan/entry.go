@@ -1,68 +1,10 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
-	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
-
-// reasons are those of git and of the request; the registry's are the
-// verdict's own.
-func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
-	reasons := []model.Reason{}
-	old := m.oldKey(t)
-	switch {
-	case old == nil:
-		reasons = append(reasons, m.isNew(t))
-	case m.changed(t):
-		diff := key.Diff(old.Form, m.keys[t].Form)
-		if len(diff) == 0 {
-			diff = []model.Reason{{Kind: model.ReasonOption, Name: "key", Old: old.Digest.String(), New: m.keys[t].Digest.String()}}
-		}
-		reasons = append(reasons, diff...)
-	case m.testsChanged(t):
-		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "tests", Detail: "its tests were edited; nothing is built for that"})
-	}
-	if was, paired := m.old[t]; paired && was.Tag != t.Tag {
-		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "component_version", Old: was.Tag, New: t.Tag, Detail: "nothing is built for that"})
-	}
-	switch {
-	case m.forcedSet[t] && m.req.RebuildTag != "":
-		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Name: m.req.RebuildTag, Detail: `the tag ends in "a"`})
-	case m.forcedSet[t] && m.req.All:
-		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Detail: "asked for"})
-	case m.forcedSet[t]:
-		reasons = append(reasons, model.Reason{Kind: model.ReasonForced, Name: t.Image, Detail: "asked for"})
-	case v.action == model.ActionBuild:
-		for _, p := range m.newer[t] {
-			r := model.Reason{Kind: model.ReasonParent, Name: p.Node(), Detail: "it is built anew"}
-			if m.state.Known {
-				r.Detail = fmt.Sprintf("it is, or will be, of generation %d", m.generation[p])
-			}
-			reasons = append(reasons, r)
-		}
-	}
-	return reasons
-}
-
-func (m *maker) isNew(t model.TargetID) model.Reason {
-	r := model.Reason{Kind: model.ReasonNew, Name: t.Image}
-	if m.then == nil {
-		r.Detail = "there is nothing to compare with"
-		return r
-	}
-	for old := range m.then.Keys {
-		if old.Image == t.Image {
-			r.Name, r.Detail = t.Platform.String(), "the image was not made for this before"
-			if old.Tag != t.Tag || old.Variant != t.Variant {
-				r.Name = t.Node()
-			}
-		}
-	}
-	return r
-}
 
 // entry writes down one target's verdict. x is the index that it will be part
 // of, nil when none is made.
@@ -74,7 +16,7 @@ func (m *maker) entry(t model.TargetID, x *model.Index) model.Entry {
 		Action: v.action, Steps: map[string]string{model.StepBuild: v.build, model.StepTest: v.test},
 		Key: k.Digest, Generation: m.generation[t], Digest: v.digest, Repository: image.ImageName,
 		Parents: []model.Parent{}, Wave: m.wave[t], Refs: m.refs(t, x), Runner: runner(image, t.Platform),
-		Reasons: v.reasons, TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...), Recipe: &recipe,
+		Reasons: m.because(v), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...), Recipe: &recipe,
 	}
 	for _, p := range k.Parents {
 		e.Parents = append(e.Parents, m.parent(t, p))

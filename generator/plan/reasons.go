@@ -1,0 +1,201 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/key"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// explained is what many entries say alike, made once: a plan of a hundred
+// thousand targets must not cost as many sentences.
+type explained struct {
+	since     string                      // how From is called; empty where there is none
+	unchanged []model.Reason              // of what the registry has, or was not asked about
+	leftAlone []model.Reason              // of what it has not wholly, and a request leaves alone
+	causes    map[model.TargetID]string   // "because images/base/motd", see cause
+	before    map[string][]model.TargetID // the targets of From by image; nil until somebody asks
+}
+
+func newExplained(then *Snapshot, known bool) explained {
+	x := explained{causes: map[model.TargetID]string{}}
+	unchanged := "unchanged"
+	if then != nil {
+		x.since = RefName(then.Revision)
+		unchanged += " since " + x.since
+	}
+	x.leftAlone = []model.Reason{registry(unchanged + "; what is not done for it yet, this request leaves alone")}
+	if known {
+		x.unchanged = []model.Reason{registry(unchanged + ", and the registry has it")}
+	} else {
+		x.unchanged = []model.Reason{registry(unchanged + "; the registry was not asked")}
+	}
+	return x
+}
+
+// because is what an entry says. An entry to which nothing happens says why:
+// its key is what it was, and what the registry answered. That is of kind
+// "registry", as the kinds of edits would say that there was one.
+func (m *maker) because(v *verdict) []model.Reason {
+	switch {
+	case len(v.reasons) > 0:
+		return v.reasons
+	case v.unfinished:
+		return m.leftAlone[:1:1]
+	}
+	return m.unchanged[:1:1]
+}
+
+// RefName is a revision for people: a tag or a branch without its folder, a
+// commit in twelve digits.
+func RefName(r model.Revision) string {
+	name := r.Ref
+	for _, folder := range []string{"refs/tags/", "refs/heads/", "refs/remotes/"} {
+		name = strings.TrimPrefix(name, folder)
+	}
+	if len(name) >= 40 && strings.Trim(name, "0123456789abcdef") == "" {
+		return name[:12]
+	}
+	return name
+}
+
+// reasons are those of git and of the request; the registry's are the
+// verdict's own. Parents have theirs already: they come first.
+func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
+	var reasons []model.Reason
+	old := m.oldKey(t)
+	switch {
+	case old == nil:
+		reasons = append(reasons, m.isNew(t))
+	case m.changed(t):
+		reasons = m.edits(t, old)
+	case m.testsChanged(t):
+		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "tests", Detail: "its tests were edited; nothing is built for that"})
+	}
+	if was, paired := m.old[t]; paired && was.Tag != t.Tag {
+		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "component_version", Old: was.Tag, New: t.Tag, Detail: "nothing is built for that"})
+	}
+	switch {
+	case m.forcedSet[t] && m.req.RebuildTag != "":
+		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Name: m.req.RebuildTag, Detail: `the tag ends in "a"`})
+	case m.forcedSet[t] && m.req.All:
+		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Detail: "asked for"})
+	case m.forcedSet[t]:
+		reasons = append(reasons, model.Reason{Kind: model.ReasonForced, Name: t.Image, Detail: "asked for"})
+	case v.action == model.ActionBuild:
+		for _, p := range m.newer[t] {
+			r := model.Reason{Kind: model.ReasonParent, Name: p.Node(), Detail: "it is built anew"}
+			if m.state.Known {
+				r.Detail = fmt.Sprintf("it is, or will be, of generation %d", m.generation[p])
+			}
+			reasons = append(reasons, r)
+		}
+	}
+	return reasons
+}
+
+// edits are the differences of two keys, with what lies behind a parent's.
+func (m *maker) edits(t model.TargetID, old *key.Key) []model.Reason {
+	now := m.keys[t]
+	reasons := key.Diff(old.Form, now.Form)
+	if len(reasons) == 0 {
+		return []model.Reason{{Kind: model.ReasonOption, Name: "key", Old: old.Digest.String(), New: now.Digest.String()}}
+	}
+	for i := range reasons {
+		r := &reasons[i]
+		if r.Kind != model.ReasonParent || r.Detail != "" || r.Old == "" || r.New == "" {
+			continue
+		}
+		if p, found := ParentNamed(t, now.Parents, r.Name); found {
+			r.Detail = m.cause(p)
+		}
+	}
+	return reasons
+}
+
+// ParentNamed is the parent of t that a reason of kind "parent" names.
+func ParentNamed(t model.TargetID, parents []model.TargetID, name string) (model.TargetID, bool) {
+	for _, p := range parents {
+		if p.Platform == t.Platform && p.Node() == name || p.String() == name {
+			return p, true
+		}
+	}
+	return model.TargetID{}, false
+}
+
+// cause is what lies behind a target's first reason, "because" before it:
+// "because images/base/motd" for all that are built from base, however far.
+func (m *maker) cause(t model.TargetID) string {
+	if s, known := m.causes[t]; known {
+		return s
+	}
+	s := ""
+	if v := m.verdicts[t]; v != nil {
+		for _, r := range v.reasons {
+			p, found := model.TargetID{}, false
+			if r.Kind == model.ReasonParent {
+				p, found = ParentNamed(t, m.keys[t].Parents, r.Name)
+			}
+			switch {
+			case found:
+				s = m.cause(p)
+			case r.Kind != model.ReasonRegistry || v.action == model.ActionBuild:
+				s = "because " + Brief(r)
+			}
+			if s != "" {
+				break
+			}
+		}
+	}
+	m.causes[t] = s
+	return s
+}
+
+// Brief names what a reason is about in as few words as can be.
+func Brief(r model.Reason) string {
+	switch r.Kind {
+	case model.ReasonFile, model.ReasonTemplate:
+		return r.Path
+	case model.ReasonRemoved:
+		if r.Path != "" {
+			return r.Path + " (removed)"
+		}
+		return r.Name + " (removed)"
+	case model.ReasonNew:
+		return strings.TrimSpace(r.Name + " (new)")
+	case model.ReasonForced:
+		return r.Name + " (forced)"
+	case model.ReasonRebuildAll:
+		if r.Name != "" {
+			return "the tag " + r.Name
+		}
+		return "everything is built anew"
+	case model.ReasonRegistry:
+		return r.Detail
+	case model.ReasonArgument, model.ReasonOption:
+		return r.Kind + " " + r.Name
+	}
+	return r.Name
+}
+
+// isNew says what is new about a target: its image, its tag, its platform.
+func (m *maker) isNew(t model.TargetID) model.Reason {
+	if m.then == nil {
+		return model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "there is nothing to compare with"}
+	}
+	if m.before == nil {
+		m.before = make(map[string][]model.TargetID, len(m.then.Keys))
+		for old := range m.then.Keys {
+			m.before[old.Image] = append(m.before[old.Image], old)
+		}
+	}
+	r := model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "not there at " + m.since}
+	for _, old := range m.before[t.Image] {
+		if old.Tag == t.Tag && old.Variant == t.Variant {
+			return model.Reason{Kind: model.ReasonNew, Name: t.Platform.String(), Detail: "the image was not made for this before"}
+		}
+		r.Name, r.Detail = t.Node(), "the image was not made as this before"
+	}
+	return r
+}

@@ -37,8 +37,7 @@ func TestTrap25RegistryErrors(t *testing.T) {
 	for name, fault := range map[string]registrytest.Fault{
 		"500": {Status: http.StatusInternalServerError}, "503": {Status: http.StatusServiceUnavailable}, "429": {Status: http.StatusTooManyRequests},
 		"401": {Status: http.StatusUnauthorized}, "403": {Status: http.StatusForbidden}, "cut": {Cut: true},
-		"only the manifests": {Path: "/manifests/", Status: http.StatusBadGateway}, "403 for the manifests": {Path: "/manifests/", Status: http.StatusForbidden},
-		"the second answer": {After: 1, Status: http.StatusGatewayTimeout},
+		"only the tags": {Path: "/tags/", Status: http.StatusBadGateway}, "403 for the tags": {Path: "/tags/", Status: http.StatusForbidden},
 	} {
 		s.Fail(fault)
 		waits = 0

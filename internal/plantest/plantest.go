@@ -145,14 +145,18 @@ func Build(t testing.TB, c *registry.Client, p *model.Plan, e *model.Entry) mode
 	if digest, err = c.TagOnce(t.Context(), repo, digest, model.ContentTag(e.Key, e.Generation)); err != nil {
 		t.Fatal(err)
 	}
-	put(t, c, repo, Receipt(e, model.StepBuild, model.BuildStepKey(e.Key, e.Generation), digest))
+	r := Receipt(e, model.StepBuild, model.BuildStepKey(e.Key, e.Generation), digest)
+	put(t, c, repo, r)
+	state(t, c, repo, r, digest.String())
 	return digest
 }
 
 // Test does what a passed test step leaves in the registry.
 func Test(t testing.TB, c *registry.Client, p *model.Plan, e *model.Entry, digest model.Digest) {
 	t.Helper()
-	put(t, c, p.Prefix+"/"+e.Repository, Receipt(e, model.StepTest, model.TestStepKey(digest, e.TestsKey), digest))
+	repo, r := p.Prefix+"/"+e.Repository, Receipt(e, model.StepTest, model.TestStepKey(digest, e.TestsKey), digest)
+	put(t, c, repo, r)
+	state(t, c, repo, r, model.ReceiptTag(r.Step, r.StepKey))
 }
 
 // All builds and tests every entry of a plan, but those of the images that are
@@ -178,6 +182,15 @@ func Receipt(e *model.Entry, step string, key, digest model.Digest) model.Receip
 func put(t testing.TB, c *registry.Client, repo string, r model.Receipt) {
 	t.Helper()
 	if err := c.PutReceipt(t.Context(), repo, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// state writes what a step says to whoever plans next.
+func state(t testing.TB, c *registry.Client, repo string, r model.Receipt, at string) {
+	t.Helper()
+	s := model.StateTag{Key: r.Key, Generation: r.Generation, Step: r.Step, Digest: r.Digest, StepKey: r.StepKey}
+	if err := c.PutState(t.Context(), repo, s, at); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,10 +3,13 @@ package source
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/distribution/reference"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -32,6 +35,21 @@ var (
 		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`)}
 	treePath = text{name: "a path", check: model.CheckPath, max: 512,
 		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`)}
+
+	rootedPath = text{name: "a path", check: checkRooted, max: 512,
+		pattern: regexp.MustCompile(`^(/|/?[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*)$`)}
+	buildFileGlob = text{name: "a file name", check: checkBuildFile, max: 256,
+		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+$`)}
+	referenceMatch = text{name: "a regular expression", check: checkMatch, max: 1024,
+		pattern: regexp.MustCompile(`^[^\x00-\x1f\x7f]+$`)}
+	referenceFolder = text{name: "a path", check: checkFolderTemplate, max: 512,
+		pattern: regexp.MustCompile(`^(/|/?[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*)$`)}
+	groupName = text{name: "a group's name", max: 64, expect: "letters, digits and _, not beginning with a digit",
+		pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)}
+	contextName = text{name: "a name", max: 256, expect: "the name of a context, or the reference that it stands for",
+		pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@-]*$`)}
+	contextValue = text{name: "a source", check: checkContext, max: 512,
+		pattern: regexp.MustCompile(`^[A-Za-z0-9./][^\\\x00-\x20\x7f]*$`)}
 
 	argumentName = text{name: "an argument's name", max: 128, expect: "letters, digits and _, not beginning with a digit",
 		pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)}
@@ -102,4 +120,41 @@ func checkSnapshot(s string) error {
 		return fmt.Errorf("invalid time %q: expected one such as 20261121T000000Z", s)
 	}
 	return nil
+}
+
+// checkRooted is for paths from the fleet's folder, or from the root of the
+// repository with a slash at the beginning.
+func checkRooted(s string) error {
+	if s == "/" {
+		return nil
+	}
+	return model.CheckPath(strings.TrimPrefix(s, "/"))
+}
+
+// checkContext is for the value of a named context.
+func checkContext(s string) error {
+	folder, isFolder := contextFolder(".", s)
+	switch {
+	case !isFolder:
+		if _, err := reference.ParseNormalizedNamed(s); err != nil {
+			return fmt.Errorf("invalid context %q: it is neither a reference nor a folder, which begins with ./, ../ or /", s)
+		}
+		return nil
+	case strings.ContainsAny(folder, "\x00\\\n\r"):
+		return fmt.Errorf("invalid path %q: expected a path with forward slashes", s)
+	}
+	return nil
+}
+
+// contextFolder is the folder that the value of a named context means, from
+// the root of the repository; false for a reference. It begins with ".." where
+// it leaves the repository.
+func contextFolder(dir, s string) (string, bool) {
+	switch {
+	case strings.HasPrefix(s, "/"):
+		return path.Join(".", strings.TrimLeft(path.Clean(s), "/")), true
+	case s == "." || s == ".." || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../"):
+		return path.Join(dir, s), true
+	}
+	return "", false
 }

@@ -12,66 +12,25 @@ import (
 
 // finish applies the defaults of an image and checks what needs more than its
 // own file.
-func (l *loader) finish(d description, f *file, c candidate, r model.Root, s *model.Settings) (model.Image, bool) {
-	i := d.model
-	i.Dir = c.dir
-	named := l.name(&i, d, f, c)
-	i.Label = orDefault(i.Label, i.ID)
-	i.ComponentVersion = orDefault(i.ComponentVersion, "0")
+func (l *loader) finish(c cell, f *file, from candidate, s *model.Settings) (node, bool) {
+	d := c.d
+	n := node{Image: d.model}
+	i := &n.Image
+	i.Dir = from.dir
+	named := l.name(&n, c, f, from)
 	i.Builder = orDefault(i.Builder, model.BuilderDockerfile)
-	if i.Context == "" {
-		i.Context = c.dir
-	}
-	l.platforms(&i, d, f)
-	l.tests(&i, d, f)
-	l.paths(&i, d, f)
+	l.platforms(i, d, f)
+	l.tests(i, d, f)
+	l.paths(i, d, f)
 	if p, written := d.keys["runner"]; written && !p.bad {
 		if _, known := s.Runners[i.Runner]; !known {
 			f.errorf(RuleUnknownRunner, p.value.pos, didYouMean(i.Runner, sortedKeys(s.Runners)), "there is no runner class %q", i.Runner)
 		}
 	}
 	if i.Builder == model.BuilderDebian {
-		return i, l.debian(&i, d, f) && named
+		return n, l.debian(i, d, f) && named
 	}
-	return i, l.dockerfile(&i, d, f, r) && named
-}
-
-// name settles id and repository, which must be unique.
-func (l *loader) name(i *model.Image, d description, f *file, c candidate) bool {
-	where := diag.Pos{File: c.dir}
-	if f.described {
-		where.File = f.path
-	} else if files := l.folders.buildFiles(c.dir); len(files) > 0 {
-		where.File = path.Join(c.dir, files[0])
-	}
-	if d.keys["id"].bad {
-		return false
-	}
-	if i.ID == "" {
-		i.ID = c.name
-		if !l.folderName(c, where) {
-			return false
-		}
-	}
-	i.ImageName = orDefault(i.ImageName, i.ID)
-	if !l.unique(l.ids, "id", i.ID, d.at("id", where)) {
-		return false // its repository follows from the id, or is the smaller mistake
-	}
-	return !d.keys["image_name"].bad && l.unique(l.names, "image_name", i.ImageName, d.at("image_name", where))
-}
-
-// folderName checks the name that a folder gives to its image.
-func (l *loader) folderName(c candidate, where diag.Pos) bool {
-	hint := "set id in " + path.Join(c.dir, imageFileName)
-	if c.name == "" {
-		l.list.Errorf(RuleNoName, where, hint, "the image in the root of the repository has no name")
-		return false
-	}
-	if err := model.CheckImageName(c.name); err != nil {
-		l.list.Errorf(RuleNoName, where, "rename the folder, or "+hint, "the folder's name cannot be an image's: %s", err)
-		return false
-	}
-	return true
+	return n, l.dockerfile(i, c, f, from) && named
 }
 
 // at is where a key's value is, or where the image is when it is not written.
@@ -123,25 +82,51 @@ func (l *loader) tests(i *model.Image, d description, f *file) {
 // paths checks that what is named is there; what is not is left out, so that
 // it is reported once.
 func (l *loader) paths(i *model.Image, d description, f *file) {
-	if p, written := d.keys["context"]; written && !p.bad && !l.folders.has(i.Context) {
-		f.errorf(RuleMissingPath, p.value.pos, "paths begin at the root of the repository", "there is no folder %s", i.Context)
-		i.Context = i.Dir
+	i.Context = i.Dir
+	if p, written := d.keys["context"]; written && !p.bad {
+		if dir := inTree(l.dir, d.model.Context); l.folders.has(dir) {
+			i.Context = dir
+		} else {
+			f.errorf(RuleMissingPath, p.value.pos, pathHint, "there is no folder %s", dir)
+		}
 	}
-	there := i.Inputs[:0:0]
-	for n, input := range i.Inputs {
+	i.Inputs = nil
+	for n, input := range d.model.Inputs {
+		input = inTree(l.dir, input)
 		if l.folders.exists(input) {
-			there = append(there, input)
+			i.Inputs = append(i.Inputs, input)
 			continue
 		}
-		f.errorf(RuleMissingPath, d.keys["inputs"].value.items[n].pos, "paths begin at the root of the repository", "there is no file or folder %s", input)
+		f.errorf(RuleMissingPath, d.keys["inputs"].value.items[n].pos, pathHint, "there is no file or folder %s", input)
 	}
-	i.Inputs = there
+	l.contexts(i, d, f)
+}
+
+const pathHint = "paths begin at the folder of rootfsgen.yaml, and with a slash at the root of the repository"
+
+// contexts makes folders of named contexts begin at the root of the tree.
+func (l *loader) contexts(i *model.Image, d description, f *file) {
+	i.Contexts = nil
+	for _, p := range d.keys["contexts"].value.pairs {
+		value := p.value.text
+		if dir, isFolder := contextFolder(l.dir, value); isFolder {
+			if !l.folders.has(dir) {
+				f.errorf(RuleMissingPath, p.value.pos, pathHint, "there is no folder %s", value)
+				continue
+			}
+			value = path.Join("/", dir)
+		}
+		if i.Contexts == nil {
+			i.Contexts = map[string]string{}
+		}
+		i.Contexts[p.key] = value
+	}
 }
 
 // debian checks an image that is made from packages.
 func (l *loader) debian(i *model.Image, d description, f *file) bool {
-	l.without(d, f, "with builder: debian", "dockerfile", "context", "stage", "args", "refresh")
-	i.Context, i.Args, i.Stage = "", nil, ""
+	l.without(d, f, "with builder: debian", "dockerfile", "context", "contexts", "matrix", "stage", "args", "refresh")
+	i.Context, i.Contexts, i.Args, i.Stage = "", nil, nil, ""
 	for _, name := range l.folders.buildFiles(i.Dir) {
 		l.list.Warnf(RuleNotRead, diag.Pos{File: path.Join(i.Dir, name)}, "remove it, or the builder", "this file is not read: the image has builder: debian")
 	}
@@ -154,7 +139,8 @@ func (l *loader) debian(i *model.Image, d description, f *file) bool {
 }
 
 // dockerfile finds the build file.
-func (l *loader) dockerfile(i *model.Image, d description, f *file, r model.Root) bool {
+func (l *loader) dockerfile(i *model.Image, c cell, f *file, from candidate) bool {
+	d := c.d
 	l.without(d, f, "without builder: debian", "variant", "packages", "mirror", "snapshot")
 	suite, written := d.keys["suite"]
 	switch {
@@ -166,33 +152,44 @@ func (l *loader) dockerfile(i *model.Image, d description, f *file, r model.Root
 		f.errorf(RuleNeedsSuite, d.keys["refresh"].value.pos, "add, for example, suite: trixie", "refresh: archive needs a suite")
 	}
 	i.Debian = model.Debian{Suite: i.Debian.Suite}
-	if p, written := d.keys["dockerfile"]; written {
-		if p.bad {
-			return false
-		}
-		found, ok := l.follow(path.Join(i.Dir, cleanPath(d.dockerfile)))
-		if !ok {
-			f.errorf(RuleNoBuildFile, p.value.pos, didYouMean(d.dockerfile, l.folders.buildFiles(i.Dir)), "there is no file %s", path.Join(i.Dir, d.dockerfile))
-			return false
-		}
-		i.Dockerfile = found
-		return true
-	}
-	files := l.folders.buildFiles(i.Dir)
-	if len(files) == 0 || len(files) > 1 && !usualName(files[0]) || len(files) == 1 && !usualName(files[0]) && r.Pattern != "" {
-		l.noBuildFile(i, f, r, files)
+	key, isWritten := d.keys["dockerfile"]
+	switch {
+	case c.file.text != "":
+		return l.writtenFile(i, f, c.file)
+	case isWritten && key.bad:
 		return false
+	case isWritten && from.file != "" && len(from.by.Dockerfiles) > 0:
+		f.errorf(RuleNoEffect, key.pos, "remove it, or the folder's root from images in rootfsgen.yaml", "dockerfile has no effect beside dockerfiles in rootfsgen.yaml")
+	case isWritten:
+		return l.writtenFile(i, f, key.value)
 	}
-	found, ok := l.follow(path.Join(i.Dir, files[0]))
+	file := from.file
+	if files := l.folders.buildFiles(i.Dir); file == "" {
+		if len(files) == 0 || len(files) > 1 && !usualName(files[0]) || len(files) == 1 && !usualName(files[0]) && from.by.Pattern != "" {
+			l.noBuildFile(i, f, from.by.Root, files)
+			return false
+		}
+		file = files[0]
+	}
+	found, ok := l.follow(path.Join(i.Dir, file))
 	if !ok {
-		l.list.Errorf(RuleNoBuildFile, diag.Pos{File: path.Join(i.Dir, files[0])}, "", "the link leads to no file of the repository")
+		l.list.Errorf(RuleNoBuildFile, diag.Pos{File: path.Join(i.Dir, file)}, "", "the link leads to no file of the repository")
 		return false
 	}
 	i.Dockerfile = found
 	return true
 }
 
-func usualName(name string) bool { return name == "Dockerfile" || name == "Containerfile" }
+// writtenFile is a build file that image.yaml names.
+func (l *loader) writtenFile(i *model.Image, f *file, v value) bool {
+	found, ok := l.follow(path.Join(i.Dir, cleanPath(v.text)))
+	if !ok {
+		f.errorf(RuleNoBuildFile, v.pos, didYouMean(v.text, l.folders.buildFiles(i.Dir)), "there is no file %s", path.Join(i.Dir, v.text))
+		return false
+	}
+	i.Dockerfile = found
+	return true
+}
 
 func (l *loader) noBuildFile(i *model.Image, f *file, r model.Root, files []string) {
 	pos := diag.Pos{File: i.Dir}
@@ -200,7 +197,7 @@ func (l *loader) noBuildFile(i *model.Image, f *file, r model.Root, files []stri
 		pos.File = f.path
 	}
 	if len(files) > 0 {
-		l.list.Errorf(RuleNoBuildFile, pos, fmt.Sprintf("set dockerfile in %s", path.Join(i.Dir, imageFileName)),
+		l.list.Errorf(RuleNoBuildFile, pos, fmt.Sprintf("set dockerfile in %s, or list them under dockerfiles in rootfsgen.yaml", path.Join(i.Dir, imageFileName)),
 			"the folder has no Dockerfile or Containerfile, but %s", strings.Join(files, ", "))
 		return
 	}
@@ -227,19 +224,10 @@ func (l *loader) without(d description, f *file, when string, keys ...string) {
 
 // follow returns the file that p is or that it links to within the tree.
 func (l *loader) follow(p string) (string, bool) {
-	for range 16 {
-		e, ok := l.tree.Lookup(p)
-		switch {
-		case !ok || e.Mode == model.ModeGitlink:
-			return "", false
-		case e.Mode != model.ModeSymlink:
-			return p, true
-		}
-		link, err := l.tree.Read(l.ctx, p)
-		if err != nil || strings.HasPrefix(string(link), "/") {
-			return "", false
-		}
-		p = path.Join(path.Dir(p), string(link))
+	to, err := l.resolve(p)
+	if err != nil {
+		return "", false
 	}
-	return "", false
+	e, ok := l.tree.Lookup(to)
+	return to, ok && e.Mode != model.ModeGitlink
 }

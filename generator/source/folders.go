@@ -1,7 +1,7 @@
 package source
 
 import (
-	"fmt"
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -9,29 +9,79 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
-// folders is the tree by folder: the names of the files in each, and which
-// folders there are.
+// folders is the tree by folder: the files of each that can describe or build
+// an image, which folders there are, and the links.
 type folders struct {
 	tree  model.Tree
-	files map[string][]string // folder -> its files' names, sorted; "." is the root
+	files map[string][]string // folder -> the names of interest in it, sorted; "." is the root
+	dirs  []string            // sorted
+	links []string            // symlinks, sorted
 }
 
-func listFolders(tree model.Tree) folders {
+// listFolders lists a tree. more are further names of interest.
+func listFolders(tree model.Tree, more pattern) folders {
 	f := folders{tree: tree, files: map[string][]string{".": nil}}
+	last := "."
 	for _, e := range tree.Entries() {
-		dir, name := path.Split(e.Path)
-		dir = path.Clean(dir)
-		if _, known := f.files[dir]; !known {
-			for p := path.Dir(dir); ; p = path.Dir(p) {
-				if _, known := f.files[p]; known {
-					break
-				}
-				f.files[p] = nil
+		dir, name := ".", e.Path
+		if i := strings.LastIndexByte(e.Path, '/'); i >= 0 {
+			dir, name = e.Path[:i], e.Path[i+1:]
+		}
+		if dir != last {
+			f.add(dir)
+			last = dir
+		}
+		if e.Mode == model.ModeSymlink {
+			f.links = append(f.links, e.Path)
+		}
+		if interesting(name) || slices.ContainsFunc(more, func(c component) bool { return c.fits(name) }) {
+			f.files[dir] = append(f.files[dir], name)
+		}
+	}
+	f.dirs = sortedKeys(f.files)
+	return f
+}
+
+// add notes a folder and those above it.
+func (f *folders) add(dir string) {
+	for {
+		if _, known := f.files[dir]; known {
+			return
+		}
+		f.files[dir] = nil
+		dir = path.Dir(dir)
+	}
+}
+
+func interesting(name string) bool {
+	return name == imageFileName || name == otherFileName || usualName(name) || suffixOf(name) != ""
+}
+
+func usualName(name string) bool { return name == "Dockerfile" || name == "Containerfile" }
+
+// suffixOf is what tells a build file from the usual one of its folder: "gpu"
+// in Dockerfile.gpu and gpu.Dockerfile. It is empty for any other file.
+func suffixOf(name string) string {
+	for _, usual := range []string{"Dockerfile", "Containerfile"} {
+		switch rest, found := strings.CutPrefix(name, usual+"."); {
+		case found && rest != "dockerignore" && !strings.HasSuffix(rest, ".dockerignore"):
+			return rest
+		case !found:
+			if rest, found := strings.CutSuffix(name, "."+usual); found {
+				return rest
 			}
 		}
-		f.files[dir] = append(f.files[dir], name)
 	}
-	return f
+	return ""
+}
+
+// suffixOrName is what a build file is called beside others; empty for the
+// usual ones.
+func suffixOrName(name string) string {
+	if usualName(name) {
+		return ""
+	}
+	return orDefault(suffixOf(name), name)
 }
 
 func (f folders) has(dir string) bool { _, ok := f.files[dir]; return ok }
@@ -47,65 +97,162 @@ func (f folders) exists(p string) bool {
 
 // buildFiles lists what could be built in dir, the usual names first.
 func (f folders) buildFiles(dir string) []string {
-	var usual, others []string
+	var out []string
 	for _, n := range f.files[dir] {
-		switch {
-		case n == "Dockerfile":
-			usual = append([]string{n}, usual...)
-		case n == "Containerfile":
-			usual = append(usual, n)
-		case strings.HasSuffix(n, ".dockerignore"):
-		case strings.HasPrefix(n, "Dockerfile."), strings.HasPrefix(n, "Containerfile."), strings.HasSuffix(n, ".Dockerfile"), strings.HasSuffix(n, ".Containerfile"):
-			others = append(others, n)
+		if usualName(n) || suffixOf(n) != "" {
+			out = append(out, n)
 		}
 	}
-	return append(usual, others...)
-}
-
-// candidate is a folder that a root takes for an image.
-type candidate struct {
-	dir  string
-	name string // by the root's rule; empty where it gives none
-}
-
-// find lists the folders that r means, sorted.
-func (f folders) find(r model.Root) []candidate {
-	var out []candidate
-	for dir := range f.files {
-		rel, below := relative(r.Root, dir)
-		if !below || hidden(rel) || excluded(rel, r.Exclude) {
-			continue
-		}
-		if r.Pattern == "" {
-			if len(f.buildFiles(dir)) > 0 || slices.Contains(f.files[dir], imageFileName) {
-				out = append(out, candidate{dir: dir, name: pathName(rel)})
-			}
-			continue
-		}
-		if name, ok := matchFolder(r.Pattern, rel); ok {
-			out = append(out, candidate{dir: dir, name: name})
-		}
-	}
-	slices.SortFunc(out, func(a, b candidate) int { return strings.Compare(a.dir, b.dir) })
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
 }
 
-// links lists what lies where r looks for images and is a link, sorted. Git
-// does not say whether it leads to a folder; a file's link has an extension or
-// another name than an image may have.
-func (f folders) links(r model.Root) []string {
-	var out []string
-	for _, e := range f.tree.Entries() {
-		if e.Mode != model.ModeSymlink || r.Pattern == "" {
+func rank(name string) int {
+	switch name {
+	case "Dockerfile":
+		return 0
+	case "Containerfile":
+		return 1
+	}
+	return 2
+}
+
+func (f folders) described(dir string) bool { return slices.Contains(f.files[dir], imageFileName) }
+
+// candidate is what a root takes for an image: a folder, or one build file of
+// a folder.
+type candidate struct {
+	dir   string
+	file  string // name of the build file; empty is for image.yaml to say, else the usual one
+	by    root   // the rule
+	empty bool   // the folder has neither a build file nor a description
+	named
+}
+
+// path is what an image can be called where its own name is taken.
+func (c candidate) path(fleet string) string {
+	rel, _ := relative(fleet, c.dir)
+	if suffix := suffixOrName(c.file); suffix != "" {
+		if rel == "." {
+			return suffix
+		}
+		rel += "/" + suffix
+	}
+	if rel == "." {
+		return ""
+	}
+	return rel
+}
+
+// rule is a root with its patterns taken apart.
+type rule struct {
+	root
+	pattern pattern
+	files   pattern // one for each of Dockerfiles
+	exclude []glob
+}
+
+func compileRoot(r root) rule {
+	out := rule{root: r, exclude: compileGlobs(r.Exclude)}
+	if r.Pattern != "" {
+		out.pattern = compilePattern(r.Pattern)
+	}
+	for _, d := range r.Dockerfiles {
+		out.files = append(out.files, compileComponent(d))
+	}
+	return out
+}
+
+// folder tells whether a path is a folder that the rule is about, and what it
+// names.
+func (r rule) folder(dir string) (named, bool) {
+	rel, below := relative(r.Root.Root, dir)
+	if !below {
+		return named{}, false
+	}
+	parts := strings.Split(rel, "/")
+	if hidden(parts) || excluded(parts, r.exclude) {
+		return named{}, false
+	}
+	switch {
+	case r.pattern != nil && rel == ".":
+		return r.pattern.match(nil)
+	case r.pattern != nil:
+		return r.pattern.match(parts)
+	case rel == ".":
+		return named{}, true
+	}
+	return named{name: rel}, true
+}
+
+// find lists what r means, sorted by folder.
+func (f folders) find(r rule) []candidate {
+	var out []candidate
+	for _, dir := range f.dirs {
+		n, ok := r.folder(dir)
+		if !ok {
 			continue
 		}
-		rel, below := relative(r.Root, e.Path)
-		if !below || hidden(rel) || excluded(rel, r.Exclude) {
-			continue
+		c := candidate{dir: dir, by: r.root, named: n}
+		switch {
+		case len(r.files) > 0:
+			out = append(out, f.chosen(c, r)...)
+		case r.pattern != nil:
+			c.empty = len(f.files[dir]) == 0
+			out = append(out, c)
+		default:
+			out = append(out, f.each(c)...)
 		}
-		if name, ok := matchFolder(r.Pattern, rel); ok && model.CheckImageName(name) == nil && path.Ext(name) == "" {
-			out = append(out, e.Path)
+	}
+	return out
+}
+
+// chosen are the build files of a folder that the rule names. The first that
+// fits a file says what it is called. Where it could be one of several, and
+// nothing says which, the file's name does.
+func (f folders) chosen(c candidate, r rule) []candidate {
+	var out []candidate
+	for _, glob := range r.files {
+		for _, name := range f.files[c.dir] {
+			if !glob.fits(name) || slices.ContainsFunc(out, func(o candidate) bool { return o.file == name }) {
+				continue
+			}
+			one := c
+			one.file = name
+			one.named = glob.names(name).with(c.named)
+			if says := suffixOrName(name); says != "" && glob.names(name) == (named{}) && (glob.forms != nil || len(r.files) > 1) {
+				if r.pattern == nil {
+					one.name = strings.TrimPrefix(c.name+"/"+says, "/")
+				} else {
+					one.variant = says
+				}
+			}
+			out = append(out, one)
 		}
+	}
+	if out == nil && f.described(c.dir) {
+		out = append(out, c)
+	}
+	return out
+}
+
+// each is a folder without a pattern: what image.yaml describes is one image,
+// otherwise each build file is.
+func (f folders) each(c candidate) []candidate {
+	if f.described(c.dir) {
+		return []candidate{c}
+	}
+	var out []candidate
+	for i, name := range f.buildFiles(c.dir) {
+		one := c
+		one.file = name
+		switch {
+		case !usualName(name):
+			one.name = strings.TrimPrefix(c.name+"/"+suffixOf(name), "/")
+		case i > 0:
+			continue // a Containerfile beside a Dockerfile is mostly the same
+		}
+		out = append(out, one)
 	}
 	return out
 }
@@ -123,95 +270,6 @@ func relative(root, dir string) (string, bool) {
 
 // hidden tells whether a part of the path begins with a dot: such folders
 // belong to tools.
-func hidden(rel string) bool {
-	for part := range strings.SplitSeq(rel, "/") {
-		if len(part) > 1 && part[0] == '.' {
-			return true
-		}
-	}
-	return false
-}
-
-// excluded tells whether one of the globs matches rel or a folder above it.
-func excluded(rel string, globs []string) bool {
-	parts := strings.Split(rel, "/")
-	for _, g := range globs {
-		for n := 1; n <= len(parts); n++ {
-			if matchParts(strings.Split(cleanPath(g), "/"), parts[:n]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// matchParts matches folder by folder; "**" stands for any number of them.
-func matchParts(glob, parts []string) bool {
-	for len(glob) > 0 {
-		if glob[0] == "**" {
-			for n := range len(parts) + 1 {
-				if matchParts(glob[1:], parts[n:]) {
-					return true
-				}
-			}
-			return false
-		}
-		if len(parts) == 0 {
-			return false
-		}
-		if ok, err := path.Match(glob[0], parts[0]); err != nil || !ok {
-			return false
-		}
-		glob, parts = glob[1:], parts[1:]
-	}
-	return len(parts) == 0
-}
-
-// pathName is the name of an image without a pattern: its path with "-" for
-// "/"; none for the root itself.
-func pathName(rel string) string {
-	if rel == "." {
-		return ""
-	}
-	return strings.ReplaceAll(rel, "/", "-")
-}
-
-const namePlaceholder = "{name}"
-
-// checkFolderPattern tells why s cannot say which folders are images.
-func checkFolderPattern(s string) error {
-	if err := model.CheckPath(s); err != nil {
-		return err
-	}
-	if strings.Count(s, namePlaceholder) != 1 {
-		return fmt.Errorf("invalid pattern %q: expected %s once", s, namePlaceholder)
-	}
-	for part := range strings.SplitSeq(strings.Replace(s, namePlaceholder, "x", 1), "/") {
-		if strings.ContainsAny(part, `{}[]?\`) || part != "*" && strings.Contains(part, "*") {
-			return fmt.Errorf("invalid pattern %q: only %s and * as a whole folder stand for names", s, namePlaceholder)
-		}
-	}
-	return nil
-}
-
-// matchFolder matches a folder with a checked pattern and returns its name.
-func matchFolder(pattern, rel string) (name string, ok bool) {
-	want, have := strings.Split(pattern, "/"), strings.Split(rel, "/")
-	if len(want) != len(have) || rel == "." {
-		return "", false
-	}
-	for i, w := range want {
-		before, after, placeholder := strings.Cut(w, namePlaceholder)
-		switch {
-		case placeholder:
-			n := len(have[i]) - len(before) - len(after)
-			if n < 1 || !strings.HasPrefix(have[i], before) || !strings.HasSuffix(have[i], after) {
-				return "", false
-			}
-			name = have[i][len(before) : len(before)+n]
-		case w != "*" && w != have[i]:
-			return "", false
-		}
-	}
-	return name, true
+func hidden(parts []string) bool {
+	return slices.ContainsFunc(parts, func(s string) bool { return len(s) > 1 && s[0] == '.' })
 }

@@ -22,7 +22,9 @@ type description struct {
 	model      model.Image
 	dockerfile string
 	tests      []testEntry
+	matrix     []axis
 	keys       map[string]pair // what was written, for checks that need more than the file
+	noPlatform bool            // the axes of a matrix leave none
 }
 
 // testEntry is one item of tests.
@@ -53,14 +55,8 @@ var aboutFields = []field[description]{
 	{key: "gpu", doc: "The image needs a GPU: it is built for amd64 only.", def: false, shape: boolean{},
 		set: func(d *description, v value) { d.model.GPU = v.flag }},
 	{key: "arch", doc: "Architectures that the image is built for.", defWords: "amd64 and arm64; amd64 with `gpu: true`",
-		shape: list{of: text{enum: []string{"amd64", "arm64"}}, scalar: true, unique: true, nonzero: true},
-		set: func(d *description, v value) {
-			for _, a := range slices.Sorted(slices.Values(v.texts())) {
-				if p, err := model.ParsePlatform(a); err == nil {
-					d.model.Platforms = append(d.model.Platforms, p)
-				}
-			}
-		}},
+		shape: archList,
+		set:   func(d *description, v value) { d.model.Platforms = platformsOf(v) }},
 	{key: "priority", doc: "Order in the manifests, higher first.", def: 0, shape: number{min: -1e6, max: 1e6, whole: true},
 		set: func(d *description, v value) { d.model.Priority = int(v.number) }},
 	{key: "tags", doc: "Labels for people; not image tags.", shape: list{of: anyText, unique: true},
@@ -94,18 +90,20 @@ var buildFields = []field[description]{
 		set:   func(d *description, v value) { d.model.Builder = v.text }},
 	{key: "dockerfile", doc: "Build file, relative to the image's folder.", defWords: "`Dockerfile`, else `Containerfile`", shape: treePath,
 		set: func(d *description, v value) { d.dockerfile = v.text }},
-	{key: "context", doc: "Folder that COPY and ADD read from, from the root of the repository; `.` is the whole repository.", defWords: "the image's folder", shape: treePath,
-		set: func(d *description, v value) { d.model.Context = cleanPath(v.text) }},
+	{key: "context", doc: "Folder that COPY and ADD read from, from the folder of rootfsgen.yaml; `.` is that folder itself. A `/` at the beginning stands for the root of the repository.", defWords: "the image's folder", shape: rootedPath,
+		set: func(d *description, v value) { d.model.Context = v.text }},
+	{key: "contexts", doc: "Named contexts for FROM, `COPY --from=` and `RUN --mount=from=`. A value that begins with `./`, `../` or `/` is a folder, from the folder of rootfsgen.yaml or, with `/`, from the root of the repository; any other is a reference to an image, of this fleet or from outside.",
+		shape: dict{keys: contextName, of: contextValue},
+		set:   func(d *description, v value) { d.model.Contexts = v.textMap() }},
+	{key: "matrix", doc: "Several images from one folder. Each axis has values, and each combination of values is an image of its own: its tag is that of the folder's image with the values' suffixes, as they follow from the axes in alphabetical order.",
+		shape: matrixShape,
+		set:   func(d *description, v value) { d.matrix = axes(v) }},
 	{key: "stage", doc: "Stage of the Dockerfile that is built.", defWords: "the last", shape: stageName,
 		set: func(d *description, v value) { d.model.Stage = v.text }},
 	{key: "args", doc: "Build arguments. Quote numbers.", shape: dict{keys: argumentName, of: longText},
 		set: func(d *description, v value) { d.model.Args = v.textMap() }},
-	{key: "inputs", doc: "Further files and folders, from the root of the repository, whose change rebuilds the image.", shape: list{of: treePath, unique: true},
-		set: func(d *description, v value) {
-			for _, s := range v.texts() {
-				d.model.Inputs = append(d.model.Inputs, cleanPath(s))
-			}
-		}},
+	{key: "inputs", doc: "Further files and folders whose change rebuilds the image, from the folder of rootfsgen.yaml or, with `/`, from the root of the repository.", shape: list{of: rootedPath, unique: true},
+		set: func(d *description, v value) { d.model.Inputs = v.texts() }},
 	{key: "rebuild", doc: "Raise it to build the image anew.", def: 0, shape: number{min: 0, max: 1e6, whole: true},
 		set: func(d *description, v value) { d.model.Rebuild = int(v.number) }},
 	{key: "refresh", doc: "`archive`: a new state of the Debian archive, as `images.lock` has it for `suite`, rebuilds the image.", shape: text{enum: []string{refreshArchive}},
@@ -141,6 +139,18 @@ var testShape = record[testEntry]{name: "a test", fields: []field[testEntry]{
 	{key: "timeout", doc: "Longest time that the test may take.", defWords: "the runtime's default", shape: duration{max: maxTimeout},
 		set: func(t *testEntry, v value) { t.TimeoutSeconds = int(v.number) }},
 }}
+
+var archList = list{of: text{enum: []string{"amd64", "arm64"}}, scalar: true, unique: true, nonzero: true}
+
+func platformsOf(v value) []model.Platform {
+	var out []model.Platform
+	for _, a := range slices.Sorted(slices.Values(v.texts())) {
+		if p, err := model.ParsePlatform(a); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
 
 // parseImage reads one image.yaml; ok is false when it could not be read at
 // all, so that nothing is known of the image.

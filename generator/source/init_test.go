@@ -35,11 +35,11 @@ func TestInit(t *testing.T) {
 		{"everywhere", []string{"x/Dockerfile", "y/z/Dockerfile"},
 			[]string{"x x/Dockerfile", "y-z y/z/Dockerfile"}, nil, `images: - root: "."`},
 		{"what cannot be meant", []string{"Dockerfile", "app/node_modules/m/Dockerfile", "app/web/Dockerfile", "app/Up/Dockerfile", "app/two/Dockerfile.a", "app/two/Dockerfile.b", ".github/x/Dockerfile"},
-			[]string{"web app/web/Dockerfile"},
-			[]string{"Dockerfile", "app/Up/Dockerfile", "app/node_modules/m/Dockerfile", "app/two/Dockerfile.a"},
-			`images: - root: app pattern: "{name}" exclude: - "Up" - "node_modules" - "two"`},
+			[]string{"up app/Up/Dockerfile", "web app/web/Dockerfile"},
+			[]string{"Dockerfile", "app/node_modules/m/Dockerfile", "app/two/Dockerfile.a"},
+			`images: - root: app pattern: "{name}" exclude: - "node_modules" - "two"`},
 		{"one suffixed build file", []string{"a/b/Dockerfile.gpu", "a/c/d/Dockerfile"},
-			[]string{"b a/b/Dockerfile.gpu", "c-d a/c/d/Dockerfile"}, nil, `images: - root: "a"`},
+			[]string{"b-gpu a/b/Dockerfile.gpu", "c-d a/c/d/Dockerfile"}, nil, `images: - root: "a"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

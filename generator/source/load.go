@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -16,7 +17,19 @@ import (
 type Options struct {
 	Config     string // path of the settings in the tree; DefaultConfig where empty
 	ConfigData []byte // the settings themselves, when they lie outside the tree
+	Dir        string // the fleet's folder; where empty, that of Config, and the root of the tree with ConfigData
 	LockData   []byte // images.lock.local: what it holds goes before images.lock
+}
+
+// dir is the folder that the fleet's paths begin at.
+func (o Options) dir() string {
+	switch {
+	case o.Dir != "":
+		return path.Clean(o.Dir)
+	case o.ConfigData != nil:
+		return "."
+	}
+	return path.Dir(orDefault(o.Config, DefaultConfig))
 }
 
 // LocalLockFile names LockData in diagnostics.
@@ -26,28 +39,30 @@ const LocalLockFile = ".cache/images.lock.local"
 // which may hold warnings only; the fleet then holds what could be
 // understood. The error is a tree that cannot be read.
 func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.List, error) {
-	l := &loader{ctx: ctx, tree: tree, folders: listFolders(tree)}
+	l := &loader{ctx: ctx, tree: tree, dir: o.dir()}
 	config := orDefault(o.Config, DefaultConfig)
 	content := o.ConfigData
 	if content == nil {
 		var err error
-		if content, err = l.read(config, config != DefaultConfig); err != nil {
+		if content, err = l.read(config, path.Base(config) != DefaultConfig); err != nil {
 			return nil, nil, err
 		}
 	}
-	s := parseSettings(config, content, &l.list)
+	s := parseSettings(config, l.dir, content, &l.list)
 	if err := l.loadImages(s); err != nil {
 		return nil, nil, err
 	}
-	lock, err := l.read(LockFile, false)
+	lockFile := LockPath(l.dir)
+	lock, err := l.read(lockFile, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	fleet := &model.Fleet{Settings: s.model, Images: l.images, Lock: parseLock(lock, LockFile, &l.list)}
+	fleet := &model.Fleet{Settings: s.model, Images: l.images, Aliases: l.aliases, Lock: parseLock(lock, lockFile, &l.list)}
 	if o.LockData != nil {
 		fleet.Lock = overlay(fleet.Lock, parseLock(o.LockData, LocalLockFile, &l.list))
 	}
-	return fleet, l.list.Sorted().WithLines(func(file string) []byte {
+	list := slices.CompactFunc(l.list.Sorted(), func(a, b diag.Diagnostic) bool { return a == b })
+	return fleet, list.WithLines(func(file string) []byte {
 		if file == config {
 			return content
 		}
@@ -61,13 +76,13 @@ func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.L
 
 // loader collects what one tree says.
 type loader struct {
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // of one call
 	tree    model.Tree
+	dir     string // the fleet's
 	folders folders
 	list    diag.List
 	images  []model.Image
-	ids     map[string]diag.Pos
-	names   map[string]diag.Pos
+	aliases []model.Alias
 }
 
 // read returns a file of the tree, nil where there is none. A file that must
@@ -99,38 +114,74 @@ func (l *loader) loadImages(s settings) error {
 	if s.rootsBad {
 		return nil // where the images are is not known: all else would be guesses
 	}
-	l.ids, l.names = map[string]diag.Pos{}, map[string]diag.Pos{}
-	seen := map[string]bool{}
+	var rules []rule
+	var files pattern
 	for _, r := range s.roots {
+		rules = append(rules, compileRoot(r))
+		files = append(files, rules[len(rules)-1].files...)
+	}
+	l.folders = listFolders(l.tree, files)
+	var nodes []node
+	found := l.candidates(rules)
+	for len(found) > 0 {
+		n := slices.IndexFunc(found, func(c candidate) bool { return c.dir != found[0].dir })
+		if n < 0 {
+			n = len(found)
+		}
+		if err := l.loadFolder(found[:n], &s.model, &nodes); err != nil {
+			return err
+		}
+		found = found[n:]
+	}
+	l.settle(nodes)
+	slices.SortFunc(l.images, func(a, b model.Image) int { return a.Node().Compare(b.Node()) })
+	return l.links(rules)
+}
+
+// candidates are what the rules find, each thing once, sorted by folder.
+func (l *loader) candidates(rules []rule) []candidate {
+	type thing struct{ dir, file string }
+	var out []candidate
+	seen, above := map[thing]bool{}, map[string]bool{}
+	for _, r := range rules {
 		if !l.folders.has(r.Root.Root) && r.pos.Line > 0 {
 			l.list.Errorf(RuleMissingPath, r.pos, "", "there is no folder %s", r.Root.Root)
 		}
-		for _, link := range l.folders.links(r.Root) {
-			l.list.Warnf(RuleNotRead, diag.Pos{File: link}, "copy the folder, or list the link under exclude", "a link to a folder is not read as an image")
-		}
-		for _, c := range l.folders.find(r.Root) {
-			if seen[c.dir] {
+		for _, c := range l.folders.find(r) {
+			file := c.file
+			if files := l.folders.buildFiles(c.dir); file == "" && len(files) > 0 {
+				file = files[0]
+			}
+			if seen[thing{c.dir, file}] {
 				continue
 			}
-			seen[c.dir] = true
-			if err := l.loadImage(c, r.Root, &s.model); err != nil {
-				return err
+			seen[thing{c.dir, file}] = true
+			out = append(out, c)
+			for d := path.Dir(c.dir); !c.empty && !above[d]; d = path.Dir(d) {
+				above[d] = true
 			}
 		}
 	}
-	slices.SortFunc(l.images, func(a, b model.Image) int { return a.Node().Compare(b.Node()) })
-	return nil
+	// A folder with nothing in it is a mistake where folders are images and
+	// nothing else; where a pattern goes deeper, it is a folder of some image.
+	out = slices.DeleteFunc(out, func(c candidate) bool {
+		return c.empty && (above[c.dir] || strings.Contains(c.by.Pattern, "/") || strings.Contains(c.by.Pattern, "*"))
+	})
+	slices.SortStableFunc(out, func(a, b candidate) int { return strings.Compare(a.dir, b.dir) })
+	return out
 }
 
-func (l *loader) loadImage(c candidate, r model.Root, s *model.Settings) error {
-	file := path.Join(c.dir, imageFileName)
+// loadFolder reads the images of one folder.
+func (l *loader) loadFolder(found []candidate, s *model.Settings, nodes *[]node) error {
+	dir := found[0].dir
+	file := path.Join(dir, imageFileName)
 	content, err := l.read(file, false)
 	if err != nil {
 		return err
 	}
 	if content == nil {
-		if _, other := l.tree.Lookup(path.Join(c.dir, otherFileName)); other {
-			l.list.Errorf(RuleNotRead, diag.Pos{File: path.Join(c.dir, otherFileName)}, "rename it to "+imageFileName, "this file is not read")
+		if _, other := l.tree.Lookup(path.Join(dir, otherFileName)); other {
+			l.list.Errorf(RuleNotRead, diag.Pos{File: path.Join(dir, otherFileName)}, "rename it to "+imageFileName, "this file is not read")
 			return nil
 		}
 	}
@@ -139,19 +190,12 @@ func (l *loader) loadImage(c candidate, r model.Root, s *model.Settings) error {
 		return nil
 	}
 	f.described = content != nil
-	if image, ok := l.finish(d, f, c, r, s); ok {
-		l.images = append(l.images, image)
+	for _, cell := range d.cells(f) {
+		for _, c := range found {
+			if n, ok := l.finish(cell, f, c, s); ok {
+				*nodes = append(*nodes, n)
+			}
+		}
 	}
 	return nil
-}
-
-// unique reports an image whose id or repository is another's.
-func (l *loader) unique(taken map[string]diag.Pos, key, name string, pos diag.Pos) bool {
-	first, twice := taken[name]
-	if !twice {
-		taken[name] = pos
-		return true
-	}
-	l.list.Errorf(RuleDuplicateImage, pos, "", "%s %q is taken already, at %s", key, name, first)
-	return false
 }

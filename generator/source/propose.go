@@ -32,7 +32,7 @@ var noise = []string{"node_modules", "third_party", "testdata", "vendor"}
 // Init proposes rootfsgen.yaml for a tree that may be full of Dockerfiles
 // already; for an empty one a first image too.
 func Init(ctx context.Context, tree model.Tree) (*Proposal, error) {
-	f := listFolders(tree)
+	f := listFolders(tree, nil)
 	p := &Proposal{Files: map[string][]byte{}}
 	dirs := p.candidates(f)
 	root, listed := proposeRoot(f, dirs)
@@ -67,7 +67,7 @@ func (p *Proposal) candidates(f folders) []string {
 	for _, dir := range sortedKeys(f.files) {
 		builds := f.buildFiles(dir)
 		described := slices.Contains(f.files[dir], imageFileName)
-		if len(builds) == 0 && !described || hidden(dir) {
+		if len(builds) == 0 && !described || hidden(strings.Split(dir, "/")) {
 			continue
 		}
 		why := ""
@@ -78,7 +78,7 @@ func (p *Proposal) candidates(f folders) []string {
 			why = "folders called " + strings.Join(noise, ", ") + " are not taken for images"
 		case !described && !usualName(builds[0]) && len(builds) > 1:
 			why = "the folder has several build files: choose one with dockerfile in " + path.Join(dir, imageFileName)
-		case !described && model.CheckImageName(pathName(dir)) != nil && model.CheckImageName(path.Base(dir)) != nil:
+		case !described && model.CheckImageName(model.Slug(dir)) != nil && model.CheckImageName(path.Base(dir)) != nil:
 			why = "the folder's name cannot be an image's: give it one with id in " + path.Join(dir, imageFileName)
 		}
 		if why == "" {
@@ -116,7 +116,7 @@ func proposeRoot(f folders, dirs []string) (r model.Root, listed bool) {
 	}
 	r.Pattern = defaultPattern
 	for dir := range f.files {
-		if dir != "." && path.Dir(dir) == parent && !hidden(dir) && !slices.Contains(dirs, dir) {
+		if dir != "." && path.Dir(dir) == parent && !hidden(strings.Split(dir, "/")) && !slices.Contains(dirs, dir) {
 			r.Exclude = append(r.Exclude, path.Base(dir))
 		}
 	}

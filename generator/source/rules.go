@@ -15,6 +15,7 @@ const (
 	RuleWrongType          = "wrong-type"           // a value of another kind
 	RuleUnquoted           = "unquoted"             // a number or truth value where text is expected
 	RuleBadValue           = "bad-value"            // a value that is not allowed
+	RuleUnknownGroup       = "unknown-group"        // a group that the rule's expression does not have
 	RuleDuplicateItem      = "duplicate-item"       // an item that is there twice
 	RuleSharedScope        = "shared-scope"         // two scopes with one address
 	RuleChannelBranch      = "channel-branch"       // channels on the branch that people work on

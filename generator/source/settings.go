@@ -2,6 +2,7 @@ package source
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -12,8 +13,24 @@ import (
 // DefaultConfig is where the settings lie unless it is said otherwise.
 const DefaultConfig = "rootfsgen.yaml"
 
-// LockFile is where the lock lies.
+// LockFile is the name of the lock, which lies beside the settings.
 const LockFile = "images.lock"
+
+// FindConfig looks for the settings in dir, a folder of the tree, and in those
+// above it; the nearest are meant. Where there are none, it is false, and the
+// path is that of settings in the root.
+func FindConfig(tree model.Tree, dir string) (file string, found bool) {
+	for d := path.Clean(dir); ; d = path.Dir(d) {
+		file = path.Join(d, DefaultConfig)
+		if _, found := tree.Lookup(file); found || d == "." || d == "/" {
+			return path.Join(".", file), found
+		}
+	}
+}
+
+// LockPath is where the lock of a fleet lies; dir is the fleet's folder, as
+// model.Settings has it.
+func LockPath(dir string) string { return path.Join(dir, LockFile) }
 
 // defaultPattern is how folders of images are named in the default root.
 const (
@@ -29,6 +46,8 @@ type settings struct {
 	rootsBad bool   // images was written, and refused
 	prefixes []pair // scope -> prefix, with positions
 	channels []pair // keys of channels, with positions
+
+	references []value // as they are written, with positions
 }
 
 // root is one entry of images.
@@ -57,6 +76,20 @@ var settingsFile = record[settings]{
 					s.roots = append(s.roots, root{Root: r, pos: i.pos})
 				}
 			}},
+		{key: "references", doc: "Which folders the references in Dockerfiles mean, where `repositories` cannot say it. The first whose `match` fits is taken.",
+			shape: list{of: referenceShape}, set: func(s *settings, v value) {
+				for _, i := range v.items {
+					r, _ := i.record.(model.Reference)
+					s.model.References = append(s.model.References, r)
+					s.references = append(s.references, i)
+				}
+			}},
+		{key: "detect", doc: "Which files of an image count as its input: `exact`, those that an instruction can read; `folder`, every file of the image's folder but README*, *.md, LICENSE* and docs/**, which count when an instruction names them.", def: model.DetectExact,
+			shape: text{enum: []string{model.DetectExact, model.DetectFolder}},
+			set:   func(s *settings, v value) { s.model.Detect = v.text }},
+		{key: "syntax", doc: "What `# syntax=` in a Dockerfile is: `locked`, an outside base that `images.lock` holds; `builtin`, the frontend inside BuildKit, whatever the file says.", def: model.SyntaxLocked,
+			shape: text{enum: []string{model.SyntaxBuiltin, model.SyntaxLocked}},
+			set:   func(s *settings, v value) { s.model.Syntax = v.text }},
 		{key: "repositories", doc: "Prefixes under which a reference in a Dockerfile means an image of this fleet. An empty one stands for bare names such as `FROM python`.",
 			defWords: "bare names and the scopes' addresses",
 			shape:    list{of: emptyPrefix, unique: true}, set: func(s *settings, v value) { s.model.Repositories, s.hasRepos = v.texts(), true }},
@@ -103,11 +136,14 @@ var registryShape = record[registrySettings]{name: "registry", fields: []field[r
 }}
 
 var rootShape = record[model.Root]{name: "images", fields: []field[model.Root]{
-	{key: "root", doc: "Folder, from the root of the repository; `.` is the whole repository.", required: true,
-		shape: treePath, set: func(r *model.Root, v value) { r.Root = cleanPath(v.text) }},
-	{key: "pattern", doc: "Which folders below the root are images: `{name}` stands for the image's name, `*` for any folder.",
-		defWords: "every folder below the root that has a build file, named by its path with `-` for `/`",
+	{key: "root", doc: "Folder, from the folder of this file; `.` is that folder itself. A `/` at the beginning stands for the root of the repository.", required: true,
+		shape: rootedPath, set: func(r *model.Root, v value) { r.Root = v.text }},
+	{key: "pattern", doc: "Which folders below the root are images: `{name}`, `{tag}` and `{variant}` stand for what they are called, `*` for any folder, `**` for any number of them. `{name}-{tag}` splits the name of one folder.",
+		defWords: "every folder below the root that has a build file, each build file an image of its own, named by its path with `-` for `/`",
 		shape:    folderPattern, set: func(r *model.Root, v value) { r.Pattern = v.text }},
+	{key: "dockerfiles", doc: "Names of the build files in an image's folder, with `*`, `{name}`, `{tag}` and `{variant}`: `Dockerfile.{variant}` makes each such file a variant of the image.",
+		defWords: "`Dockerfile`, else `Containerfile`",
+		shape:    list{of: buildFileGlob, scalar: true, unique: true, nonzero: true}, set: func(r *model.Root, v value) { r.Dockerfiles = v.texts() }},
 	{key: "exclude", doc: "Folders, relative to the root, that are not images; `*` stands for any name, `**` for any path.",
 		shape: list{of: treePath, unique: true}, set: func(r *model.Root, v value) { r.Exclude = v.texts() }},
 }}
@@ -149,8 +185,9 @@ func defaultRunners() map[string]model.Runner {
 	}
 }
 
-// parseSettings reads rootfsgen.yaml; content is nil where there is none.
-func parseSettings(file string, content []byte, list *diag.List) settings {
+// parseSettings reads rootfsgen.yaml; content is nil where there is none. dir
+// is the fleet's folder, from which its paths begin.
+func parseSettings(file, dir string, content []byte, list *diag.List) settings {
 	var s settings
 	if content != nil {
 		f, node, ok := openFile(file, content, maxFile, list)
@@ -164,11 +201,61 @@ func parseSettings(file string, content []byte, list *diag.List) settings {
 				s.rootsBad = slices.ContainsFunc(v.pairs, func(p pair) bool { return p.key == "images" && p.bad })
 				f.checkScopes(s.prefixes)
 				f.checkChannels(&s)
+				f.checkRoots(&s)
+				f.checkReferences(s.references)
 			}
 		}
 	}
 	s.applyDefaults()
+	s.from(dir)
 	return s
+}
+
+// from makes all paths begin at the root of the tree.
+func (s *settings) from(dir string) {
+	s.model.Dir = dir
+	for i := range s.roots {
+		s.roots[i].Root.Root = inTree(dir, s.roots[i].Root.Root)
+		s.model.Roots[i].Root = s.roots[i].Root.Root
+	}
+	for i := range s.model.References {
+		for n, folder := range s.model.References[i].Folders {
+			s.model.References[i].Folders[n] = inTree(dir, folder)
+		}
+	}
+}
+
+// inTree is a path as people write it, from the fleet's folder or, with a
+// slash at the beginning, from the root of the repository, as a path from
+// there.
+func inTree(dir, p string) string {
+	if rest, rooted := strings.CutPrefix(p, "/"); rooted {
+		return cleanPath(rest)
+	}
+	return path.Join(dir, cleanPath(p))
+}
+
+// checkRoots refuses a pattern that names nothing, or names it twice.
+func (f *file) checkRoots(s *settings) {
+	for _, r := range s.roots {
+		for _, p := range placeholders {
+			inFiles := 0
+			for _, d := range r.Dockerfiles {
+				if strings.Contains(d, "{"+p+"}") {
+					inFiles++
+				}
+			}
+			inPattern := strings.Contains(r.Pattern, "{"+p+"}")
+			switch {
+			case inPattern && inFiles > 0:
+				f.errorf(RuleBadValue, r.pos, "leave it in one of them", "{%s} stands in pattern and in dockerfiles", p)
+				s.rootsBad = true
+			case p == placeName && r.Pattern != "" && !inPattern && inFiles < max(1, len(r.Dockerfiles)):
+				f.errorf(RuleBadValue, r.pos, "put {name} into it, for example {name}/{tag}", "the pattern %q gives no image a name", r.Pattern)
+				s.rootsBad = true
+			}
+		}
+	}
 }
 
 // checkScopes refuses two scopes at one address: reuse must not cross them.
@@ -216,6 +303,8 @@ func (s *settings) applyDefaults() {
 	m.DefaultBranch = orDefault(m.DefaultBranch, defaultBranch)
 	m.ChannelBranch = orDefault(m.ChannelBranch, defaultChannelBranch)
 	m.Runtime = orDefault(m.Runtime, model.RuntimeInstalled)
+	m.Detect = orDefault(m.Detect, model.DetectExact)
+	m.Syntax = orDefault(m.Syntax, model.SyntaxLocked)
 	if len(m.Forges) == 0 {
 		m.Forges = []string{"github", "gitlab"}
 	}
@@ -244,7 +333,7 @@ func orDefault(s, def string) string {
 func cleanPath(s string) string {
 	var parts []string
 	for part := range strings.SplitSeq(s, "/") {
-		if part != "." {
+		if part != "." && part != "" {
 			parts = append(parts, part)
 		}
 	}

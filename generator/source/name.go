@@ -1,0 +1,155 @@
+package source
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// node is an image while its names are not settled.
+type node struct {
+	model.Image
+	path     string   // what the image is called where its name is taken
+	derived  bool     // the id follows from the path
+	idAt     diag.Pos // of the id
+	imageAt  diag.Pos // of the repository
+	nameless bool     // its repository is wrong already
+}
+
+// name settles what an image is called, but for names that others have too.
+func (l *loader) name(n *node, c cell, f *file, from candidate) bool {
+	i, d := &n.Image, c.d
+	where := diag.Pos{File: from.dir}
+	if f.described {
+		where.File = f.path
+	} else if files := l.folders.buildFiles(from.dir); from.file != "" || len(files) > 0 {
+		where.File = path.Join(from.dir, orDefault(from.file, slices.Concat(files, []string{""})[0]))
+	}
+	n.path, n.idAt, n.imageAt = from.path(l.dir), d.at("id", where), d.at("image_name", where)
+	if d.keys["id"].bad || !l.tags(i, c, f, from, where) {
+		return false
+	}
+	if i.ID == "" {
+		n.derived = true
+		if i.ID = shortened(model.Slug(strings.ReplaceAll(from.name, "/", "-")), n.path); i.ID == "" {
+			l.noName(from, where)
+			return false
+		}
+	}
+	n.nameless = d.keys["image_name"].bad
+	return true
+}
+
+// tags settles tag and variant.
+func (l *loader) tags(i *model.Image, c cell, f *file, from candidate, where diag.Pos) bool {
+	i.Tag, i.Variant = tagOf(from.tag), tagOf(from.variant)
+	if from.tag != "" && i.Tag == "" || from.variant != "" && i.Variant == "" {
+		l.list.Errorf(RuleNoName, where, "rename it", "neither letter nor digit of %q can be a tag", orDefault(from.tag, from.variant))
+		return false
+	}
+	if c.tag != "" {
+		i.Tag, i.ComponentVersion = c.tag, c.tag
+	}
+	if c.variant != "" {
+		i.Variant = strings.TrimPrefix(i.Variant+"-"+c.variant, "-")
+	}
+	if err := model.CheckTag(orDefault(i.Variant, "x")); err != nil {
+		f.errorf(RuleBadValue, orPos(c.pos, where), "shorten the suffixes", "the variant is an invalid tag: %s", err)
+		return false
+	}
+	i.ComponentVersion = orDefault(i.ComponentVersion, orDefault(i.Tag, "0"))
+	return true
+}
+
+func orPos(pos, or diag.Pos) diag.Pos {
+	if pos.File == "" && pos.Line == 0 {
+		return or
+	}
+	return pos
+}
+
+func (l *loader) noName(from candidate, where diag.Pos) {
+	hint := "set id in " + path.Join(from.dir, imageFileName)
+	if from.name == "" {
+		l.list.Errorf(RuleNoName, where, hint+", or leave the folder out with exclude", "the image in the root of the repository has no name")
+		return
+	}
+	l.list.Errorf(RuleNoName, where, "rename the folder, or "+hint, "the folder's name %q cannot be an image's: it has neither letters nor digits", from.name)
+}
+
+// tagOf makes s a valid tag; it is empty when nothing of s can be in one.
+func tagOf(s string) string {
+	tag := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.', r == '-':
+			return r
+		}
+		return '-'
+	}, s)
+	tag = strings.TrimLeft(tag, ".-")
+	return tag[:min(len(tag), model.MaxTag)]
+}
+
+// shortened cuts a name that is too long, and ends it with what tells it from
+// others that begin alike.
+func shortened(name, of string) string {
+	if len(name) <= model.MaxImageName {
+		return name
+	}
+	return ended(name, of)
+}
+
+func ended(name, of string) string {
+	const hash = 10
+	name = name[:min(len(name), model.MaxImageName-hash-1)]
+	return strings.TrimRight(name, "._-") + "-" + model.DigestOf([]byte(of)).Hex()[:hash]
+}
+
+// settle gives images with one name longer ones, where the names follow from
+// their folders, and reports the others.
+func (l *loader) settle(nodes []node) {
+	l.lengthen(nodes, func(n *node) string {
+		return shortened(model.Slug(strings.ReplaceAll(n.path, "/", "-")), n.path)
+	})
+	l.lengthen(nodes, func(n *node) string { return ended(n.ID, n.Dir+"\x00"+n.Dockerfile) })
+	taken, repositories, of := map[model.TargetID]diag.Pos{}, map[string]diag.Pos{}, map[string]string{}
+	for i := range nodes {
+		n := &nodes[i]
+		n.Label = orDefault(n.Label, n.ID)
+		n.ImageName = orDefault(n.ImageName, n.ID)
+		if first, twice := taken[n.Node()]; twice {
+			l.list.Errorf(RuleDuplicateImage, n.idAt, "", "id %q is taken already, at %s", n.ID, first)
+			continue // its repository follows from the id, or is the smaller mistake
+		}
+		taken[n.Node()] = n.idAt
+		if n.nameless {
+			continue
+		}
+		if other, twice := of[n.ImageName]; twice && other != n.ID {
+			l.list.Errorf(RuleDuplicateImage, n.imageAt, "", "image_name %q is taken already, at %s", n.ImageName, repositories[n.ImageName])
+			continue
+		} else if !twice {
+			of[n.ImageName], repositories[n.ImageName] = n.ID, n.imageAt
+		}
+		l.images = append(l.images, n.Image)
+	}
+}
+
+// lengthen gives other names to all images whose name is another's too, but
+// for a name that somebody wrote: that is a mistake.
+func (l *loader) lengthen(nodes []node, name func(*node) string) {
+	users, written := map[model.TargetID]int{}, map[model.TargetID]bool{}
+	for i := range nodes {
+		id := nodes[i].Node()
+		users[id]++
+		written[id] = written[id] || !nodes[i].derived
+	}
+	for i := range nodes {
+		if n := &nodes[i]; users[n.Node()] > 1 && !written[n.Node()] {
+			n.ID = orDefault(name(n), n.ID)
+		}
+	}
+}

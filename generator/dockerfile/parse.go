@@ -41,6 +41,7 @@ type content struct {
 	names     map[string]reference.Named
 	lines     []string // with their ends cut off
 	escape    rune
+	anywhere  bool // it means the same on every platform
 	syntax    string
 	syntaxPos diag.Pos // without File
 	meta      []instruction
@@ -90,6 +91,7 @@ func Parse(path string, data []byte) (*File, diag.List) {
 	if list.HasErrors() {
 		return nil, list
 	}
+	c.anywhere = f.neutral(data)
 	return f, list
 }
 

@@ -75,6 +75,7 @@ type Resolved struct {
 	ConfigKnown  bool              // Config.Env is complete
 	Undeclared   []string          // names in Options.Args that no ARG declares, sorted
 	Reserved     []string          // names in Options.Args that only the builder may give, sorted
+	Neutral      bool              // nothing of it depends on the platform, as far as the bases give the same to their children
 }
 
 // Resolve finds what the target depends on. The result is never nil, and

@@ -287,6 +287,9 @@ func (r *resolver) finish(target int) {
 	}
 	slices.Sort(r.out.Undeclared)
 	slices.Sort(r.out.Reserved)
+	r.out.Neutral = r.file.anywhere && !slices.ContainsFunc(r.stages, func(s *resolvedStage) bool {
+		return slices.ContainsFunc(s.onBuild, func(trigger string) bool { return !neutral(trigger) })
+	})
 }
 
 // sourceDateEpoch is the argument that says what time it is for a build.

@@ -88,9 +88,10 @@ func (noFiles) StatFile(context.Context, client.StatRequest) (*fstypes.Stat, err
 
 // build is what BuildKit would do.
 type build struct {
-	Images []string // normalised, sorted
-	Paths  []string // of the context, sorted; "." alone for all of it
-	Runs   []string // sorted
+	Images []string            // normalised, sorted
+	Named  map[string][]string // paths of named contexts that are folders
+	Paths  []string            // of the context, sorted; "." alone for all of it
+	Runs   []string            // sorted
 }
 
 func buildOf(ctx context.Context, text string, o Options, contexts map[string]string) (build, error) {
@@ -99,7 +100,7 @@ func buildOf(ctx context.Context, text string, o Options, contexts map[string]st
 		opts["build-arg:"+name] = value
 	}
 	for name, source := range contexts {
-		opts["context:"+name] = "docker-image://" + source
+		opts["context:"+name] = source
 	}
 	c, err := dockerui.NewClient(daemon{opts: opts})
 	if err != nil {
@@ -146,13 +147,31 @@ func (b *build) add(op *pb.Op) error {
 	case isImage:
 		b.Images = append(b.Images, image)
 	case source.Identifier == "local://context":
-		b.Paths = []string{"."}
-		if follow := source.Attrs[pb.AttrFollowPaths]; follow != "" {
-			b.Paths = nil
-			return json.Unmarshal([]byte(follow), &b.Paths)
+		var err error
+		b.Paths, err = followed(source)
+		return err
+	default:
+		name, isNamed := strings.CutPrefix(source.Identifier, "local://named-")
+		if !isNamed {
+			return nil
 		}
+		paths, err := followed(source)
+		if b.Named == nil {
+			b.Named = map[string][]string{}
+		}
+		b.Named[name] = pathSet(append(b.Named[name], paths...))
+		return err
 	}
 	return nil
+}
+
+// followed are the paths of a local folder that are sent, "." for all.
+func followed(source *pb.SourceOp) (paths []string, err error) {
+	if follow := source.Attrs[pb.AttrFollowPaths]; follow != "" {
+		err = json.Unmarshal([]byte(follow), &paths)
+		return paths, err
+	}
+	return []string{"."}, nil
 }
 
 // ours is the same as this package sees it.
@@ -167,17 +186,31 @@ func ours(r *Resolved, runs []string) build {
 	}
 	slices.Sort(b.Images)
 	b.Images = slices.Compact(b.Images)
+	named := map[string][]string{}
 	for _, read := range r.Reads {
 		p := path.Join(read.Source, read.Include)
-		if p == "." {
-			b.Paths = []string{"."}
-			return b
+		if read.From == "" {
+			b.Paths = append(b.Paths, p)
+		} else {
+			named[read.From] = append(named[read.From], p)
 		}
-		b.Paths = append(b.Paths, p)
 	}
-	slices.Sort(b.Paths)
-	b.Paths = slices.Compact(b.Paths)
+	b.Paths = pathSet(b.Paths)
+	for name, paths := range named {
+		if b.Named == nil {
+			b.Named = map[string][]string{}
+		}
+		b.Named[name] = pathSet(paths)
+	}
 	return b
+}
+
+// pathSet is sorted, and "." alone where it is among the paths.
+func pathSet(paths []string) []string {
+	if slices.Contains(paths, ".") {
+		return []string{"."}
+	}
+	return slices.Compact(sorted(paths))
 }
 
 // agree compares the two for one Dockerfile; an error is BuildKit's refusal.
@@ -193,7 +226,7 @@ func agree(t interface {
 		}
 		return c, true
 	}
-	want, err := buildOf(ctx, text, o, nil)
+	want, err := buildOf(ctx, text, o, given(o))
 	f, list := Parse("Dockerfile", []byte(text))
 	if f == nil {
 		if err == nil {
@@ -212,11 +245,49 @@ func agree(t interface {
 		t.Errorf("only we refuse it: %q\n%s", messages(list), text)
 		return list
 	}
-	if diff := cmp.Diff(want, ours(r, want.Runs)); diff != "" {
+	original, got := want, ours(r, want.Runs)
+	if want.Named = maps.Clone(want.Named); want.Named == nil && got.Named != nil {
+		want.Named = map[string][]string{}
+	}
+	if len(o.Contexts) > 0 {
+		// BuildKit asks for what a stage needs that a context takes the place of,
+		// and of a stage that begins with a folder all files count.
+		want.Images, want.Paths = within(want.Images, got.Images), within(want.Paths, got.Paths)
+		for name, paths := range got.Named {
+			want.Named[name] = within(want.Named[name], paths)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("BuildKit (-) and we (+) differ:\n%s\n%s", diff, text)
 	}
-	redirected(t, ctx, text, r, o, want)
+	redirected(t, ctx, text, r, o, original)
 	return nil
+}
+
+// given are the target's own named contexts, as BuildKit gets them.
+func given(o Options) map[string]string {
+	out := map[string]string{}
+	for name, value := range o.Contexts {
+		if _, isFolder := folderContext(value); isFolder {
+			out[name] = "local:named-" + name
+		} else {
+			out[name] = "docker-image://" + value
+		}
+	}
+	return out
+}
+
+// within is all, if some are all among them, or everything is.
+func within(some, all []string) []string {
+	if slices.Equal(all, []string{"."}) {
+		return all
+	}
+	for _, s := range some {
+		if !slices.Contains(all, s) {
+			return some
+		}
+	}
+	return all
 }
 
 // strict tells whether we refuse on purpose what BuildKit takes: a trigger that
@@ -232,11 +303,16 @@ func redirected(t interface {
 	Errorf(string, ...any)
 	Fatalf(string, ...any)
 }, ctx context.Context, text string, r *Resolved, o Options, want build) {
-	contexts := map[string]string{}
+	contexts := given(o)
+	var images []string
 	recipe := model.Recipe{}
 	for _, ref := range r.Refs {
 		source := fmt.Sprintf("registry.test/%s@sha256:%064d", strings.NewReplacer(":", "-", "@", "-").Replace(ref.Context), 1)
-		contexts[ref.Context] = source
+		if strings.Contains(ref.Name, "trigger") {
+			source = "trigger." + source
+		}
+		contexts[ref.Context] = "docker-image://" + source
+		images = append(images, source)
 		if ref.Rewrite == nil {
 			continue
 		}
@@ -259,8 +335,10 @@ func redirected(t interface {
 	if err != nil {
 		t.Fatalf("building with named contexts: %v\n%s", err, rewritten)
 	}
-	want.Images = slices.Sorted(maps.Values(contexts))
-	want.Images = slices.Compact(want.Images)
+	want.Images = slices.Compact(sorted(images))
+	if len(o.Contexts) > 0 {
+		got.Images = within(got.Images, want.Images)
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("without (-) and with (+) named contexts:\n%s\n%s\n%v", diff, rewritten, contexts)
 	}
@@ -298,6 +376,9 @@ func TestAgreesWithBuildKitOnAnything(t *testing.T) {
 		all++
 		if err := agree(t, context.Background(), dockerfiles().Draw(t, "Dockerfile"), Options{
 			Args: rapid.SampledFrom([]map[string]string{nil, {"G": "given"}, {"D": "d2", "L": "given"}}).Draw(t, "args"),
+			Contexts: rapid.SampledFrom([]map[string]string{
+				nil, nil, {"base": "quay.io/x/y:1"}, {"base": "/folder"}, {"one": "/one", "other:2": "/other"}, {"two": "trigger:2", "one": "base"}, {"three": "/three"},
+			}).Draw(t, "contexts"),
 		}); err != nil {
 			refused++
 		}
@@ -317,12 +398,13 @@ func dockerfiles() *rapid.Generator[string] {
 			"one", "two", "One:latest", "--platform=$TARGETPLATFORM base", "base:${NO:-x}",
 		})
 		names := rapid.SampledFrom([]string{"", " AS one", " AS two", " as base", " AS Three"})
-		sources := rapid.SampledFrom([]string{"a", "./b", "c/d/", "/e", "*.x", "$D", "$G/f", "$HOME/h", "$L", ".", "'q q'", "i/../j", "[\"k\", \"l\"]"})
+		sources := rapid.SampledFrom([]string{"a", "./b", "c/d/", "/e", "*.x", "$D", "$G/f", "$HOME/h", "$L", ".", "'q q'", "i/../j", "[\"k\", \"l\"]",
+			"${NO:-n}", "${D:+set}", "x${PATH:+p}", "${D%t}", "${HOME#h}o", "../up", "a/**/b", "[ab]?/", "$UNSET"})
 		froms := rapid.SampledFrom([]string{"0", "1", "one", "two", "TWO", "base", "base:latest", "other:2", "scratch", "three"})
 		for range rapid.IntRange(1, 4).Draw(t, "stages") {
 			fmt.Fprintf(&b, "FROM %s%s\n", images.Draw(t, "image"), names.Draw(t, "name"))
 			for range rapid.IntRange(0, 5).Draw(t, "instructions") {
-				switch rapid.IntRange(0, 8).Draw(t, "kind") {
+				switch rapid.IntRange(0, 10).Draw(t, "kind") {
 				case 0:
 					b.WriteString("ARG D\nARG L=local\n")
 				case 1:
@@ -336,6 +418,11 @@ func dockerfiles() *rapid.Generator[string] {
 				case 5:
 					b.WriteString("ONBUILD COPY on$D build /\nONBUILD ENV D=ob\n")
 				case 6:
+					fmt.Fprintf(&b, "RUN --mount=type=cache,from=%s,source=c$D,target=/c --mount=type=bind,source=%s,target=/b <<X\nhere\nX\n",
+						froms.Draw(t, "from"), strings.Trim(sources.Draw(t, "source"), "[]\"', kl"))
+				case 7:
+					fmt.Fprintf(&b, "COPY --parents --exclude=*.md a/./%s <<X p$D /dst/\n$D\nX\n", strings.NewReplacer("[", "", "'", "", "\"", "", "../", "").Replace(sources.Draw(t, "source")))
+				case 8:
 					fmt.Fprintf(&b, "ADD --chown=1 %s /dst/\n", strings.ReplaceAll(sources.Draw(t, "source"), "[", "x"))
 				default:
 					s := sources.Draw(t, "source")

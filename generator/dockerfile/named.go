@@ -54,8 +54,10 @@ func (r *resolver) folderOf(d dependency) (name, folder string, found bool) {
 	if name, found = r.named(d.image); !found {
 		return "", "", false
 	}
-	folder, found = folderContext(r.contexts[name])
-	return name, folder, found
+	if folder, found = folderContext(r.contexts[name]); !found {
+		return "", "", false
+	}
+	return name, folder, true
 }
 
 // folderContext is the folder of a context's value, from the root of the tree.

@@ -29,6 +29,9 @@ func summary(r *Resolved) []string {
 	var out []string
 	for _, ref := range r.Refs {
 		s := fmt.Sprintf("%d:%d %s %s", ref.Pos.Line, ref.Pos.Col, ref.Kind, ref.Context)
+		if ref.Under != "" {
+			s += " is " + ref.Name
+		}
 		if ref.Platform != "linux/amd64" {
 			s += " on " + ref.Platform
 		}
@@ -39,6 +42,9 @@ func summary(r *Resolved) []string {
 	}
 	for _, read := range r.Reads {
 		s := fmt.Sprintf("%d:%d %s %s", read.Pos.Line, read.Pos.Col, read.By, read.Source)
+		if read.From != "" {
+			s += " in " + read.From + "=" + read.Folder
+		}
 		if read.Include != "" {
 			s += " below " + read.Include
 		}

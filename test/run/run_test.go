@@ -144,7 +144,7 @@ func (f *fleet) published() map[string]string {
 			f.t.Fatal(err)
 		}
 		for _, tag := range tags {
-			if strings.HasPrefix(tag, "r-") { // a receipt has a time
+			if strings.HasPrefix(tag, "r-") || strings.HasPrefix(tag, "d-") { // a receipt has a time, and so has what stands for one
 				out[image+":"+tag] = ""
 				continue
 			}

@@ -41,7 +41,7 @@ type picked struct {
 
 func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {
 	return &builder{
-		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet),
+		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet, tree),
 		graph: &Graph{nodes: map[model.TargetID]*Node{}, dependants: map[model.TargetID][]model.TargetID{}},
 		cache: cmp.Or(o.Cache, NewCache()), selector: dockerfile.NewSelector(tree, o.Ignored), picks: map[string]*picked{}, active: map[model.TargetID]bool{},
 	}

@@ -58,6 +58,7 @@ type Base struct {
 	Locked     bool
 	Digest     model.Digest      // where it is locked
 	Config     *model.BaseConfig // where it is locked and known
+	Note       string            // why it is none of ours, where it looks like one
 	Pos        diag.Pos
 	Use
 }

@@ -20,17 +20,18 @@ func Orphans(then, now *Graph) diag.List {
 			meant[e.Ref] = e.To
 		}
 	}
-	tags := map[string]string{}
+	tags, nodes := map[string]string{}, map[model.TargetID]bool{}
 	for _, id := range now.order {
-		tags[id.Image] = id.Tag
+		tags[id.Image] = max(id.Tag, tags[id.Image])
+		nodes[id.AllPlatforms()] = true
 	}
 	var list diag.List
 	seen := map[diag.Pos]bool{}
 	for _, id := range now.order {
 		for _, b := range now.nodes[id].Bases {
 			was, ours := meant[b.Ref]
-			if !ours || b.Locked || seen[b.Pos] {
-				continue
+			if !ours || b.Locked || seen[b.Pos] || nodes[was.AllPlatforms()] {
+				continue // what is there still was not left behind: the rules say something else
 			}
 			tag, stays := tags[was.Image]
 			switch {

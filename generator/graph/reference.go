@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -12,72 +10,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
-// names finds the image of the fleet that a reference means.
-type names struct {
-	images   map[string]*model.Image // by id and by image_name
-	all      []string                // sorted
-	bare     bool                    // a name without a registry means one of ours
-	prefixes []prefix                // longest first
-}
-
-// prefix is one of the repositories that are ours, with a slash at its end.
-type prefix struct {
-	written string
-	normal  string // with the registry that is meant when it names none
-}
-
-func newNames(fleet *model.Fleet) *names {
-	n := &names{images: map[string]*model.Image{}}
-	for i := range fleet.Images {
-		image := &fleet.Images[i]
-		if _, taken := n.images[image.ImageName]; !taken {
-			n.images[image.ImageName] = image
-		}
-	}
-	for i := range fleet.Images {
-		n.images[fleet.Images[i].ID] = &fleet.Images[i]
-	}
-	for name := range n.images {
-		n.all = append(n.all, name)
-	}
-	slices.Sort(n.all)
-	for _, p := range fleet.Settings.Repositories {
-		if p == "" {
-			n.bare = true
-			continue
-		}
-		p = strings.TrimSuffix(p, "/") + "/"
-		n.prefixes = append(n.prefixes, prefix{written: p, normal: normalPrefix(p)})
-	}
-	slices.SortFunc(n.prefixes, func(a, b prefix) int {
-		return cmp.Or(cmp.Compare(len(b.written), len(a.written)), strings.Compare(a.written, b.written))
-	})
-	return n
-}
-
-// below is what stands after one of our prefixes.
-func (n *names) below(written string, named reference.Named) (rest string, found bool) {
-	for _, p := range n.prefixes {
-		if rest, found := strings.CutPrefix(written, p.written); found {
-			return rest, true
-		}
-		if rest, found := strings.CutPrefix(named.Name(), p.normal); found {
-			return rest, true
-		}
-	}
-	return "", false
-}
-
-// normalPrefix is a prefix with the registry that is meant when it names
-// none.
-func normalPrefix(p string) string {
-	named, err := reference.ParseNormalizedNamed(p + "x")
-	if err != nil {
-		return p
-	}
-	return strings.TrimSuffix(named.Name(), "x")
-}
-
 // classify tells what a reference means: a target of the fleet, or a base
 // outside it. It is false when it means nothing; what is wrong is added to
 // list, unless list is nil.
@@ -85,26 +17,27 @@ func (b *builder) classify(ref dockerfile.Ref, list *diag.List) (model.TargetID,
 	if list == nil {
 		list = &diag.List{}
 	}
-	written, tag := cutTag(ref.Name)
-	_, isDigest := ref.Named.(reference.Digested)
-	image := b.names.images[written]
-	if !b.names.bare {
-		image = nil
-	}
-	if rest, isOurs := b.names.below(written, ref.Named); isOurs {
-		if image = b.names.images[rest]; image == nil {
-			hint := "no image of this repository is called so"
-			if near := diag.Nearest(rest, b.names.all, max(2, len(rest)/3)); near != "" {
-				hint = "did you mean " + strings.TrimSuffix(written, rest) + near + "?"
-			}
-			list.Errorf(RuleUnknown, ref.Pos, hint, "%q is not an image of this fleet", ref.Name)
-			return model.TargetID{}, nil, false
+	m := b.names.find(ref)
+	switch {
+	case m.unknown != "":
+		if base := b.chosen(ref); base != nil {
+			return model.TargetID{}, base, true
 		}
+		list.Errorf(RuleUnknown, ref.Pos, m.hint, "%s", m.unknown)
+		return model.TargetID{}, nil, false
+	case m.image != nil:
+		return b.target(m.image, ref, list)
 	}
-	if image != nil && !isDigest && (tag == "" || tag == "latest" || tag == image.Node().Tag) {
-		return b.target(image, ref, list)
+	return model.TargetID{}, b.base(ref, m, list), true
+}
+
+// chosen is the outside base that images.lock has for a reference which looks
+// like one of ours and is none: somebody locked it.
+func (b *builder) chosen(ref dockerfile.Ref) *Base {
+	if _, locked := b.fleet.Lock.Bases[reference.TagNameOnly(ref.Named).String()]; !locked {
+		return nil
 	}
-	return model.TargetID{}, b.base(ref, list), true
+	return b.base(ref, meaning{note: "no image of this fleet is called so"}, &diag.List{})
 }
 
 // target is the parent's target for the reference's platform.
@@ -122,11 +55,11 @@ func (b *builder) target(image *model.Image, ref dockerfile.Ref, list *diag.List
 }
 
 // base is a reference to an image outside the fleet.
-func (b *builder) base(ref dockerfile.Ref, list *diag.List) *Base {
+func (b *builder) base(ref dockerfile.Ref, m meaning, list *diag.List) *Base {
 	named := ref.Named
 	base := &Base{
 		Ref: ref.Name, Normalized: reference.TagNameOnly(named).String(), Repository: named.Name(), Platform: ref.Platform, Pos: ref.Pos,
-		Use: Use{Kind: ref.Kind, Context: ref.Context, Rewrite: ref.Rewrite},
+		Note: m.note, Use: Use{Kind: ref.Kind, Context: ref.Context, Rewrite: ref.Rewrite},
 	}
 	locked, found := b.fleet.Lock.Bases[base.Normalized]
 	variant, hasPlatform := locked.Platforms[ref.Platform]
@@ -140,16 +73,17 @@ func (b *builder) base(ref dockerfile.Ref, list *diag.List) *Base {
 	case found:
 		list.Errorf(RulePlatform, ref.Pos, "run rootfsgen lock if it has it by now", "images.lock has no %s of %s", ref.Platform, base.Normalized)
 	default:
-		b.unlocked(base, list)
+		b.unlocked(base, m.ruled, list)
 	}
 	return base
 }
 
-// unlocked reports a base that images.lock does not have.
-func (b *builder) unlocked(base *Base, list *diag.List) {
+// unlocked reports a base that images.lock does not have. Where a rule says
+// that it is one from outside, it is no slip of the pen.
+func (b *builder) unlocked(base *Base, ruled bool, list *diag.List) {
 	written, _ := cutTag(base.Ref)
 	hint := "run rootfsgen lock, and commit images.lock"
-	if b.names.bare && !strings.Contains(written, "/") {
+	if b.names.bare && !ruled && !strings.Contains(written, "/") {
 		limit := 2
 		if len(written) < 5 {
 			limit = 1
@@ -160,8 +94,8 @@ func (b *builder) unlocked(base *Base, list *diag.List) {
 		}
 		hint = b.names.unlike(written) + hint
 	}
-	if image := b.names.images[written]; image != nil && b.names.bare && implied(*base) {
-		hint += "; if the image of this fleet is meant, write " + written + ":" + image.Node().Tag
+	if ours := b.names.images[written]; ours != nil && b.names.bare && implied(*base) {
+		hint += "; if the image of this fleet is meant, write " + written + ":" + ours[0].tag
 	}
 	add := list.Warnf
 	if b.o.CI {
@@ -181,15 +115,6 @@ func (n *names) unlike(written string) string {
 		s += " (the nearest is " + near + ")"
 	}
 	return s + "; if the image outside is meant, "
-}
-
-// cutTag splits a reference as it is written; the digest is cut off.
-func cutTag(ref string) (name, tag string) {
-	name, _, _ = strings.Cut(ref, "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-		return name[:i], name[i+1:]
-	}
-	return name, ""
 }
 
 // reference adds what a reference of a target's Dockerfile means.
@@ -213,7 +138,7 @@ func (b *builder) reference(n *Node, ref dockerfile.Ref) {
 // that builds, so all of its platforms are meant.
 func (b *builder) syntax(n *Node, file *dockerfile.File) {
 	written, pos := file.Syntax()
-	if written == "" {
+	if written == "" || b.fleet.Settings.Syntax == model.SyntaxBuiltin {
 		return
 	}
 	named, err := reference.ParseNormalizedNamed(written)
@@ -230,7 +155,7 @@ func (b *builder) syntax(n *Node, file *dockerfile.File) {
 	case isDigest:
 		base.Locked, base.Digest = true, model.Digest(digested.Digest().String())
 	default:
-		b.unlocked(base, &b.list)
+		b.unlocked(base, true, &b.list)
 	}
 	n.Syntax = base
 }

@@ -17,7 +17,11 @@ import (
 // what is left out of a build context: <Dockerfile>.dockerignore, or else
 // .dockerignore in the context. It is empty when there is neither.
 func IgnoreFile(tree model.Tree, dockerfile, dir string) string {
-	for _, p := range []string{dockerfile + ".dockerignore", path.Join(dir, ".dockerignore")} {
+	candidates := []string{path.Join(dir, ".dockerignore")}
+	if dockerfile != "" {
+		candidates = []string{dockerfile + ".dockerignore", candidates[0]}
+	}
+	for _, p := range candidates {
 		if _, found := tree.Lookup(p); found {
 			return p
 		}
@@ -41,7 +45,12 @@ func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error
 		s.ignore = known
 		return nil
 	}
-	data, err := s.tree.Read(ctx, file)
+	entry, found, err := Behind(ctx, s.tree, path.Dir(file), file)
+	if err != nil || !found {
+		s.ignores[file] = nil
+		return err
+	}
+	data, err := s.tree.Read(ctx, entry.Path)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", file, err)
 	}
@@ -56,7 +65,7 @@ func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error
 	}
 	if err != nil {
 		s.ignore = nil
-		s.list.Errorf(RuleIgnore, diag.Pos{File: file}, "", "%s", message(err))
+		s.mistake(RuleIgnore, diag.Pos{File: file}, "", "%s", message(err))
 	}
 	s.ignores[file] = s.ignore
 	return nil

@@ -25,15 +25,18 @@ func (s *selector) follow(ctx context.Context, read Read, rel string) (string, b
 		switch {
 		case isFile && e.Mode == model.ModeSymlink:
 			if links++; links > maxLinks {
-				s.list.Errorf(RuleOutside, read.Pos, "", "%s reads %q, whose links go round in a circle", read.By, rel)
+				s.mistake(RuleOutside, read.Pos, "", "%s reads %q, whose links go round in a circle", read.By, rel)
 				return "", false, nil
 			}
 			if s.ignore.excludes(next) {
 				return "", false, nil
 			}
-			target, ok, err := s.target(ctx, read, next)
-			if err != nil || !ok {
+			target, outside, err := s.target(ctx, read, next)
+			if err != nil {
 				return "", false, err
+			}
+			if outside != "" {
+				s.leaves(s.mistake, read, next, outside)
 			}
 			e.Path = next
 			s.picked[next] = e
@@ -50,38 +53,57 @@ func (s *selector) follow(ctx context.Context, read Read, rel string) (string, b
 	return done, true, nil
 }
 
-// target is what a link points to, relative to the context; false when that
-// lies outside, which is reported.
-func (s *selector) target(ctx context.Context, read Read, rel string) (string, bool, error) {
+// mistake reports what makes the build fail, but the plan not wrong.
+func (s *selector) mistake(rule string, pos diag.Pos, hint, format string, args ...any) {
+	add := s.list.Warnf
+	if s.ci {
+		add = s.list.Errorf
+	}
+	add(rule, pos, hint, format, args...)
+}
+
+// target is what a link points to, relative to the context, and its text where
+// that lies outside: BuildKit takes ".." for the root of the context there.
+func (s *selector) target(ctx context.Context, read Read, rel string) (target, outside string, err error) {
 	text, err := s.tree.Read(ctx, s.prefix+rel)
 	if err != nil {
-		return "", false, problem(read, err)
+		return "", "", problem(read, err)
 	}
 	link := string(text)
 	// In a build context the root of the context is the root of all links.
 	if strings.HasPrefix(link, "/") {
-		return path.Clean("./" + strings.TrimLeft(link, "/")), true, nil
+		target, _ = cleanSource(link)
+		return target, "", nil
 	}
-	target := path.Join(path.Dir(rel), link)
-	if target == ".." || strings.HasPrefix(target, "../") {
-		s.list.Errorf(RuleOutside, read.Pos, "replace the link by the file, or choose a larger context: in image.yaml",
-			"%s reads %q, a link to %q, which lies outside the build context", read.By, s.prefix+rel, link)
-		return "", false, nil
+	target, isOutside := cleanSource(path.Join(path.Dir(rel), link))
+	if isOutside {
+		outside = link
 	}
-	return target, true, nil
+	return target, outside, nil
+}
+
+// leaves is what is said of a link that leaves the context.
+func (s *selector) leaves(add func(rule string, pos diag.Pos, hint, format string, args ...any), read Read, rel, link string) {
+	add(RuleOutside, read.Pos, "replace the link by the file, or choose a larger context: in image.yaml",
+		"%s reads %q, a link to %q, which lies outside the build context", read.By, s.prefix+rel, link)
 }
 
 // linked adds what a link that is copied points to, when that lies in the
 // context: who reads the copy reads the target. A link to something that is
-// not there is copied as it is: it may well be there in the image.
+// not there is copied as it is: it may well be there in the image. So is one
+// that leaves the context, which hardly anybody means.
 func (s *selector) linked(ctx context.Context, read Read, rel string) error {
 	if s.entered[rel] {
 		return nil
 	}
 	s.entered[rel] = true
-	target, ok, err := s.target(ctx, read, rel)
-	if err != nil || !ok {
+	target, outside, err := s.target(ctx, read, rel)
+	if err != nil {
 		return err
+	}
+	if outside != "" {
+		s.leaves(s.list.Warnf, read, rel, outside)
+		return nil
 	}
 	quiet := s.list
 	final, ok, err := s.follow(ctx, read, target)
@@ -116,7 +138,7 @@ func (s *selector) missing(read Read) {
 		s.list.Warnf(RuleSource, read.Pos, hint, "%s reads %q, which matches no file in %s", read.By, what, s.name())
 		return
 	}
-	s.list.Errorf(RuleSource, read.Pos, hint, "%s reads %q, which is not in %s", read.By, what, s.name())
+	s.mistake(RuleSource, read.Pos, hint, "%s reads %q, which is not in %s", read.By, what, s.name())
 }
 
 // reported tells whether something better was said about a read.
@@ -164,4 +186,26 @@ func (s *selector) inTree(full string) bool {
 		return true
 	}
 	return len(under(s.tree.Entries(), full+"/")) > 0
+}
+
+// Behind is the file that a path of the tree leads to through links, none of
+// which leaves root: as BuildKit does, ".." stops there. It is false when there
+// is no such file.
+func Behind(ctx context.Context, tree model.Tree, root, p string) (model.TreeEntry, bool, error) {
+	s := &selector{Selector: &Selector{tree: tree}, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}
+	rel := p
+	if root = path.Clean(root); root != "." {
+		s.prefix = root + "/"
+		rel = strings.TrimPrefix(p, s.prefix)
+	}
+	if e, found := s.lookup(rel); found && e.Mode != model.ModeSymlink {
+		return e, true, nil
+	}
+	s.entries = under(tree.Entries(), s.prefix)
+	final, ok, err := s.follow(ctx, Read{By: "the build", Pos: diag.Pos{File: p}}, rel)
+	if err != nil || !ok {
+		return model.TreeEntry{}, false, err
+	}
+	e, found := s.lookup(final)
+	return e, found && e.Mode != model.ModeGitlink, nil
 }

@@ -33,9 +33,10 @@ func NewSelector(tree model.Tree, ignored func(path string) bool) *Selector {
 // Selection is what Select is asked for.
 type Selection struct {
 	Context    string // folder from the root of the tree; "." is the whole repository
-	Dockerfile string // path from the root of the tree: the ignore file may lie beside it
+	Dockerfile string // path from the root of the tree: the ignore file may lie beside it; empty for a named context
 	Reads      []Read
 	Whole      bool // everything that is not ignored
+	CI         bool // what makes a build fail is an error, not a warning
 }
 
 // Select picks the files of a build context that the reads can reach, after
@@ -43,7 +44,7 @@ type Selection struct {
 // sorted. The error is one of reading the tree; everything that people can
 // repair is in the list.
 func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEntry, diag.List, error) {
-	s := &selector{Selector: all, picked: map[string]model.TreeEntry{}, folders: map[string]bool{}, entered: map[string]bool{}}
+	s := &selector{Selector: all, ci: sel.CI, picked: map[string]model.TreeEntry{}, folders: map[string]bool{}, entered: map[string]bool{}}
 	if sel.Context != "." && sel.Context != "" {
 		s.prefix = path.Clean(sel.Context) + "/"
 	}
@@ -92,6 +93,7 @@ func (s *selector) result() []model.TreeEntry {
 // selector is the state of one Select. Its paths are relative to the context.
 type selector struct {
 	*Selector
+	ci      bool
 	prefix  string            // the context, with a slash at its end; empty for the whole repository
 	entries []model.TreeEntry // of the context, with their full paths
 	ignore  *ignore
@@ -139,7 +141,7 @@ func newFilter(read Read) (f filter, err error) {
 func (s *selector) read(ctx context.Context, read Read) error {
 	f, err := newFilter(read)
 	if err != nil {
-		s.list.Errorf(RuleSource, read.Pos, "", "%s has a pattern that does not parse: %s", read.By, message(err))
+		s.mistake(RuleSource, read.Pos, "", "%s has a pattern that does not parse: %s", read.By, message(err))
 		return nil
 	}
 	literal, wild := splitWildcards(read.Source)
@@ -233,7 +235,7 @@ func (s *selector) wildcard(ctx context.Context, read Read, f filter, literal, w
 			for _, name := range s.children(m) {
 				matched, err := path.Match(pattern, name)
 				if err != nil {
-					s.list.Errorf(RuleSource, read.Pos, "", "%s has a pattern that does not parse: %q", read.By, read.Source)
+					s.mistake(RuleSource, read.Pos, "", "%s has a pattern that does not parse: %q", read.By, read.Source)
 					return true, nil
 				}
 				if matched {
@@ -264,8 +266,11 @@ func (s *selector) pick(ctx context.Context, read Read, rel string, e model.Tree
 		return true, nil
 	}
 	if e.Mode == model.ModeGitlink {
-		s.list.Errorf(RuleSubmod, read.Pos, "its files are not in this repository: copy them into it, or exclude the submodule in .dockerignore",
+		// Its commit counts. The build says the same as this, and stops.
+		s.mistake(RuleSubmod, read.Pos, "its files are not in this repository: copy them into it, or exclude the submodule in .dockerignore",
 			"%s reads %q, which is a submodule", read.By, e.Path)
+		e.Path = rel
+		s.picked[rel] = e
 		return true, nil
 	}
 	if !nameable(e.Path) {

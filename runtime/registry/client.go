@@ -130,7 +130,11 @@ func (c *Client) session(ctx context.Context, r name.Repository, push bool) (*se
 		return nil, fmt.Errorf("reading credentials for %s: %w", r.RegistryStr(), err)
 	}
 	if ping == nil {
-		if ping, err = transport.Ping(ctx, r.Registry, c.base); err != nil {
+		ping, err = transport.Ping(ctx, r.Registry, c.base)
+		if status(err) == http.StatusNotFound { // is not the repository's 404
+			return nil, fmt.Errorf("%s is no registry: it answers 404 for /v2/", r.RegistryStr())
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -101,13 +101,23 @@ func (s *session) tagPage(ctx context.Context, at string) (tagPage, error) {
 		return tagPage{}, err
 	}
 	var list struct {
-		Tags []string `json:"tags"`
+		Name *string          `json:"name"`
+		Tags *json.RawMessage `json:"tags"`
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
 		return tagPage{}, fmt.Errorf("%w: %w", errGarbled, err)
 	}
+	if list.Name == nil && list.Tags == nil { // another document must not read as "no tags"
+		return tagPage{}, fmt.Errorf("%w: this is no list of tags", errGarbled)
+	}
+	var tags []string
+	if list.Tags != nil {
+		if err := json.Unmarshal(*list.Tags, &tags); err != nil {
+			return tagPage{}, fmt.Errorf("%w: %w", errGarbled, err)
+		}
+	}
 	next, err := nextPage(resp)
-	return tagPage{tags: list.Tags, next: next}, err
+	return tagPage{tags: tags, next: next}, err
 }
 
 // nextPage reads the Link header. The page must be of the same registry;

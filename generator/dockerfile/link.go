@@ -192,14 +192,14 @@ func (s *selector) inTree(full string) bool {
 // which leaves root: as BuildKit does, ".." stops there. It is false when there
 // is no such file.
 func Behind(ctx context.Context, tree model.Tree, root, p string) (model.TreeEntry, bool, error) {
+	if e, found := tree.Lookup(p); found && e.Mode != model.ModeSymlink {
+		return e, e.Mode != model.ModeGitlink, nil
+	}
 	s := &selector{Selector: &Selector{tree: tree}, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}
 	rel := p
 	if root = path.Clean(root); root != "." {
 		s.prefix = root + "/"
 		rel = strings.TrimPrefix(p, s.prefix)
-	}
-	if e, found := s.lookup(rel); found && e.Mode != model.ModeSymlink {
-		return e, true, nil
 	}
 	s.entries = under(tree.Entries(), s.prefix)
 	final, ok, err := s.follow(ctx, Read{By: "the build", Pos: diag.Pos{File: p}}, rel)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
@@ -29,6 +28,7 @@ type builder struct {
 	picks    map[string]*picked // by selection
 	selector *dockerfile.Selector
 	active   map[model.TargetID]bool
+	owner    func(file string) string // see folder
 	list     diag.List
 	err      error // the first one of reading the tree
 }
@@ -82,14 +82,14 @@ func (b *builder) node(id model.TargetID, image *model.Image) *Node {
 
 // resolve reads the target's Dockerfile.
 func (b *builder) resolve(n *Node) {
-	file := b.parse(n.Image)
+	file := b.parse(n)
 	if file == nil {
 		return
 	}
 	b.syntax(n, file)
 	resolved, list := file.Resolve(dockerfile.Options{
 		Args: n.Image.Args, Fallback: b.fleet.Settings.Args, Platform: n.ID.Platform, Stage: n.Image.Stage, CI: b.o.CI,
-		BaseConfig: b.config,
+		Contexts: n.Image.Contexts, BaseConfig: b.config,
 	})
 	b.list = append(b.list, list...)
 	n.Resolved = resolved
@@ -108,13 +108,19 @@ func (b *builder) resolve(n *Node) {
 }
 
 // parse reads the Dockerfile of an image; nil when it is not there or wrong.
-func (b *builder) parse(image *model.Image) *dockerfile.File {
-	entry, found := b.tree.Lookup(image.Dockerfile)
+func (b *builder) parse(n *Node) *dockerfile.File {
+	image := n.Image
+	entry, found, err := dockerfile.Behind(b.ctx, b.tree, ".", image.Dockerfile)
+	if err != nil {
+		b.fail(err)
+		return nil
+	}
 	if !found {
 		b.list.Errorf(RuleMissing, b.yaml(image), "only files that git tracks can be built: is it committed, or at least not ignored?", "%s has no %s", image.ID, image.Dockerfile)
 		return nil
 	}
-	p, err := b.cache.parse(entry.OID, func() ([]byte, error) { return b.tree.Read(b.ctx, image.Dockerfile) })
+	n.Source = entry
+	p, err := b.cache.parse(entry.OID, func() ([]byte, error) { return b.tree.Read(b.ctx, entry.Path) })
 	if err != nil {
 		b.fail(fmt.Errorf("reading %s: %w", image.Dockerfile, err))
 		return nil
@@ -176,47 +182,6 @@ func (b *builder) archive(n *Node) {
 	add(RuleUnlocked, b.yaml(n.Image), "run rootfsgen lock, and commit images.lock", "%s not in images.lock", what)
 }
 
-// pick selects the files that the target reads.
-func (b *builder) pick(n *Node) {
-	r := n.Resolved
-	if len(r.Reads) == 0 && !r.Whole {
-		return
-	}
-	key := selectionKey(n)
-	p, done := b.picks[key]
-	if !done {
-		files, list, err := b.selector.Select(b.ctx, dockerfile.Selection{
-			Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: r.Reads, Whole: r.Whole,
-		})
-		if err != nil {
-			b.fail(err)
-			return
-		}
-		p = &picked{files: files, list: list}
-		b.picks[key] = p
-		b.list = append(b.list, list...)
-	}
-	n.Files = p.files
-}
-
-// selectionKey is equal for targets that select the same files: mostly the
-// platforms of one image.
-func selectionKey(n *Node) string {
-	var k strings.Builder
-	part := func(all ...string) {
-		for _, s := range all {
-			k.WriteString(s)
-			k.WriteByte(0)
-		}
-	}
-	part(n.Image.Context, n.Image.Dockerfile, strconv.FormatBool(n.Resolved.Whole))
-	for _, r := range n.Resolved.Reads {
-		part(r.By, r.Source, r.Include, r.Pos.String(), strconv.Itoa(len(r.Exclude)))
-		part(r.Exclude...)
-	}
-	return k.String()
-}
-
 // inputs are the files that image.yaml lists beside what is read.
 func (b *builder) inputs(n *Node) {
 	for _, input := range n.Image.Inputs {
@@ -230,6 +195,7 @@ func (b *builder) inputs(n *Node) {
 		}
 		n.Inputs = append(n.Inputs, below...)
 	}
+	b.folder(n)
 	slices.SortFunc(n.Inputs, func(a, c model.TreeEntry) int { return cmp.Compare(a.Path, c.Path) })
 	n.Inputs = slices.Compact(n.Inputs)
 }

@@ -46,6 +46,7 @@ type Edge struct {
 type Use struct {
 	Kind    string         // one of dockerfile's Ref constants
 	Context string         // the name of its named context
+	Under   string         // see dockerfile.Ref: the reference that the image's own named context takes the place of
 	Rewrite *model.Rewrite // see dockerfile.Ref
 }
 
@@ -63,6 +64,13 @@ type Base struct {
 	Use
 }
 
+// Folder is a named context that is a folder of the tree.
+type Folder struct {
+	Context string            // its name
+	Dir     string            // from the root of the tree
+	Files   []model.TreeEntry // that are read, relative to Dir, sorted
+}
+
 // Node is one target.
 type Node struct {
 	ID       model.TargetID
@@ -72,7 +80,9 @@ type Node struct {
 	Bases    []Base               // sorted by context
 	Syntax   *Base                // the frontend that "# syntax=" asks for
 	Files    []model.TreeEntry    // of the build context, relative to it, sorted
+	Folders  []Folder             // named contexts that are folders and that it reads, sorted
 	Inputs   []model.TreeEntry    // further files, from the root of the tree, sorted
+	Source   model.TreeEntry      // the Dockerfile: where links lead to, if it is one
 	Wave     int                  // 0 has no parents in the fleet
 }
 

@@ -59,7 +59,7 @@ func (b *builder) base(ref dockerfile.Ref, m meaning, list *diag.List) *Base {
 	named := ref.Named
 	base := &Base{
 		Ref: ref.Name, Normalized: reference.TagNameOnly(named).String(), Repository: named.Name(), Platform: ref.Platform, Pos: ref.Pos,
-		Note: m.note, Use: Use{Kind: ref.Kind, Context: ref.Context, Rewrite: ref.Rewrite},
+		Note: m.note, Use: Use{Kind: ref.Kind, Context: ref.Context, Under: ref.Under, Rewrite: ref.Rewrite},
 	}
 	locked, found := b.fleet.Lock.Bases[base.Normalized]
 	variant, hasPlatform := locked.Platforms[ref.Platform]
@@ -131,7 +131,7 @@ func (b *builder) reference(n *Node, ref dockerfile.Ref) {
 		n.Bases = append(n.Bases, *base)
 		return
 	}
-	n.Parents = append(n.Parents, Edge{To: target, Ref: ref.Name, Pos: ref.Pos, Use: Use{Kind: ref.Kind, Context: ref.Context, Rewrite: ref.Rewrite}})
+	n.Parents = append(n.Parents, Edge{To: target, Ref: ref.Name, Pos: ref.Pos, Use: Use{Kind: ref.Kind, Context: ref.Context, Under: ref.Under, Rewrite: ref.Rewrite}})
 }
 
 // syntax adds the frontend that "# syntax=" asks for. It runs on the machine

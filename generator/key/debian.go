@@ -43,7 +43,7 @@ func (c *computer) recipe(n *graph.Node) model.Recipe {
 		r.Packages = maps.Clone(c.fleet.Lock.DebianPackages(i.Debian.Suite, n.ID))
 		return r
 	}
-	if e, found := c.tree.Lookup(i.Dockerfile); found {
+	if e := n.Source; e.OID != "" {
 		r.Dockerfile = &e
 	}
 	r.Context, r.Stage, r.Files = path.Clean(i.Context), i.Stage, n.Files

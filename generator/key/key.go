@@ -105,6 +105,7 @@ func (c *computer) form(n *graph.Node) Form {
 	for _, e := range n.Files {
 		f = append(f, Line{Kind: LineFile, Name: e.Path, Value: object(e), Path: inTree(n.Image.Context, e.Path)})
 	}
+	f = append(f, folders(n)...)
 	for _, e := range n.Inputs {
 		f = append(f, Line{Kind: LineInput, Name: e.Path, Value: object(e), Path: e.Path})
 	}
@@ -124,6 +125,19 @@ func inTree(context, rel string) string {
 		return rel
 	}
 	return context + "/" + rel
+}
+
+// folders are the named contexts that are folders, and their files. No path of
+// a context has two slashes.
+func folders(n *graph.Node) []Line {
+	var out []Line
+	for _, d := range n.Folders {
+		out = append(out, Line{Kind: LineContext, Name: d.Context, Value: "files"})
+		for _, e := range d.Files {
+			out = append(out, Line{Kind: LineFile, Name: d.Context + "//" + e.Path, Value: object(e), Path: inTree(d.Dir, e.Path)})
+		}
+	}
+	return out
 }
 
 // options are the settings of an image that change its bytes, sorted.
@@ -185,7 +199,7 @@ func (c *computer) parents(n *graph.Node) []Line {
 		if k, found := c.keys[e.To]; found {
 			value = k.Digest.String()
 		}
-		out = append(out, Line{Kind: LineParent, Name: name, Value: value}, Line{Kind: LineContext, Name: e.Ref, Value: name})
+		out = append(out, Line{Kind: LineParent, Name: name, Value: value}, Line{Kind: LineContext, Name: cmp.Or(e.Under, e.Ref), Value: name})
 	}
 	return sortLines(out)
 }
@@ -204,6 +218,9 @@ func (c *computer) bases(n *graph.Node) []Line {
 		}
 		// What is not locked counts by its name alone.
 		out = append(out, Line{Kind: LineBase, Name: name, Value: b.Digest.String()})
+		if b.Under != "" {
+			out = append(out, Line{Kind: LineContext, Name: b.Under, Value: name})
+		}
 		if b.Config != nil && b.Kind != "" && !emptyConfig(b.Config) {
 			out = append(out, Line{Kind: LineConfig, Name: name, Value: configText(b.Config)})
 		}

@@ -137,14 +137,23 @@ type Recipe struct {
 }
 
 // NamedContext says what a reference in the Dockerfile stands for: an image
-// of the fleet (Parent is its Node), or a locked outside base (Source is
-// "repository@digest"). An outside base that is not locked has neither: the
-// runtime takes what Ref stands for at that moment.
+// of the fleet (Parent is its Node), a locked outside base (Source is
+// "repository@digest"), or a folder of the tree. An outside base that is not
+// locked has none of these: the runtime takes what Ref, or Image, stands for at
+// that moment.
 type NamedContext struct {
 	Ref      string   `json:"ref"`               // the builder's name for it: the option is "context:" + Ref
 	Parent   string   `json:"parent,omitempty"`  // "image:tag" or "image:tag:variant"
 	Platform Platform `json:"platform,omitzero"` // of Parent, where it is not the target's
 	Source   string   `json:"source,omitempty"`
+	// Image is the reference to an outside base where that is not what Ref says.
+	Image string `json:"image,omitempty"`
+	// Inherits is set for an outside base that a stage begins with and whose
+	// configuration was not known: the builder must not take one with triggers,
+	// which could read what the key does not hold.
+	Inherits bool        `json:"inherits,omitempty"`
+	Folder   string      `json:"folder,omitempty"` // from the root of the tree; "." is the whole repository
+	Files    []TreeEntry `json:"files,omitempty"`  // those of Folder that can be read, relative to it; sorted
 }
 
 // Index is what the platforms of one image become together.

@@ -1,0 +1,104 @@
+package graph
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/dockerfile"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// pick selects the files that the target reads: of its context, and of the
+// named contexts that are folders.
+func (b *builder) pick(n *Node) {
+	r := n.Resolved
+	var reads []dockerfile.Read
+	named := map[string][]dockerfile.Read{}
+	for _, read := range r.Reads {
+		if read.From == "" {
+			reads = append(reads, read)
+		} else {
+			named[read.From] = append(named[read.From], read)
+		}
+	}
+	if len(reads) > 0 || r.Whole {
+		n.Files = b.selected(dockerfile.Selection{Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: reads, Whole: r.Whole, CI: b.o.CI})
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		dir := named[name][0].Folder
+		n.Folders = append(n.Folders, Folder{
+			Context: name, Dir: dir, Files: b.selected(dockerfile.Selection{Context: dir, Reads: named[name], CI: b.o.CI}),
+		})
+	}
+}
+
+// selected are the files of one selection. What is wrong with it is reported
+// once.
+func (b *builder) selected(s dockerfile.Selection) []model.TreeEntry {
+	key := selectionKey(s)
+	if p, done := b.picks[key]; done {
+		return p.files
+	}
+	files, list, err := b.selector.Select(b.ctx, s)
+	if err != nil {
+		b.fail(err)
+		return nil
+	}
+	b.picks[key] = &picked{files: files, list: list}
+	b.list = append(b.list, list...)
+	return files
+}
+
+// selectionKey is equal for targets that select the same files: mostly the
+// platforms of one image.
+func selectionKey(s dockerfile.Selection) string {
+	var k strings.Builder
+	part := func(all ...string) {
+		for _, s := range all {
+			k.WriteString(s)
+			k.WriteByte(0)
+		}
+	}
+	part(s.Context, s.Dockerfile, strconv.FormatBool(s.Whole))
+	for _, r := range s.Reads {
+		part(r.By, r.Source, r.Include, r.Pos.String(), strconv.Itoa(len(r.Exclude)))
+		part(r.Exclude...)
+	}
+	return k.String()
+}
+
+// folder adds every file of the image's folder but documentation, where the
+// fleet's settings say that they count. A file belongs to the deepest image.
+func (b *builder) folder(n *Node) {
+	if b.fleet.Settings.Detect != model.DetectFolder {
+		return
+	}
+	if b.owner == nil {
+		b.owner = b.fleet.Owner()
+	}
+	read := map[string]bool{}
+	for _, e := range n.Files {
+		read[path.Join(n.Image.Context, e.Path)] = true
+	}
+	for _, e := range dockerfile.Below(b.tree, n.Image.Dir) {
+		rel := e.Path
+		if n.Image.Dir != "." {
+			rel = strings.TrimPrefix(e.Path, n.Image.Dir+"/")
+		}
+		if !read[e.Path] && !documentation(rel) && b.owner(e.Path) == n.Image.Dir {
+			n.Inputs = append(n.Inputs, e)
+		}
+	}
+}
+
+// documentation tells whether a file of an image's folder is for people only.
+func documentation(rel string) bool {
+	if strings.HasPrefix(rel, "README") || strings.Contains(rel, "/README") || strings.HasPrefix(rel, "docs/") {
+		return true
+	}
+	base := path.Base(rel)
+	return strings.HasPrefix(base, "LICENSE") || strings.HasSuffix(base, ".md")
+}

@@ -179,8 +179,12 @@ func (r rule) folder(dir string) (named, bool) {
 		return r.pattern.match(nil)
 	case r.pattern != nil:
 		return r.pattern.match(parts)
-	case rel == ".":
+	case rel == "." && dir != ".":
+		return named{name: path.Base(dir)}, true
+	case rel == "." && dir == ".":
 		return named{}, true
+	case rel == ".":
+		return named{name: path.Base(dir)}, true
 	}
 	return named{name: rel}, true
 }

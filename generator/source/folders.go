@@ -181,10 +181,8 @@ func (r rule) folder(dir string) (named, bool) {
 		return r.pattern.match(parts)
 	case rel == "." && dir != ".":
 		return named{name: path.Base(dir)}, true
-	case rel == "." && dir == ".":
-		return named{}, true
 	case rel == ".":
-		return named{name: path.Base(dir)}, true
+		return named{}, true
 	}
 	return named{name: rel}, true
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
@@ -41,17 +43,65 @@ func (j *job) dockerfile(ctx context.Context) (model.Digest, error) {
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w", j.entry.ID(), err)
 	}
+	folders, err := j.folders(ctx)
+	if err != nil {
+		return "", err
+	}
 	client, err := j.BuildKit(ctx)
 	if err != nil {
+		return "", err
+	}
+	if err := j.triggers(ctx, client); err != nil {
 		return "", err
 	}
 	return client.Build(ctx, buildkit.Request{
 		Name: j.entry.ID().String(), Repository: j.repo, Platform: j.entry.Platform,
 		Dockerfile: content, Path: r.Dockerfile.Path, Files: files,
-		Stage: r.Stage, Args: r.Args, Contexts: j.inputs.contexts, Syntax: r.Syntax,
+		Stage: r.Stage, Args: r.Args, Contexts: j.inputs.contexts, Folders: folders, Syntax: r.Syntax,
 		NoCache:  asked(j.entry),
 		Progress: buildkit.Progress{Mode: j.Progress, Out: j.Output, Prefix: j.prefix()},
 	})
+}
+
+// folders are the named contexts that are folders of the tree.
+func (j *job) folders(ctx context.Context) ([]buildkit.Folder, error) {
+	var out []buildkit.Folder
+	for _, c := range j.entry.Recipe.Contexts {
+		if c.Folder == "" {
+			continue
+		}
+		files, err := gitcontext.New(ctx, j.Objects, c.Files)
+		if err != nil {
+			return nil, fmt.Errorf("building %s: the context %s: %w", j.entry.ID(), c.Ref, err)
+		}
+		out = append(out, buildkit.Folder{Name: c.Ref, Files: files})
+	}
+	return out, nil
+}
+
+// triggers refuses a base with instructions that the plan could not see. They
+// could copy whatever files of the context are there, and would not find those
+// that no other instruction reads.
+func (j *job) triggers(ctx context.Context, client *buildkit.Client) error {
+	for _, c := range j.entry.Recipe.Contexts {
+		at := slices.IndexFunc(j.inputs.contexts, func(b buildkit.Context) bool { return b.Ref == c.Ref })
+		if !c.Inherits || at < 0 {
+			continue
+		}
+		platform := j.entry.Platform
+		if _, written, found := strings.Cut(c.Ref, "::"); found {
+			platform.OS, platform.Arch, _ = strings.Cut(written, "/")
+		}
+		all, err := client.Triggers(ctx, j.inputs.contexts[at].Source, platform)
+		if err != nil {
+			return err
+		}
+		if len(all) > 0 {
+			return fmt.Errorf("building %s: its base %s has an ONBUILD %q, which the plan did not know of\nhint: run 'rootfsgen lock', and commit images.lock",
+				j.entry.ID(), reference(named(c)), all[0])
+		}
+	}
+	return nil
 }
 
 // prefix is what stands before each line of progress.

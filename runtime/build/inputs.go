@@ -93,6 +93,9 @@ func (j *job) resolve(ctx context.Context, e *model.Entry) (inputs, error) {
 // bind makes the builder's contexts of parents and bases.
 func (in *inputs) bind(e *model.Entry, bases []model.Digest) error {
 	for i, c := range e.Recipe.Contexts {
+		if c.Folder != "" {
+			continue // files, which the key holds
+		}
 		if c.Parent == "" {
 			if c.Source == "" {
 				in.unlocked++
@@ -121,27 +124,31 @@ func (in *inputs) bind(e *model.Entry, bases []model.Digest) error {
 // base is the digest of an outside base: the locked one, else what the
 // reference stands for now.
 func (j *job) base(ctx context.Context, e *model.Entry, c model.NamedContext) (model.Digest, error) {
-	if c.Parent != "" {
+	if c.Parent != "" || c.Folder != "" {
 		return "", nil
 	}
 	if c.Source != "" {
 		_, digest, _ := strings.Cut(c.Source, "@")
 		return model.ParseDigest(digest)
 	}
-	if _, digest, found := strings.Cut(reference(c.Ref), "@"); found {
+	if _, digest, found := strings.Cut(reference(named(c)), "@"); found {
 		return model.ParseDigest(digest)
 	}
 	client, err := j.BuildKit(ctx)
 	if err != nil {
 		return "", err
 	}
-	d, err := client.Resolve(ctx, reference(c.Ref), e.Platform)
+	d, err := client.Resolve(ctx, reference(named(c)), e.Platform)
 	if err != nil {
 		return "", err
 	}
-	j.Log.Warn(reference(c.Ref)+" is not in images.lock: taking what it stands for now; 'rootfsgen lock' writes it down", "target", e.ID(), "digest", d.Short())
+	j.Log.Warn(reference(named(c))+" is not in images.lock: taking what it stands for now; 'rootfsgen lock' writes it down", "target", e.ID(), "digest", d.Short())
 	return d, nil
 }
+
+// named is what a context's image is called: the image's own named context
+// gives another name to a reference.
+func named(c model.NamedContext) string { return cmp.Or(c.Image, c.Ref) }
 
 // reference is what the builder's name for an image means: the name without
 // the platform that may stand behind it, and without the host that keeps it
@@ -153,7 +160,7 @@ func reference(ref string) string {
 
 // repository is the part of an outside base before its digest or tag.
 func repository(c model.NamedContext) string {
-	name, _, _ := strings.Cut(reference(cmp.Or(c.Source, c.Ref)), "@")
+	name, _, _ := strings.Cut(reference(cmp.Or(c.Source, named(c))), "@")
 	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
 		name = name[:colon]
 	}

@@ -36,9 +36,16 @@ type Request struct {
 	Stage      string            // empty is the last
 	Args       map[string]string // build arguments
 	Contexts   []Context         // every image that may be read
+	Folders    []Folder          // named contexts that are files
 	Syntax     string            // another frontend, "repository@sha256:..."; empty is the daemon's own, whatever "# syntax=" says
 	NoCache    bool              // run every instruction anew
 	Progress   Progress          //
+}
+
+// Folder is a named context that is a set of files.
+type Folder struct {
+	Name  string // BuildKit's name for it, as in Context.Ref
+	Files Files
 }
 
 // grace is how long a cancelled build may take to end.
@@ -55,6 +62,9 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	opt.LocalMounts["context"] = &watched{FS: r.Files, stop: cancel}
+	for i, f := range r.Folders {
+		opt.LocalMounts[local(i)] = &watched{FS: f.Files, stop: cancel}
+	}
 	status := make(chan *bk.SolveStatus)
 	tails := newTails()
 	var resp *bk.SolveResponse
@@ -117,7 +127,7 @@ func solveOpt(r Request) (bk.SolveOpt, error) {
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: attrs,
 		LocalMounts:   map[string]fsutil.FS{"dockerfile": dockerfileFS(r.Dockerfile)},
-		SharedKey:     r.Files.ID(),
+		SharedKey:     sharedKey(r),
 		Session:       attachables(),
 		SourcePolicy:  policy,
 		Exports: []bk.ExportEntry{{Type: bk.ExporterImage, Attrs: map[string]string{
@@ -125,6 +135,20 @@ func solveOpt(r Request) (bk.SolveOpt, error) {
 			"oci-mediatypes": "true", "rewrite-timestamp": "true",
 		}}},
 	}, nil
+}
+
+// local is how the files of a named context are called between this program and
+// the daemon.
+func local(i int) string { return "named-" + strconv.Itoa(i) }
+
+// sharedKey is the same only for the same files: the daemon keeps what it was
+// sent under it.
+func sharedKey(r Request) string {
+	id := r.Files.ID()
+	for _, f := range r.Folders {
+		id += " " + strconv.Quote(f.Name) + " " + f.Files.ID()
+	}
+	return model.DigestOf([]byte(id)).Hex()
 }
 
 func frontendAttrs(r Request) (map[string]string, error) {
@@ -135,6 +159,9 @@ func frontendAttrs(r Request) (map[string]string, error) {
 	}
 	for _, c := range r.Contexts {
 		attrs["context:"+c.Ref] = imageScheme + c.Source
+	}
+	for i, f := range r.Folders {
+		attrs["context:"+f.Name] = "local:" + local(i)
 	}
 	if r.Syntax != "" {
 		attrs["build-arg:BUILDKIT_SYNTAX"] = r.Syntax

@@ -42,29 +42,55 @@ func (c *Client) Run(ctx context.Context, r RunRequest) (int, error) {
 // the mirrors that it is set up with. The digest is that of the index where
 // there is one.
 func (c *Client) Resolve(ctx context.Context, ref string, p model.Platform) (model.Digest, error) {
+	digest, _, err := c.config(ctx, ref, p)
+	return digest, err
+}
+
+// Triggers are the ONBUILD instructions of an image for one platform.
+func (c *Client) Triggers(ctx context.Context, ref string, p model.Platform) ([]string, error) {
+	_, config, err := c.config(ctx, ref, p)
+	if err != nil {
+		return nil, err
+	}
+	var image struct {
+		Config struct {
+			OnBuild []string `json:"OnBuild"`
+		} `json:"config"`
+	}
+	if err := json.Unmarshal(config, &image); err != nil {
+		return nil, fmt.Errorf("reading the configuration of %s: %w", ref, err)
+	}
+	return image.Config.OnBuild, nil
+}
+
+// config is the digest that a reference stands for now, and the configuration
+// of its image for one platform.
+func (c *Client) config(ctx context.Context, ref string, p model.Platform) (model.Digest, []byte, error) {
 	name, err := normalize(ref)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	var digest string
+	var config []byte
 	_, err = c.bk.Build(ctx, bk.SolveOpt{Session: attachables()}, "rootfsrun",
 		func(ctx context.Context, g gw.Client) (*gw.Result, error) {
-			_, d, config, err := g.ResolveImageConfig(ctx, name, sourceresolver.Opt{
+			_, d, found, err := g.ResolveImageConfig(ctx, name, sourceresolver.Opt{
 				ImageOpt: &sourceresolver.ResolveImageOpt{Platform: &ocispecs.Platform{OS: p.OS, Architecture: p.Arch}},
 			})
-			if err == nil && !json.Valid(config) {
+			if err == nil && !json.Valid(found) {
 				err = fmt.Errorf("the configuration of %s is not JSON", name)
 			}
-			digest = d.String()
+			digest, config = d.String(), found
 			return gw.NewResult(), err
 		}, nil)
 	switch {
 	case err == nil:
-		return model.ParseDigest(digest)
+		parsed, err := model.ParseDigest(digest)
+		return parsed, config, err
 	case ctx.Err() != nil:
-		return "", context.Cause(ctx)
+		return "", nil, context.Cause(ctx)
 	case grpcerrors.Code(err) == codes.Unavailable || trouble.MatchString(err.Error()):
-		return "", &Unavailable{Addr: c.addr, Err: fmt.Errorf("resolving %s: %w", name, err)}
+		return "", nil, &Unavailable{Addr: c.addr, Err: fmt.Errorf("resolving %s: %w", name, err)}
 	}
-	return "", fmt.Errorf("resolving %s: %w", name, err)
+	return "", nil, fmt.Errorf("resolving %s: %w", name, err)
 }

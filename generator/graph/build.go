@@ -25,10 +25,16 @@ type builder struct {
 
 	graph    *Graph
 	cache    *Cache
-	picks    map[string]*picked // by selection
+	schedule *schedule
+
+	// Of one worker:
+	picks    map[string]*picked // by selection, of the unit
 	selector *dockerfile.Selector
 	active   map[model.TargetID]bool
 	owner    func(file string) string // see folder
+	unit     *unit                    // that is being resolved
+	blocked  *unit                    // that must be resolved before
+	alone    bool                     // the only worker: it may resolve what others wait for
 	list     diag.List
 	err      error // the first one of reading the tree
 }
@@ -42,27 +48,23 @@ type picked struct {
 func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {
 	return &builder{
 		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet, tree),
-		graph: &Graph{nodes: map[model.TargetID]*Node{}, dependants: map[model.TargetID][]model.TargetID{}},
-		cache: cmp.Or(o.Cache, NewCache()), selector: dockerfile.NewSelector(tree, o.Ignored), picks: map[string]*picked{}, active: map[model.TargetID]bool{},
+		graph: &Graph{nodes: make(map[model.TargetID]*Node, 2*len(fleet.Images))}, cache: cmp.Or(o.Cache, NewCache()),
 	}
 }
 
-func (b *builder) image(image *model.Image) {
-	for _, id := range image.Targets() {
-		if b.err == nil {
-			b.err = b.ctx.Err()
-		}
-		if b.err != nil {
-			return
-		}
-		b.node(id, image)
-	}
-}
-
-// node resolves one target, and those that it needs to know. It is nil while
-// the target is being resolved: that is a cycle.
+// node resolves one target of the unit, and those of the same image that it
+// needs to know. It is nil while the target is being resolved: that is a cycle.
 func (b *builder) node(id model.TargetID, image *model.Image) *Node {
-	if n, done := b.graph.nodes[id]; done {
+	u := b.unit
+	if !u.id.Is(id) {
+		if u = b.schedule.find(id); u == nil {
+			return nil
+		}
+		if len(u.nodes) == 0 {
+			u.nodes = make([]*Node, len(image.Platforms))
+		}
+	}
+	if n := u.node(id.Platform); n != nil {
 		return n
 	}
 	if b.active[id] {
@@ -74,18 +76,46 @@ func (b *builder) node(id model.TargetID, image *model.Image) *Node {
 	if image.Builder == model.BuilderDockerfile {
 		b.resolve(n)
 	}
+	if b.blocked != nil {
+		return nil // all of it is done again
+	}
 	b.archive(n)
 	b.inputs(n)
-	b.graph.nodes[id] = n
+	if i := slices.Index(image.Platforms, id.Platform); i >= 0 {
+		u.nodes[i] = n
+	}
 	return n
+}
+
+// parent is a target that another needs to know of, or the unit that must be
+// resolved before it is known. It is nil for one that is not there, and in a
+// cycle.
+func (b *builder) parent(id model.TargetID) (n *Node, waitsFor *unit) {
+	if n, shared := b.graph.nodes[id]; shared {
+		return n, nil
+	}
+	u := b.schedule.find(id)
+	switch {
+	case u == nil:
+		return nil, nil
+	case b.alone || u == b.unit:
+		return b.node(id, u.image), nil
+	case u.done.Load():
+		return u.node(id.Platform), nil
+	}
+	return nil, u
 }
 
 // resolve reads the target's Dockerfile.
 func (b *builder) resolve(n *Node) {
-	file := b.parse(n)
+	file := b.unit.file
+	if n.Source = b.unit.source; file == nil || b.alone {
+		file = b.parse(n)
+	}
 	if file == nil {
 		return
 	}
+	b.unit.file, b.unit.source = file, n.Source
 	b.syntax(n, file)
 	resolved, list := file.Resolve(dockerfile.Options{
 		Args: n.Image.Args, Fallback: b.fleet.Settings.Args, Platform: n.ID.Platform, Stage: n.Image.Stage, CI: b.o.CI,
@@ -102,9 +132,15 @@ func (b *builder) resolve(n *Node) {
 	for _, ref := range resolved.Refs {
 		b.reference(n, ref)
 	}
+	n.sort()
+	if b.blocked == nil {
+		b.pick(n)
+	}
+}
+
+func (n *Node) sort() {
 	slices.SortStableFunc(n.Parents, func(a, c Edge) int { return strings.Compare(a.Context, c.Context) })
 	slices.SortStableFunc(n.Bases, func(a, c Base) int { return strings.Compare(a.Context, c.Context) })
-	b.pick(n)
 }
 
 // parse reads the Dockerfile of an image; nil when it is not there or wrong.
@@ -120,10 +156,20 @@ func (b *builder) parse(n *Node) *dockerfile.File {
 		return nil
 	}
 	n.Source = entry
-	p, err := b.cache.parse(entry.OID, func() ([]byte, error) { return b.tree.Read(b.ctx, entry.Path) })
-	if err != nil {
-		b.fail(fmt.Errorf("reading %s: %w", image.Dockerfile, err))
-		return nil
+	p := b.cache.get(entry.OID)
+	if p == nil {
+		data, err := b.tree.Read(b.ctx, entry.Path)
+		if err != nil {
+			b.fail(fmt.Errorf("reading %s: %w", image.Dockerfile, err))
+			return nil
+		}
+		if !b.alone {
+			if u := b.schedule.foresee(data); u != nil && u != b.unit {
+				b.blocked = u
+				return nil
+			}
+		}
+		p = b.cache.parse(entry.OID, data)
 	}
 	for _, d := range p.list {
 		d.Pos.File = image.Dockerfile
@@ -147,12 +193,15 @@ func (b *builder) config(ref dockerfile.Ref) (model.BaseConfig, bool) {
 		}
 		return *base.Config, true
 	}
-	image, _ := b.fleet.Node(target)
-	parent := b.node(target, image)
+	parent, waitsFor := b.parent(target)
+	if waitsFor != nil {
+		b.blocked = waitsFor
+		return model.BaseConfig{}, false
+	}
 	switch {
 	case parent == nil:
 		return model.BaseConfig{}, false
-	case image.Builder == model.BuilderDebian:
+	case parent.Image.Builder == model.BuilderDebian:
 		return model.BaseConfig{}, true
 	case parent.Resolved == nil:
 		return model.BaseConfig{}, false

@@ -15,6 +15,10 @@ type Cache struct {
 	files map[string]*parsed
 }
 
+// cachedFiles bounds the Dockerfiles that are kept: a parsed one takes some
+// ten thousand bytes.
+const cachedFiles = 4096
+
 // NewCache is an empty cache.
 func NewCache() *Cache { return &Cache{files: map[string]*parsed{}} }
 
@@ -25,23 +29,21 @@ type parsed struct {
 	list diag.List
 }
 
-// parse parses a blob, once. Two that ask for one blob at a time may both
-// parse it: that costs less than waiting for each other.
-func (c *Cache) parse(oid string, read func() ([]byte, error)) (*parsed, error) {
+func (c *Cache) get(oid string) *parsed {
 	c.mu.Lock()
-	p, done := c.files[oid]
-	c.mu.Unlock()
-	if done {
-		return p, nil
-	}
-	data, err := read()
-	if err != nil {
-		return nil, err
-	}
-	p = &parsed{}
+	defer c.mu.Unlock()
+	return c.files[oid]
+}
+
+// parse parses a blob. Two that ask for one blob at a time may both parse it:
+// that costs less than waiting for each other.
+func (c *Cache) parse(oid string, data []byte) *parsed {
+	p := &parsed{}
 	p.file, p.list = dockerfile.Parse("", data)
 	c.mu.Lock()
-	c.files[oid] = p
-	c.mu.Unlock()
-	return p, nil
+	defer c.mu.Unlock()
+	if len(c.files) < cachedFiles {
+		c.files[oid] = p
+	}
+	return p
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/dockerfile"
@@ -32,6 +33,7 @@ type Options struct {
 	CI      bool                   // what is not locked is an error, not a warning
 	Ignored func(path string) bool // whether git ignores a path from the root of the tree, for hints; may be nil
 	Cache   *Cache                 // shared between graphs; may be nil
+	Like    *Like                  // what need not be resolved again; may be nil
 }
 
 // Edge leads to a target of the fleet that another is built from.
@@ -90,7 +92,8 @@ type Node struct {
 type Graph struct {
 	nodes      map[model.TargetID]*Node
 	order      []model.TargetID
-	dependants map[model.TargetID][]model.TargetID
+	once       sync.Once
+	dependants map[model.TargetID][]model.TargetID // made when first asked for
 }
 
 // Build resolves every target of the fleet. The graph is complete when the
@@ -98,13 +101,25 @@ type Graph struct {
 // is one of reading the tree.
 func Build(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) (*Graph, diag.List, error) {
 	b := newBuilder(ctx, fleet, tree, o)
-	for i := range fleet.Images {
-		b.image(&fleet.Images[i])
+	var units []*unit
+	if o.Like != nil {
+		units = b.share(o.Like)
+	} else {
+		units = make([]*unit, len(fleet.Images))
+		for i := range fleet.Images {
+			units[i] = &unit{id: fleet.Images[i].Node(), image: &fleet.Images[i]}
+		}
 	}
-	if b.err != nil {
-		return nil, nil, b.err
+	b.run(units)
+	for _, u := range units {
+		if u.err != nil {
+			return nil, nil, u.err
+		}
+		b.list = append(b.list, u.list...)
+		for _, n := range u.nodes {
+			b.graph.nodes[n.ID] = n
+		}
 	}
-	b.cycles()
 	b.finish()
 	return b.graph, b.list.Sorted(), nil
 }
@@ -119,7 +134,7 @@ func (g *Graph) Node(id model.TargetID) (*Node, bool) {
 func (g *Graph) Targets() []model.TargetID { return slices.Clone(g.order) }
 
 // Children are the targets that are built from id directly, sorted.
-func (g *Graph) Children(id model.TargetID) []model.TargetID { return slices.Clone(g.dependants[id]) }
+func (g *Graph) Children(id model.TargetID) []model.TargetID { return slices.Clone(g.built()[id]) }
 
 // Dependants are the targets that are built from one of ids, directly or not,
 // and those ids that the graph has. The argument is not changed.
@@ -131,7 +146,7 @@ func (g *Graph) Dependants(ids map[model.TargetID]bool) map[model.TargetID]bool 
 			return
 		}
 		out[id] = true
-		for _, child := range g.dependants[id] {
+		for _, child := range g.built()[id] {
 			visit(child)
 		}
 	}
@@ -143,41 +158,65 @@ func (g *Graph) Dependants(ids map[model.TargetID]bool) map[model.TargetID]bool 
 	return out
 }
 
-// finish orders the targets.
+// finish orders the targets, and reports cycles.
 func (b *builder) finish() {
 	g := b.graph
-	for id, n := range g.nodes {
-		seen := map[model.TargetID]bool{}
-		for _, e := range n.Parents {
-			if _, found := g.nodes[e.To]; found && !seen[e.To] {
-				seen[e.To] = true
-				g.dependants[e.To] = append(g.dependants[e.To], id)
-			}
-		}
-		g.order = append(g.order, id)
+	g.order = make([]model.TargetID, 0, len(g.nodes))
+	for i := range b.fleet.Images {
+		g.order = append(g.order, b.fleet.Images[i].Targets()...)
 	}
-	for _, children := range g.dependants {
-		slices.SortFunc(children, model.TargetID.Compare)
+	if !slices.IsSortedFunc(g.order, model.TargetID.Compare) {
+		slices.SortFunc(g.order, model.TargetID.Compare)
 	}
-	wave := map[model.TargetID]int{}
-	var depth func(model.TargetID) int
-	depth = func(id model.TargetID) int {
-		if w, done := wave[id]; done {
-			return w
-		}
-		wave[id] = 0 // a cycle has been reported, and must end
-		w := 0
-		for _, e := range g.nodes[id].Parents {
-			if _, found := g.nodes[e.To]; found {
-				w = max(w, depth(e.To)+1)
-			}
-		}
-		wave[id] = w
-		return w
-	}
-	slices.SortFunc(g.order, model.TargetID.Compare)
+	w := waves{nodes: g.nodes, wave: make(map[*Node]int, len(g.nodes))}
 	for _, id := range g.order {
-		g.nodes[id].Wave = depth(id)
+		n := g.nodes[id]
+		if wave := w.of(n); n.Wave != wave { // a node that two graphs share has its wave already
+			n.Wave = wave
+		}
 	}
-	slices.SortStableFunc(g.order, func(a, c model.TargetID) int { return cmp.Compare(wave[a], wave[c]) })
+	if w.cyclic {
+		b.cycles()
+	}
+	slices.SortStableFunc(g.order, func(a, c model.TargetID) int { return cmp.Compare(g.nodes[a].Wave, g.nodes[c].Wave) })
+}
+
+// waves finds how many targets are built one after another before each.
+type waves struct {
+	nodes  map[model.TargetID]*Node
+	wave   map[*Node]int
+	cyclic bool
+}
+
+func (w *waves) of(n *Node) int {
+	const open = -1
+	if known, done := w.wave[n]; done {
+		w.cyclic = w.cyclic || known == open
+		return max(known, 0) // a cycle is reported, and must end
+	}
+	w.wave[n] = open
+	wave := 0
+	for _, e := range n.Parents {
+		if parent, found := w.nodes[e.To]; found {
+			wave = max(wave, w.of(parent)+1)
+		}
+	}
+	w.wave[n] = wave
+	return wave
+}
+
+// built are the targets by what they are built from directly, sorted.
+func (g *Graph) built() map[model.TargetID][]model.TargetID {
+	g.once.Do(func() {
+		g.dependants = map[model.TargetID][]model.TargetID{}
+		for _, id := range slices.SortedFunc(slices.Values(g.order), model.TargetID.Compare) {
+			for i, e := range g.nodes[id].Parents {
+				same := func(o Edge) bool { return o.To == e.To }
+				if _, found := g.nodes[e.To]; found && !slices.ContainsFunc(g.nodes[id].Parents[:i], same) {
+					g.dependants[e.To] = append(g.dependants[e.To], id)
+				}
+			}
+		}
+	})
+	return g.dependants
 }

@@ -47,6 +47,9 @@ func (b *builder) selected(s dockerfile.Selection) []model.TreeEntry {
 		b.fail(err)
 		return nil
 	}
+	if b.picks == nil {
+		b.picks = map[string]*picked{}
+	}
 	b.picks[key] = &picked{files: files, list: list}
 	b.list = append(b.list, list...)
 	return files

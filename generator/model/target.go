@@ -28,6 +28,11 @@ func (t TargetID) AllPlatforms() TargetID {
 	return t
 }
 
+// Is tells whether two targets are of one node.
+func (t TargetID) Is(o TargetID) bool {
+	return t.Image == o.Image && t.Tag == o.Tag && t.Variant == o.Variant
+}
+
 // String is "image:tag linux/amd64".
 func (t TargetID) String() string { return t.Node() + " " + t.Platform.String() }
 

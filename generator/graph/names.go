@@ -307,3 +307,24 @@ func cutTag(ref string) (name, tag string) {
 	}
 	return name, ""
 }
+
+// Meaning is what a reference stands for.
+type Meaning struct {
+	Image   *model.Image // nil for what is outside, or unknown
+	Note    string       // why it is outside, where it looked like one of ours
+	Unknown string       // what is wrong with it
+}
+
+// Meanings tells what references mean in a fleet, before anything of it is
+// resolved. What is no reference at all is outside.
+func Meanings(fleet *model.Fleet, tree model.Tree) func(ref string) Meaning {
+	n := newNames(fleet, tree)
+	return func(ref string) Meaning {
+		named, err := reference.ParseNormalizedNamed(ref)
+		if err != nil {
+			return Meaning{}
+		}
+		m := n.find(dockerfile.Ref{Name: ref, Named: named})
+		return Meaning{Image: m.image, Note: m.note, Unknown: m.unknown}
+	}
+}

@@ -78,8 +78,8 @@ func suffixOf(name string) string {
 // suffixOrName is what a build file is called beside others; empty for the
 // usual ones.
 func suffixOrName(name string) string {
-	if usualName(name) {
-		return ""
+	if usualName(name) || name == "dockerfile" {
+		return "" // BuildKit takes the small letters for the usual name, too
 	}
 	return orDefault(suffixOf(name), name)
 }

@@ -1,0 +1,42 @@
+package dockerfile
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// Unset are the arguments that images of FROM need and nothing gives a value,
+// sorted.
+func (f *File) Unset(o Options) []string {
+	r := &resolver{file: f, o: o, out: &Resolved{Args: map[string]string{}}, given: maps.Clone(o.Args), names: map[string]int{}, needed: map[string]bool{}}
+	if r.given == nil {
+		r.given = map[string]string{}
+	}
+	r.globals()
+	var out []string
+	for i := range f.stages {
+		x := r.global.expand(f.stages[i].from.BaseName, f.escape, true)
+		out = append(out, x.unknown...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Defaults are the global arguments that have a default, as it is written.
+func (f *File) Defaults() map[string]string {
+	out := map[string]string{}
+	for _, i := range f.meta {
+		cmd, isArg := i.cmd.(*instructions.ArgCommand)
+		if !isArg {
+			continue
+		}
+		for _, arg := range cmd.Args {
+			if arg.Value != nil {
+				out[arg.Key] = *arg.Value
+			}
+		}
+	}
+	return out
+}

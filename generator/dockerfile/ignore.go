@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 
-	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
@@ -32,7 +31,7 @@ func IgnoreFile(tree model.Tree, dockerfile, dir string) string {
 // ignore is the effect of an ignore file; nil leaves nothing out.
 type ignore struct {
 	file    string
-	matcher *patternmatcher.PatternMatcher
+	matcher *patterns
 }
 
 // readIgnore reads the ignore file of a context.
@@ -54,13 +53,10 @@ func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", file, err)
 	}
-	patterns, err := ignorefile.ReadAll(bytes.NewReader(data))
+	lines, err := ignorefile.ReadAll(bytes.NewReader(data))
 	if err == nil {
-		var matcher *patternmatcher.PatternMatcher
-		if matcher, err = patternmatcher.New(patterns); err == nil {
-			// A pattern is compiled when it is first used, so use it.
-			_, err = matcher.MatchesOrParentMatches("a/b")
-		}
+		var matcher *patterns
+		matcher, err = newPatterns(lines)
 		s.ignore = &ignore{file: file, matcher: matcher}
 	}
 	if err != nil {
@@ -75,9 +71,5 @@ func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error
 // pattern that cannot be used has been reported already, and leaves nothing
 // out.
 func (i *ignore) excludes(rel string) bool {
-	if i == nil {
-		return false
-	}
-	matched, err := i.matcher.MatchesOrParentMatches(rel)
-	return err == nil && matched
+	return i != nil && i.matcher.match(rel)
 }

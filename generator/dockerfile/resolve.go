@@ -68,6 +68,7 @@ type Read struct {
 type Resolved struct {
 	Instructions []string          // canonical, of the stages that are reached
 	Args         map[string]string // build arguments that were given and can matter
+	Spare        map[string]string // others that the FROM of a stage takes that is not reached: the builder looks at it all the same
 	Refs         []Ref             // in the order of the file
 	Reads        []Read            // in the order of the file
 	Whole        bool              // an instruction may read anything in the context
@@ -82,7 +83,7 @@ type Resolved struct {
 // complete when the list holds no error.
 func (f *File) Resolve(o Options) (*Resolved, diag.List) {
 	r := &resolver{
-		file: f, o: o, out: &Resolved{Args: map[string]string{}},
+		file: f, o: o, out: &Resolved{Args: map[string]string{}, Spare: map[string]string{}},
 		given: maps.Clone(o.Args), names: map[string]int{}, needed: map[string]bool{}, contexts: contexts(o.Contexts),
 	}
 	if r.given == nil {

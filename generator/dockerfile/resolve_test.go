@@ -291,3 +291,16 @@ func TestConfig(t *testing.T) {
 		t.Errorf("config, known %t (-want +got):\n%s", r.ConfigKnown, diff)
 	}
 }
+
+// BuildKit expands the FROM of every stage, and refuses one that comes to
+// nothing.
+func TestSpareArgs(t *testing.T) {
+	t.Parallel()
+	r, _ := resolve(t, "ARG A\nARG B=$A\nARG C\nARG D\nFROM $B\nFROM $C\nFROM $D", Options{Args: map[string]string{"A": "a", "C": "c", "D": "d"}})
+	if diff := cmp.Diff(map[string]string{"A": "a", "C": "c"}, r.Spare); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"D": "d"}, r.Args); diff != "" {
+		t.Error(diff)
+	}
+}

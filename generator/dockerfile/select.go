@@ -10,8 +10,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/moby/patternmatcher"
-
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -106,33 +104,19 @@ type selector struct {
 // filter leaves out what an instruction's own patterns leave out, below the
 // folder that it copies.
 type filter struct {
-	include, exclude *patternmatcher.PatternMatcher
+	include, exclude *patterns
 }
 
 func (f filter) keeps(rel string) bool {
-	if f.include != nil {
-		if matched, err := f.include.MatchesOrParentMatches(rel); err != nil || !matched {
-			return false
-		}
-	}
-	if f.exclude != nil {
-		if matched, err := f.exclude.MatchesOrParentMatches(rel); err == nil && matched {
-			return false
-		}
-	}
-	return true
+	return (f.include == nil || f.include.match(rel)) && !f.exclude.match(rel)
 }
 
 func newFilter(read Read) (f filter, err error) {
 	if len(read.Exclude) > 0 {
-		if f.exclude, err = patternmatcher.New(read.Exclude); err == nil {
-			_, err = f.exclude.MatchesOrParentMatches("a/b")
-		}
+		f.exclude, err = newPatterns(read.Exclude)
 	}
 	if err == nil && read.Include != "" && read.Include != "." {
-		if f.include, err = patternmatcher.New([]string{read.Include}); err == nil {
-			_, err = f.include.MatchesOrParentMatches("a/b")
-		}
+		f.include, err = newPatterns([]string{read.Include})
 	}
 	return f, err
 }
@@ -160,17 +144,22 @@ func (s *selector) read(ctx context.Context, read Read) error {
 
 // source picks one path; false when there is nothing to pick.
 func (s *selector) source(ctx context.Context, read Read, f filter, rel string) (bool, error) {
-	rel, ok, err := s.follow(ctx, read, rel)
+	at, ok, err := s.follow(ctx, read, rel)
 	if err != nil || !ok {
 		return false, err
 	}
-	if e, isFile := s.lookup(rel); isFile {
-		if f.include != nil {
-			return false, nil
+	if e, isFile := s.lookup(at); isFile {
+		if f.include == nil || at != rel {
+			// A link that leads to it has been picked, and must lead somewhere.
+			_, err = s.pick(ctx, read, at, e)
 		}
-		return s.pick(ctx, read, rel, e)
+		return f.include == nil && !s.ignore.excludes(at), err
 	}
-	return s.folder(ctx, read, f, rel)
+	found, err := s.folder(ctx, read, f, at)
+	if !found && at != rel && at != "." && s.isFolder(at) && !s.ignore.excludes(at) {
+		s.folders[at] = true
+	}
+	return found, err
 }
 
 // folder picks what lies below a folder of the context.

@@ -285,11 +285,41 @@ func (r *resolver) finish(target int) {
 			r.out.Undeclared = append(r.out.Undeclared, name)
 		}
 	}
+	r.spare()
 	slices.Sort(r.out.Undeclared)
 	slices.Sort(r.out.Reserved)
 	r.out.Neutral = r.file.anywhere && !slices.ContainsFunc(r.stages, func(s *resolvedStage) bool {
 		return slices.ContainsFunc(s.onBuild, func(trigger string) bool { return !neutral(trigger) })
 	})
+}
+
+// spare finds the arguments that were given and that only a FROM takes which
+// is not reached, directly or by the default of another.
+func (r *resolver) spare() {
+	taken := map[string]bool{}
+	for _, s := range r.stages {
+		for _, name := range s.used {
+			taken[name] = true
+		}
+	}
+	for _, i := range slices.Backward(r.file.meta) {
+		cmd, isArg := i.cmd.(*instructions.ArgCommand)
+		if !isArg {
+			continue
+		}
+		for _, arg := range cmd.Args {
+			value, isGiven := r.given[arg.Key]
+			switch _, matters := r.out.Args[arg.Key]; {
+			case !taken[arg.Key]:
+			case isGiven && !matters && arg.Key != sourceDateEpoch:
+				r.out.Spare[arg.Key] = value
+			case !isGiven && arg.Value != nil:
+				for _, name := range r.global.expand(*arg.Value, r.file.escape, false).used {
+					taken[name] = true
+				}
+			}
+		}
+	}
 }
 
 // sourceDateEpoch is the argument that says what time it is for a build.

@@ -47,8 +47,9 @@ func (c *computer) recipe(n *graph.Node) model.Recipe {
 		r.Dockerfile = &e
 	}
 	r.Context, r.Stage, r.Files = path.Clean(i.Context), i.Stage, n.Files
-	if n.Resolved != nil && len(n.Resolved.Args) > 0 {
+	if n.Resolved != nil && len(n.Resolved.Args)+len(n.Resolved.Spare) > 0 {
 		r.Args = maps.Clone(n.Resolved.Args)
+		maps.Copy(r.Args, n.Resolved.Spare)
 	}
 	if n.Syntax != nil && n.Syntax.Locked {
 		r.Syntax = n.Syntax.Repository + "@" + n.Syntax.Digest.String()

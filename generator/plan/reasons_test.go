@@ -78,7 +78,9 @@ func details(t *testing.T, then, now *plan.Snapshot, w *world, req plan.Request)
 
 func TestWhatIsNotBuiltSaysWhy(t *testing.T) {
 	t.Parallel()
-	all := func(s string) map[string]string { return map[string]string{"base": s, "python": s, "app": s, "node": s} }
+	all := func(s string) map[string]string {
+		return map[string]string{"base": s, "python": s, "app": s, "node": s}
+	}
 	then, now := snapshot("v1", fleet(nil)), snapshot("HEAD", fleet(nil))
 	built := newWorld()
 	built.run(t, makePlan(t, nil, then, built, plan.Request{}), always)

@@ -26,6 +26,10 @@ the merge base, for a tag the tag before it) with HEAD, or with the work tree
 where it has uncommitted edits. The registry is asked what it has already; on a
 desk only where "rootfsrun services" runs one or --registry names one.
 
+What is unchanged is counted; -v lists it. --format json prints plan.json and
+nothing else, markdown is for a comment on a request, github and gitlab are for
+the log of a job there.
+
 With images, only these and what they are built from are planned.`,
 		Example: `  rootfsgen plan
   rootfsgen plan python --from v12 --format json
@@ -55,6 +59,9 @@ With images, only these and what they are built from are planned.`,
 			}
 			if err := planning.Write(a.Out, p, format, a.OutTTY, a.Verbose); err != nil {
 				return err
+			}
+			if format == "text" && !a.OutTTY && !a.Quiet {
+				fmt.Fprintln(a.Err, planning.Summary(p, planning.Unlisted(a.Verbose)))
 			}
 			if format == "text" || format == "gitlab" {
 				printNotes(a, p.Notes)

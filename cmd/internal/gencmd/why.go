@@ -16,11 +16,17 @@ func whyCommand(a *app.App) *cobra.Command {
 	var o planning.Options
 	var platform string
 	cmd := &cobra.Command{
-		Use: "why IMAGE...", Short: "Say why an image is, or is not, built",
-		Long: `Say why an image is, or is not, built: every file, argument, parent, base and
-option that differs, with what it was and what it is. A parent's own reasons
-follow below it.`,
+		Use: "why IMAGE[:TAG]...", Short: "Say why an image is, or is not, built",
+		Long: `Say why an image is, or is not, built.
+
+First what lies behind it, nearest first: an edit of its own, or the way over
+its parents to one of theirs. Then all that differs between its key then and
+now: every file, argument, option, parent and base with what it was and what
+it is, and the instructions as a diff. Values under names such as API_TOKEN are
+not shown. Without --platform, platforms to which the same happens share one
+answer; --platform also shows keys and digests, which differ by platform.`,
 		Example: `  rootfsgen why python
+  rootfsgen why python:3.13
   rootfsgen why python --platform linux/arm64 --from v12
   rootfsgen why python --json`,
 		Args:              cobra.MinimumNArgs(1),
@@ -39,11 +45,15 @@ follow below it.`,
 			if err != nil {
 				return err
 			}
-			explained := planning.Explain(p, func(t model.TargetID) bool { return slices.Contains(match, t) })
+			explained := planning.Explain(p, s.Then, s.Now, func(t model.TargetID) bool { return slices.Contains(match, t) })
 			if a.JSON {
 				return printJSON(a, explained)
 			}
-			if _, err := fmt.Fprint(a.Out, planning.Text(explained)); err != nil {
+			links, err := s.LinksOf(cmd.Context(), explained)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(a.Out, planning.Text(explained, links)); err != nil {
 				return err
 			}
 			printNotes(a, p.Notes)

@@ -1,63 +1,158 @@
 package planning
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/plan"
 )
 
 // Explanation is why one target is what it is.
 type Explanation struct {
-	Image    string            `json:"image"`
-	Tag      string            `json:"tag"`
-	Variant  string            `json:"variant"`
-	Platform model.Platform    `json:"platform"`
-	Action   model.Action      `json:"action"`
-	Steps    map[string]string `json:"steps"`
-	Because  []Because         `json:"because"`
-	Summary  string            `json:"summary"`
+	Image       string            `json:"image"`
+	Tag         string            `json:"tag"`
+	Variant     string            `json:"variant"`
+	Platform    model.Platform    `json:"platform"`
+	Action      model.Action      `json:"action"`
+	Steps       map[string]string `json:"steps"`
+	Summary     string            `json:"summary"`
+	Generation  int               `json:"generation"`
+	Digest      model.Digest      `json:"digest,omitempty"`  // of its manifest, where the registry has it
+	OldKey      model.Digest      `json:"old_key,omitempty"` // at From
+	Key         model.Digest      `json:"key"`
+	Because     []model.Reason    `json:"because"`     // as in the plan
+	Causes      []Cause           `json:"causes"`      // what lies behind them, nearest first
+	Differences []model.Reason    `json:"differences"` // of the two keys
+	Dockerfile  []string          `json:"dockerfile"`  // what differs in its instructions, as a unified diff
 }
 
-// Because is a reason, and for a parent the reasons of the parent.
-type Because struct {
-	model.Reason
-	Because []Because `json:"because,omitempty"`
+// Cause is a reason that no parent's reasons lie behind.
+type Cause struct {
+	Chain  []string     `json:"chain"` // parents, from the target's own to the one that Reason is about; empty for the target itself
+	Reason model.Reason `json:"reason"`
 }
 
 // Explain says why each target of a plan that match accepts is what it is.
-func Explain(p *model.Plan, match func(model.TargetID) bool) []Explanation {
-	x := explainer{entries: map[model.TargetID]*model.Entry{}, plan: p}
+// What differs is known where the snapshots of both sides are; then may be nil.
+func Explain(p *model.Plan, then, now *plan.Snapshot, match func(model.TargetID) bool) []Explanation {
+	x := explainer{entries: map[model.TargetID]*model.Entry{}, plan: p, then: then, now: now}
 	for i := range p.Entries {
 		x.entries[p.Entries[i].ID()] = &p.Entries[i]
 	}
 	out := []Explanation{}
 	for i := range p.Entries {
 		if e := &p.Entries[i]; match(e.ID()) {
-			out = append(out, Explanation{
-				Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform,
-				Action: e.Action, Steps: e.Steps, Because: x.reasons(e), Summary: x.summary(e),
-			})
+			out = append(out, x.explain(e))
 		}
 	}
 	return out
 }
 
 type explainer struct {
-	entries map[model.TargetID]*model.Entry
-	plan    *model.Plan
+	entries   map[model.TargetID]*model.Entry
+	plan      *model.Plan
+	then, now *plan.Snapshot
 }
 
-// reasons follows parents, whose waves are lower: it ends.
-func (x *explainer) reasons(e *model.Entry) []Because {
-	out := []Because{}
-	for _, r := range e.Reasons {
-		b := Because{Reason: r}
-		if parent := x.parent(e, r); parent != nil {
-			b.Because = x.reasons(parent)
+func (x *explainer) explain(e *model.Entry) Explanation {
+	out := Explanation{
+		Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform, Action: e.Action, Steps: e.Steps,
+		Generation: e.Generation, Digest: e.Digest, Key: e.Key, Because: e.Reasons, Causes: x.causes(e),
+		Differences: []model.Reason{}, Dockerfile: []string{},
+	}
+	if old, now := x.forms(e); old != nil && now != nil {
+		out.OldKey = old.Digest
+		if old.Digest != now.Digest {
+			out.Differences = append(out.Differences, key.Diff(old.Form, now.Form)...)
+			out.Dockerfile = append(out.Dockerfile, key.DiffInstructions(old.Form, now.Form)...)
 		}
-		out = append(out, b)
+	}
+	out.Summary = x.summary(e, &out)
+	return out
+}
+
+// forms are the keys of both sides; a side that does not have the target, or
+// has it under another tag, is nil.
+func (x *explainer) forms(e *model.Entry) (old, now *key.Key) {
+	if x.then != nil {
+		old = x.then.Keys[e.ID()]
+		if old == nil { // under its former tag, which the plan names
+			for _, r := range e.Reasons {
+				if r.Kind == model.ReasonOption && r.Name == "component_version" {
+					was := e.ID()
+					was.Tag = r.Old
+					old = x.then.Keys[was]
+				}
+			}
+		}
+	}
+	if x.now != nil && e.Action != model.ActionRetire {
+		now = x.now.Keys[e.ID()]
+	}
+	return old, now
+}
+
+// causes are what lies behind an entry's reasons, each once, along the
+// shortest way. It looks at each ancestor once, so a diamond costs no more.
+func (x *explainer) causes(e *model.Entry) []Cause {
+	type step struct {
+		entry *model.Entry
+		chain []string
+	}
+	out := []Cause{}
+	known := map[string]bool{}
+	seen := map[model.TargetID]bool{e.ID(): true}
+	for queue := []step{{e, []string{}}}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		reasons := at.entry.Reasons
+		if len(at.chain) > 0 {
+			reasons = effective(at.entry)
+		}
+		for _, r := range reasons {
+			if parent := x.parent(at.entry, r); parent != nil && len(effective(parent)) > 0 {
+				if !seen[parent.ID()] {
+					seen[parent.ID()] = true
+					name := parent.ID().Node()
+					if parent.Platform != at.entry.Platform {
+						name = parent.ID().String()
+					}
+					queue = append(queue, step{parent, append(slices.Clone(at.chain), name)})
+				}
+				continue
+			}
+			if id := causeID(at.entry, r); !known[id] {
+				known[id] = true
+				out = append(out, Cause{Chain: at.chain, Reason: r})
+			}
+		}
+	}
+	return out
+}
+
+// causeID is the same for one cause on two ways: a file that two images read,
+// a wish for everything. Anything else is a cause of its image's.
+func causeID(e *model.Entry, r model.Reason) string {
+	switch {
+	case r.Path != "":
+		return r.Kind + "\x00" + r.Path
+	case r.Kind == model.ReasonRebuildAll:
+		return r.Kind
+	}
+	return strings.Join([]string{r.Kind, r.Name, r.Old, r.New, r.Detail, e.ID().Node()}, "\x00")
+}
+
+// effective are the reasons of an entry that may lie behind its children's:
+// neither what the registry has nor its tests do.
+func effective(e *model.Entry) []model.Reason {
+	var out []model.Reason
+	for _, r := range e.Reasons {
+		isAnswer := r.Kind == model.ReasonRegistry && e.Action != model.ActionBuild
+		isTests := r.Kind == model.ReasonOption && r.Name == "tests"
+		if !isAnswer && !isTests {
+			out = append(out, r)
+		}
 	}
 	return out
 }
@@ -67,158 +162,51 @@ func (x *explainer) parent(e *model.Entry, r model.Reason) *model.Entry {
 	if r.Kind != model.ReasonParent {
 		return nil
 	}
-	i := slices.IndexFunc(e.Parents, func(p model.Parent) bool {
-		id := model.TargetID{Image: p.Image, Tag: p.Tag, Variant: p.Variant}
-		return id.Node() == r.Name || p.Image == r.Name
-	})
-	if i < 0 {
-		return nil
+	parents := make([]model.TargetID, len(e.Parents))
+	for i, p := range e.Parents {
+		parents[i] = model.TargetID{Image: p.Image, Tag: p.Tag, Variant: p.Variant, Platform: p.Platform}
+		if p.Platform == (model.Platform{}) {
+			parents[i].Platform = e.Platform
+		}
 	}
-	p := e.Parents[i]
-	id := model.TargetID{Image: p.Image, Tag: p.Tag, Variant: p.Variant, Platform: p.Platform}
-	if id.Platform == (model.Platform{}) {
-		id.Platform = e.Platform
+	id, found := plan.ParentNamed(e.ID(), parents, r.Name)
+	if !found || r.Old == "" && r.New != "" { // it came: that is the whole cause
+		return nil
 	}
 	return x.entries[id]
 }
 
 // summary is one sentence about what happens to the entry.
-func (x *explainer) summary(e *model.Entry) string {
-	known := x.plan.Registry == "known"
+func (x *explainer) summary(e *model.Entry, known *Explanation) string {
+	sinceRef := ""
+	if x.plan.From != nil {
+		sinceRef = " since " + plan.RefName(*x.plan.From)
+	}
+	same := known.OldKey != "" && known.OldKey == e.Key
 	switch e.Action {
 	case model.ActionBuild:
+		if same {
+			return "It is built and tested, although nothing that it is made of changed" + sinceRef + "."
+		}
 		return "It is built and tested."
 	case model.ActionRetire:
 		return "It leaves the channels; what was published stays where it is."
 	case model.ActionReuse:
+		s := "It is not built again: the registry has its bytes."
 		if e.Steps[model.StepTest] == model.StepRun {
-			return "It is not built again: the registry has its bytes. Its tests are run."
+			s += " Its tests are run."
 		}
-		return "It is not built again: the registry has its bytes."
+		return s
 	}
 	if e.Steps[model.StepTest] == model.StepRun {
 		return "It is not built again; its tests are run."
 	}
-	s := "Nothing that it is made of changed"
-	if x.plan.From != nil {
-		s += " since " + x.plan.From.Ref
-	}
-	if known {
-		if e.Digest != "" {
-			return s + "; the registry has it."
-		}
-		return s + "."
-	}
-	return s + "; the registry was not asked."
-}
-
-// Text is the explanations for a person. Platforms of an image that differ in
-// nothing but their parents' keys share one.
-func Text(explained []Explanation) string {
-	type group struct {
-		platforms []string
-		whole     string // with the keys of parents
-		loose     string // without them
-		same      bool   // whole holds for every platform
-	}
-	groups := map[string]*group{}
-	var order []string
-	for i := range explained {
-		e := &explained[i]
-		node := model.TargetID{Image: e.Image, Tag: e.Tag, Variant: e.Variant}.Node()
-		whole, loose := e.text(true), e.text(false)
-		id := node + "\n" + string(e.Action) + "\n" + loose
-		g := groups[id]
-		if g == nil {
-			g = &group{whole: whole, loose: loose, same: true}
-			groups[id] = g
-			order = append(order, id)
-		}
-		g.platforms = append(g.platforms, e.Platform.String())
-		g.same = g.same && g.whole == whole
-	}
-	var b strings.Builder
-	for _, id := range order {
-		g := groups[id]
-		part := strings.SplitN(id, "\n", 3)
-		fmt.Fprintf(&b, "%s (%s): %s\n", part[0], strings.Join(g.platforms, ", "), part[1])
-		if g.same {
-			b.WriteString(g.whole)
-		} else {
-			b.WriteString(g.loose)
-		}
-	}
-	return b.String()
-}
-
-func (e *Explanation) text(keys bool) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "  %s\n", e.Summary)
-	writeReasons(&b, e.Because, "  ", keys)
-	return b.String()
-}
-
-func writeReasons(b *strings.Builder, reasons []Because, indent string, keys bool) {
-	for _, r := range reasons {
-		reason := r.Reason
-		if !keys && reason.Kind == model.ReasonParent {
-			reason.Old, reason.New = "", ""
-		}
-		fmt.Fprintf(b, "%sbecause %s\n", indent, Long(reason))
-		writeReasons(b, r.Because, indent+"  ", keys)
-	}
-}
-
-// Long is a reason with what it was and what it is.
-func Long(r model.Reason) string {
-	s := Short(r)
-	if r.Kind == model.ReasonNew {
-		return s
-	}
-	old, now := readable(r.Old, r.New)
+	s := "It is not built: nothing that it is made of changed" + sinceRef
 	switch {
-	case old != "" && now != "":
-		s += ": " + old + " -> " + now
-	case now != "":
-		s += ": added, " + now
-	case old != "":
-		s += ": removed, was " + old
+	case x.plan.Registry != "known":
+		return s + "; the registry was not asked."
+	case e.Digest != "":
+		return s + ", and the registry has it as " + e.Digest.String() + "."
 	}
-	if r.Detail != "" && !strings.Contains(s, r.Detail) {
-		s += " (" + r.Detail + ")"
-	}
-	return s
-}
-
-// readable shortens what was and what is; --json has them whole. A file's
-// mode is left out where it is the same.
-func readable(old, now string) (string, string) {
-	oldMode, oldID, oldFile := strings.Cut(old, " git:")
-	newMode, newID, newFile := strings.Cut(now, " git:")
-	if oldFile && newFile && oldMode == newMode {
-		return brief(oldID), brief(newID)
-	}
-	return brief(old), brief(now)
-}
-
-func brief(s string) string {
-	const longest, id = 80, 12
-	if d := model.Digest(s).Short(); d != "" {
-		return d
-	}
-	words := strings.Fields(s)
-	for i, w := range words {
-		prefix, hex := "", w
-		if h, found := strings.CutPrefix(w, "git:"); found {
-			prefix, hex = "git:", h
-		}
-		if (len(hex) == 40 || len(hex) == 64) && strings.Trim(hex, "0123456789abcdef") == "" {
-			words[i] = prefix + hex[:id]
-		}
-	}
-	s = strings.Join(words, " ")
-	if r := []rune(s); len(r) > longest {
-		return string(r[:longest]) + "..."
-	}
-	return s
+	return s + "."
 }

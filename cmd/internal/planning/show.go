@@ -12,11 +12,12 @@ import (
 )
 
 // Formats are the forms in which a plan can be written.
-func Formats() []string { return []string{"text", "json", "github", "gitlab", "markdown"} }
+func Formats() []string { return []string{"text", "json", "markdown", "github", "gitlab"} }
 
-// Write writes the plan: a table (text), plan.json (json), a notice for each
-// image (github), a section that folds (gitlab) or a table for a comment
-// (markdown). all also lists what has nothing to do.
+// Write writes the plan: a table (text), plan.json (json), a comment for a
+// request (markdown), annotations (github) or a section that folds (gitlab).
+// person tells whether one reads the text; a program has a line for each
+// target. all also lists what has nothing to do.
 func Write(w io.Writer, p *model.Plan, format string, person, all bool) error {
 	switch format {
 	case "json":
@@ -27,215 +28,235 @@ func Write(w io.Writer, p *model.Plan, format string, person, all bool) error {
 		_, err = w.Write(b)
 		return err
 	case "markdown":
-		return writeMarkdown(w, p)
+		_, err := io.WriteString(w, markdown(p))
+		return err
 	case "github":
-		return writeNotices(w, p)
+		return writeNotices(w, p, all)
 	case "gitlab":
-		return writeSection(w, p)
-	}
-	return writeTable(w, p, person, all)
-}
-
-func writeTable(w io.Writer, p *model.Plan, person, all bool) error {
-	t := term.NewTable("IMAGE", "PLATFORM", "ACTION", "STEPS", "BECAUSE")
-	merging := merging(p)
-	idle := 0
-	for i := range p.Entries {
-		e := &p.Entries[i]
-		if person && !all && e.Action == model.ActionNone && len(steps(e, merging)) == 0 {
-			idle++
-			continue
-		}
-		t.Row(e.ID().Node(), e.Platform.String(), string(e.Action), strings.Join(steps(e, merging), " "), because(e))
-	}
-	if idle < len(p.Entries) {
-		if err := t.Write(w, person); err != nil {
-			return err
-		}
+		return writeSection(w, p, all)
 	}
 	if !person {
-		return nil
+		return writeLines(w, p, all)
 	}
-	_, err := fmt.Fprintln(w, summary(p, idle))
+	if err := writeTable(w, p, all); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, Summary(p, Unlisted(all)))
 	return err
 }
 
-// summary is one line about the whole plan.
-func summary(p *model.Plan, hidden int) string {
-	n := map[model.Action]int{}
-	test := 0
+// Unlisted says where the images are that a table leaves out.
+func Unlisted(all bool) string {
+	if all {
+		return ""
+	}
+	return " (-v lists them)"
+}
+
+// writeLines is the table for programs: a line for each target.
+func writeLines(w io.Writer, p *model.Plan, all bool) error {
+	merging := merging(p)
+	t := term.NewTable()
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		n[e.Action]++
-		if e.Steps[model.StepBuild] == model.StepDone && e.Steps[model.StepTest] == model.StepRun {
-			test++
+		pending := steps(e, merging)
+		if idle(e, pending) && !all {
+			continue
 		}
+		t.Row(e.ID().Node(), e.Platform.String(), string(e.Action), strings.Join(pending, " "), because(e.Reasons))
 	}
+	return t.Write(w, false)
+}
+
+// writeTable is the table for people: platforms that go the same way share a
+// line. It is empty when there is nothing to show.
+func writeTable(w io.Writer, p *model.Plan, all bool) error {
+	rows := rowsOf(p)
+	t := term.NewTable("IMAGE", "PLATFORM", "ACTION", "STEPS", "BECAUSE")
+	shown := 0
+	for i := range rows {
+		r := &rows[i]
+		if r.idle && !all {
+			continue
+		}
+		shown++
+		t.Row(r.node, strings.Join(r.platforms, " "), string(r.action), strings.Join(r.steps, " "), because(r.reasons))
+	}
+	if shown == 0 {
+		return nil
+	}
+	return t.Write(w, true)
+}
+
+// row is the targets of one node to which the same happens.
+type row struct {
+	node      string
+	platforms []string
+	action    model.Action
+	steps     []string
+	wave      int
+	reasons   []model.Reason // of the first of them
+	idle      bool           // nothing runs, and nothing goes
+}
+
+// rowsOf are the rows of a plan, in its order. The keys of parents differ by
+// platform, so reasons are compared without them.
+func rowsOf(p *model.Plan) []row {
+	merging := merging(p)
+	var rows []row
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		pending := steps(e, merging)
+		node := e.ID().Node()
+		at := len(rows) // platforms of a node stand beside each other
+		for j := at - 1; j >= 0 && rows[j].node == node; j-- {
+			if r := &rows[j]; r.action == e.Action && slices.Equal(r.steps, pending) && alike(r.reasons, e.Reasons) {
+				at = j
+			}
+		}
+		if at == len(rows) {
+			rows = append(rows, row{node: node, action: e.Action, steps: pending, wave: e.Wave, reasons: e.Reasons, idle: idle(e, pending)})
+		}
+		rows[at].platforms = append(rows[at].platforms, e.Platform.String())
+	}
+	return rows
+}
+
+// alike tells whether two targets have the same reasons but for what differs
+// by platform: digests, and the name of what is new.
+func alike(a, b []model.Reason) bool {
+	return slices.EqualFunc(a, b, func(x, y model.Reason) bool {
+		return x.Kind == y.Kind && x.Path == y.Path && (x.Name == y.Name || x.Kind == model.ReasonNew) && x.Detail == y.Detail
+	})
+}
+
+// idle tells whether nothing happens to an entry.
+func idle(e *model.Entry, pending []string) bool {
+	return e.Action == model.ActionNone && len(pending) == 0
+}
+
+// Summary is one line about the whole plan. hint follows the number of images
+// that nothing happens to.
+func Summary(p *model.Plan, hint string) string {
 	if len(p.Entries) == 0 {
 		return "There is nothing to plan."
 	}
-	parts := []string{}
-	for _, c := range []struct {
-		n    int
-		what string
-	}{
-		{n[model.ActionBuild], "to build"}, {n[model.ActionReuse], "to reuse"}, {test, "to test only"}, {n[model.ActionRetire], "retired"},
-	} {
-		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+	c := tally(p)
+	var parts []string
+	add := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, count(n, "image")+" "+what)
 		}
 	}
+	if c.build > 0 {
+		parts = append(parts, fmt.Sprintf("%s to build (%s in %s)", count(c.build, "image"), count(c.targets, "target"), count(c.waves, "wave")))
+	}
+	add(c.reuse, "to reuse")
+	add(c.test, "to test only")
+	add(c.merge, "to merge only")
+	add(c.retire, "retired")
 	if len(parts) == 0 {
-		return fmt.Sprintf("Nothing to do: all %d targets are as they were%s.", len(p.Entries), since(p))
+		return "Nothing to do: " + count(c.idle, "image") + " unchanged" + since(p) + hint + "."
 	}
-	s := strings.Join(parts, ", ")
-	if hidden > 0 {
-		s += fmt.Sprintf(", %d unchanged (-v lists them)", hidden)
+	if c.idle > 0 {
+		parts = append(parts, count(c.idle, "image")+" unchanged"+hint)
 	}
-	return s
+	return strings.Join(parts, ", ") + "."
+}
+
+// counts are the images of a plan by what happens to them; one whose platforms
+// go different ways counts once, by what is most work.
+type counts struct {
+	build, reuse, test, merge, retire, idle int
+	targets, waves                          int // that are built
+}
+
+func tally(p *model.Plan) counts {
+	const (
+		idles = iota
+		retires
+		merges
+		tests
+		reuses
+		builds
+	)
+	merging := merging(p)
+	class := map[string]int{}
+	waves := map[int]bool{}
+	var c counts
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		n := idles
+		switch pending := steps(e, merging); {
+		case e.Action == model.ActionBuild:
+			n = builds
+			c.targets++
+			waves[e.Wave] = true
+		case e.Action == model.ActionReuse:
+			n = reuses
+		case e.Action == model.ActionRetire:
+			n = retires
+		case e.Steps[model.StepTest] == model.StepRun:
+			n = tests
+		case len(pending) > 0:
+			n = merges
+		}
+		node := e.ID().Node()
+		class[node] = max(class[node], n)
+	}
+	c.waves = len(waves)
+	for _, n := range class {
+		*[]*int{&c.idle, &c.retire, &c.merge, &c.test, &c.reuse, &c.build}[n]++
+	}
+	return c
 }
 
 func since(p *model.Plan) string {
 	if p.From == nil {
 		return ""
 	}
-	return " at " + p.From.Ref
+	return " since " + plain(plan.RefName(*p.From))
 }
 
 // merging are the nodes whose index is still to be made.
-func merging(p *model.Plan) map[string]bool {
-	out := map[string]bool{}
+func merging(p *model.Plan) map[model.TargetID]bool {
+	out := map[model.TargetID]bool{}
 	for _, x := range p.Indexes {
 		if x.Action == model.StepRun {
-			out[model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}.Node()] = true
+			out[model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}] = true
 		}
 	}
 	return out
 }
 
 // steps are what is still to run for an entry, in order.
-func steps(e *model.Entry, merging map[string]bool) []string {
-	out := []string{}
+func steps(e *model.Entry, merging map[model.TargetID]bool) []string {
+	var out []string
 	for _, step := range []string{model.StepBuild, model.StepTest} {
 		if e.Steps[step] == model.StepRun {
 			out = append(out, step)
 		}
 	}
-	if e.Action != model.ActionRetire && merging[e.ID().Node()] {
+	if e.Action != model.ActionRetire && merging[e.ID().AllPlatforms()] {
 		out = append(out, model.StepMerge)
 	}
 	return out
 }
 
-// because is the reasons of an entry in one cell.
-func because(e *model.Entry) string {
-	const shown = 2
-	var out []string
-	for _, r := range e.Reasons {
-		out = append(out, Short(r))
+// because is the first of an entry's reasons, and how many follow.
+func because(reasons []model.Reason) string {
+	if len(reasons) == 0 {
+		return ""
 	}
-	out = slices.Compact(out)
-	if len(out) > shown+1 {
-		out = append(out[:shown], fmt.Sprintf("%d more", len(out)-shown))
-	}
-	return strings.Join(out, "; ")
-}
-
-// Short is a reason in a few words.
-func Short(r model.Reason) string {
-	subject := r.Path
-	if subject == "" {
-		subject = r.Name
-	}
-	switch r.Kind {
-	case model.ReasonNew:
-		if r.Detail == "" {
-			return "new"
-		}
-		return "new: " + r.Detail
-	case model.ReasonRegistry, model.ReasonRemoved:
-		if r.Path == "" && r.Detail != "" {
-			return r.Detail
-		}
-	case model.ReasonForced:
-		return "forced"
-	}
-	if subject == "" {
-		return strings.TrimSpace(r.Kind + " " + r.Detail)
-	}
-	return r.Kind + " " + subject
-}
-
-func writeMarkdown(w io.Writer, p *model.Plan) error {
-	var b strings.Builder
-	merging := merging(p)
-	rows, idle := 0, 0
-	for i := range p.Entries {
-		e := &p.Entries[i]
-		pending := steps(e, merging)
-		if e.Action == model.ActionNone && len(pending) == 0 {
-			idle++
-			continue
-		}
-		if rows == 0 {
-			b.WriteString("| image | platform | action | steps | because |\n|---|---|---|---|---|\n")
-		}
-		rows++
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", cell(e.ID().Node()), e.Platform, e.Action, strings.Join(pending, ", "), cell(because(e)))
-	}
-	if rows > 0 {
-		b.WriteString("\n")
-	}
-	b.WriteString(strings.Replace(summary(p, idle), " (-v lists them)", "", 1) + "\n")
-	for _, n := range p.Notes {
-		b.WriteString("\n> " + cell(n) + "\n")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// cell keeps what people wrote from becoming markup.
-func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "`", "\\`", "<", "&lt;", "\n", " ", "\r", " ", "*", `\*`, "_", `\_`, "[", `\[`, "@", "@\u200b").Replace(s)
-}
-
-func writeNotices(w io.Writer, p *model.Plan) error {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	merging := merging(p)
-	for i := range p.Entries {
-		e := &p.Entries[i]
-		pending := steps(e, merging)
-		if e.Action == model.ActionNone && len(pending) == 0 {
-			continue
-		}
-		line := fmt.Sprintf("%s: %s", e.ID(), e.Action)
-		if len(pending) > 0 {
-			line += " (" + strings.Join(pending, ", ") + ")"
-		}
-		if why := because(e); why != "" {
-			line += ": " + why
-		}
-		if _, err := fmt.Fprintf(w, "::notice title=plan::%s\n", data.Replace(line)); err != nil {
-			return err
+	first := Short(reasons[0])
+	more := 0
+	for _, r := range reasons[1:] {
+		if Short(r) != first {
+			more++
 		}
 	}
-	for _, n := range p.Notes {
-		if _, err := fmt.Fprintf(w, "::notice title=plan::%s\n", data.Replace(n)); err != nil {
-			return err
-		}
+	if more == 0 {
+		return first
 	}
-	return nil
-}
-
-// writeSection folds the table in a job's log; the time is none, as only its
-// difference to the end's is shown.
-func writeSection(w io.Writer, p *model.Plan) error {
-	if _, err := io.WriteString(w, "\x1b[0Ksection_start:0:rootfsgen_plan\r\x1b[0KPlan\n"); err != nil {
-		return err
-	}
-	if err := writeTable(w, p, true, true); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\x1b[0Ksection_end:0:rootfsgen_plan\r\x1b[0K\n")
-	return err
+	return fmt.Sprintf("%s; %d more", first, more)
 }

@@ -83,8 +83,10 @@ func attachables() []session.Attachable {
 	})}
 }
 
-// credentials are those of the environment, then those of Docker's files.
+// credentials are those of the environment, then those of Docker's files, then,
+// for Google's registries, those of the machine.
 func credentials(files authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
+	machine := &login.Google{}
 	return func(ctx context.Context, host string, scope []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 		key := host
 		if host == authprovider.DockerHubRegistryHost {
@@ -93,7 +95,15 @@ func credentials(files authprovider.AuthConfigProvider) authprovider.AuthConfigP
 		if c, found, err := login.Lookup(key); found || err != nil {
 			return c, err
 		}
-		return files(ctx, host, scope, expired)
+		c, err := files(ctx, host, scope, expired)
+		if err != nil || c.Password != "" || c.IdentityToken != "" || c.RegistryToken != "" || !login.IsGoogle(host) {
+			return c, err
+		}
+		user, password, found, err := machine.Login(ctx)
+		if found {
+			c.Username, c.Password = user, password
+		}
+		return c, err
 	}
 }
 

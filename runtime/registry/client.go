@@ -21,12 +21,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/login"
 )
 
 // Options says how a Client behaves. The zero value is what a command wants.
 type Options struct {
 	Bootstrap bool              // 401 and 403 on reading mean "absent"
-	Keychain  authn.Keychain    // nil: DOCKER_AUTH_CONFIG, then Docker's configuration and its credential helpers
+	Keychain  authn.Keychain    // nil: DOCKER_AUTH_CONFIG, then the files and helpers of Docker, or Podman, then the machine for Google
 	Transport http.RoundTripper // nil: the network
 	Attempts  int               // how often a call is tried, 0 is 5
 	Backoff   time.Duration     // before the second try, doubled before each further one; 0 is 500 ms
@@ -60,7 +61,7 @@ type session struct {
 // New makes a client. It connects to nothing until it is asked to.
 func New(o Options) *Client {
 	if o.Keychain == nil {
-		o.Keychain = keychain{}
+		o.Keychain = keychain{&login.Google{}}
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport()

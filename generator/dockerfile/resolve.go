@@ -192,7 +192,7 @@ func (r *resolver) globalArg(i instruction, arg instructions.KeyValuePairOptiona
 	}
 	x := r.global.expand(*arg.Value, r.file.escape, false)
 	if x.err != nil {
-		r.list.Errorf(RuleArgument, r.file.pos(i.node), "", "%s", message(x.err))
+		r.list.Errorf(RuleSyntax, r.file.pos(i.node), "", "%s", message(x.err))
 		return
 	}
 	r.global.set(arg.Key, x.text)
@@ -228,7 +228,7 @@ func (r *resolver) bases() {
 		pos := r.file.fromPos(s)
 		switch {
 		case x.err != nil:
-			r.list.Errorf(RuleArgument, pos, "", "%s", message(x.err))
+			r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
 		case x.text == "":
 			r.unresolved(s, pos)
 		case x.text != scratch:
@@ -260,7 +260,7 @@ func (r *resolver) fromPlatform(s *resolvedStage, pos diag.Pos) {
 	s.used = append(s.used, x.used...)
 	switch {
 	case x.err != nil:
-		r.list.Errorf(RuleArgument, pos, "", "%s", message(x.err))
+		r.list.Errorf(RuleSyntax, pos, "", "%s", message(x.err))
 	case len(x.unknown) > 0:
 		r.list.Errorf(RuleArgument, pos, argHint(x.unknown), "the platform of this FROM needs %s, which has no value", strings.Join(x.unknown, ", "))
 	default:

@@ -149,11 +149,9 @@ func (s *selector) source(ctx context.Context, read Read, f filter, rel string) 
 		return false, err
 	}
 	if e, isFile := s.lookup(at); isFile {
-		if f.include == nil || at != rel {
-			// A link that leads to it has been picked, and must lead somewhere.
-			_, err = s.pick(ctx, read, at, e)
-		}
-		return f.include == nil && !s.ignore.excludes(at), err
+		// The patterns are for what is in a folder: a file before the pivot of
+		// --parents is copied whatever stands after it.
+		return s.pick(ctx, read, at, e)
 	}
 	found, err := s.folder(ctx, read, f, at)
 	if !found && at != rel && at != "." && s.isFolder(at) && !s.ignore.excludes(at) {

@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -39,4 +40,24 @@ func (f *File) Defaults() map[string]string {
 		}
 	}
 	return out
+}
+
+// Ends tells whether an argument stands in images of FROM at the very end of a
+// tag that is not made of it alone, and nowhere else in them.
+func (f *File) Ends(name string) bool {
+	found := false
+	for i := range f.stages {
+		base := f.stages[i].from.BaseName
+		rest, ends := strings.CutSuffix(base, "$"+name)
+		if !ends {
+			rest, ends = strings.CutSuffix(base, "${"+name+"}")
+		}
+		switch {
+		case ends && strings.LastIndexByte(rest, ':') > strings.LastIndexByte(rest, '/') && !strings.HasSuffix(rest, ":") && !strings.Contains(rest, name):
+			found = true
+		case strings.Contains(base, name):
+			return false
+		}
+	}
+	return found
 }

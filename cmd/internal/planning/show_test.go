@@ -84,7 +84,7 @@ func TestNothingThatPeopleWroteIsMarkup(t *testing.T) {
 			t.Errorf("markdown has %q:\n%s", bad, got)
 		}
 	}
-	for _, line := range strings.SplitSeq(got, "\n") {
+	for line := range strings.SplitSeq(got, "\n") {
 		outside := strings.Join(everySecond(strings.Split(line, "`")), "")
 		if strings.ContainsAny(outside, "@") {
 			t.Errorf("a person is called in %q", line)

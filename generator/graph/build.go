@@ -121,6 +121,11 @@ func (b *builder) resolve(n *Node) {
 		Args: n.Image.Args, Fallback: b.fleet.Settings.Args, Platform: n.ID.Platform, Stage: n.Image.Stage, CI: b.o.CI,
 		Contexts: n.Image.Contexts, BaseConfig: b.config,
 	})
+	if b.o.Lenient && illegible(list) {
+		n.Syntax = nil
+		b.excuse(n.Image, list)
+		return
+	}
 	b.list = append(b.list, list...)
 	n.Resolved = resolved
 	for _, name := range resolved.Undeclared {
@@ -171,14 +176,40 @@ func (b *builder) parse(n *Node) *dockerfile.File {
 		}
 		p = b.cache.parse(entry.OID, data)
 	}
-	for _, d := range p.list {
-		d.Pos.File = image.Dockerfile
-		b.list = append(b.list, d)
-	}
+	b.excuse(image, p.list)
 	if p.file == nil {
 		return nil
 	}
 	return p.file.At(image.Dockerfile)
+}
+
+// excuse notes what is wrong with a Dockerfile: for a lenient build only that
+// one image is the worse for it.
+func (b *builder) excuse(image *model.Image, list diag.List) {
+	for _, d := range list {
+		d.Pos.File = image.Dockerfile
+		if b.o.Lenient {
+			d.Severity = diag.Warning
+		}
+		b.list = append(b.list, d)
+	}
+}
+
+// illegible tells whether what was resolved of a Dockerfile means nothing,
+// because of what is written in the file alone: a FROM whose argument has no
+// value may still mean an image of the fleet.
+func illegible(list diag.List) bool {
+	bad := false
+	for _, d := range list {
+		switch {
+		case d.Severity != diag.Error:
+		case d.Rule == dockerfile.RuleSyntax, d.Rule == dockerfile.RuleRef, d.Rule == dockerfile.RuleStage:
+			bad = true
+		default:
+			return false
+		}
+	}
+	return bad
 }
 
 // config is what a FROM gives to the stage that begins with it.

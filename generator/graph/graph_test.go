@@ -220,6 +220,32 @@ func TestMissingDockerfile(t *testing.T) {
 	}
 }
 
+// A Dockerfile that cannot be read is the matter of its image alone, where
+// that is asked for; one whose parent is not known is not.
+func TestLenient(t *testing.T) {
+	t.Parallel()
+	g, list, err := Build(t.Context(), fleet(image("base"), image("broken"), image("child"), image("quoted"), image("unknown")), tree(map[string]string{
+		"base": "FROM scratch", "broken": "FROM base\nCOYP x", "child": "FROM broken", "quoted": "FROM acme/\"base:1", "unknown": "ARG A\nFROM $A",
+	}), Options{Lenient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"warning images/broken/Dockerfile:2:1 dockerfile-syntax unknown instruction: COYP: did you mean COPY?",
+		`warning images/quoted/Dockerfile:1:6 dockerfile-syntax failed to process "acme/\"base:1": unexpected end of statement while looking for matching double-quote: `,
+		"error images/unknown/Dockerfile:2:6 dockerfile-argument the image of this FROM needs A, which has no value: give it a default before the first FROM (ARG A=...), or a value under args: in image.yaml or rootfsgen.yaml",
+	}
+	if diff := gocmp.Diff(want, messages(list)); diff != "" {
+		t.Errorf("diagnostics (-want +got):\n%s", diff)
+	}
+	for id, want := range map[string]string{"broken": "wave 0", "child": "wave 1, broken=broken:1 linux/amd64", "quoted": "wave 0"} {
+		n, _ := g.Node(model.TargetID{Image: id, Tag: "1", Platform: model.LinuxAMD64})
+		if got := summary(n); got != want || (n.Resolved == nil) == (id == "child") {
+			t.Errorf("%s: got %s, want %s; resolved: %t", id, got, want, n.Resolved != nil)
+		}
+	}
+}
+
 // unreadable is a tree that lists files which cannot be read.
 type unreadable struct{ model.Tree }
 

@@ -172,6 +172,9 @@ func sortedPackages(p []string) []string {
 
 // instructions are the Dockerfile's, and the arguments that were given to it.
 func instructions(n *graph.Node) []Line {
+	if n.Resolved == nil && n.Source.OID != "" {
+		return []Line{{Kind: LineInstruction, Name: "unreadable", Value: "git:" + n.Source.OID, Path: n.Image.Dockerfile}}
+	}
 	if n.Resolved == nil {
 		return nil
 	}

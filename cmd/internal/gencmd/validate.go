@@ -38,6 +38,7 @@ type verdict struct {
 }
 
 func runValidate(ctx context.Context, a *app.App, o planning.Options) (err error) {
+	o.Strict = true
 	s, err := planning.Load(ctx, a, o)
 	if err == nil {
 		defer func() { err = errors.Join(err, s.Close()) }()

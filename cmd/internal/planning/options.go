@@ -25,6 +25,7 @@ type Options struct {
 	Force      []string
 	Images     []string
 	Except     []string
+	Strict     bool // a Dockerfile that cannot be read is an error on a desk, too
 }
 
 // What --registry-state may be.

@@ -192,7 +192,7 @@ func (s *Session) snapshot(ctx context.Context, rev model.Revision, tree model.T
 	if err != nil {
 		return nil, nil, err
 	}
-	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{CI: s.app.CI(), Cache: s.cache, Ignored: func(path string) bool {
+	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{CI: s.app.CI(), Lenient: s.lenient(rev), Cache: s.cache, Ignored: func(path string) bool {
 		ignored, err := s.Repo.Ignored(ctx, path)
 		return err == nil && ignored
 	}})
@@ -208,6 +208,13 @@ func (s *Session) snapshot(ctx context.Context, rev model.Revision, tree model.T
 		return nil, nil, err
 	}
 	return &plan.Snapshot{Revision: rev, Fleet: fleet, Graph: g, Keys: keys}, append(list, more...), nil
+}
+
+// lenient tells whether a Dockerfile that cannot be read is the matter of its
+// image alone: on a desk, and always where a revision is only compared with.
+func (s *Session) lenient(rev model.Revision) bool {
+	older := s.Now != nil && rev.Tree != s.Now.Revision.Tree
+	return older || !s.app.CI() && !s.o.Strict
 }
 
 // written are the files of a tree that loading reads: what people write about

@@ -31,7 +31,7 @@ func tokens(t *testing.T) (host string) {
 		switch {
 		case r.URL.Path == "/token":
 			if u, p, ok := r.BasicAuth(); !ok || u != "robot" || p != password {
-				http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"`+p+`"}]}`, http.StatusUnauthorized)
+				http.Error(w, `{"errors":[{"code":"UNAUTHORIZED"}]}`, http.StatusUnauthorized)
 				return
 			}
 			_, _ = fmt.Fprint(w, `{"token":"t0ken"}`)
@@ -132,7 +132,7 @@ func TestWhereLoginsAreFound(t *testing.T) {
 			p.write(filepath.Join(p.home, ".docker", "config.json"), configJSON(host, "robot", password+"x"), 0o600)
 		}, false},
 		"a helper that fails": {func(p *person, host string) {
-			p.helper("echo " + password + "; echo " + password + " >&2; exit 1")
+			p.helper("echo " + password + "; exit 1")
 			p.write(filepath.Join(p.home, ".docker", "config.json"), `{"credHelpers":{"`+host+`":"fake"}}`, 0o600)
 		}, false},
 		"a helper that prints something else": {func(p *person, host string) {

@@ -45,3 +45,25 @@ func TestDiffKeepsSecrets(t *testing.T) {
 		}
 	}
 }
+
+// Every kind of line is explained, and people see no secret.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	var f Form
+	for _, kind := range kinds {
+		f = append(f, Line{Kind: kind, Name: "TOKEN", Value: "TOKEN=hunter2"}, Line{Kind: kind, Name: "X", Value: "1", Path: "a/X"})
+	}
+	groups := f.Groups()
+	if len(groups) != len(kinds) {
+		t.Fatalf("%d groups of %d kinds", len(groups), len(kinds))
+	}
+	for _, g := range groups {
+		if g.About == "" || len(g.Lines) != 2 {
+			t.Errorf("group %+v", g)
+		}
+		secret := g.Kind == LineArgument || g.Kind == LineInstruction
+		if shown := g.Lines[0].Shown(); secret == strings.Contains(shown, "hunter2") {
+			t.Errorf("%s is shown as %q", g.Kind, shown)
+		}
+	}
+}

@@ -62,8 +62,8 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	opt.LocalMounts["context"] = &watched{FS: r.Files, stop: cancel}
-	for i, f := range r.Folders {
-		opt.LocalMounts[local(i)] = &watched{FS: f.Files, stop: cancel}
+	for _, f := range r.Folders {
+		opt.LocalMounts[local(f.Name)] = &watched{FS: f.Files, stop: cancel}
 	}
 	status := make(chan *bk.SolveStatus)
 	tails := newTails()
@@ -138,8 +138,14 @@ func solveOpt(r Request) (bk.SolveOpt, error) {
 }
 
 // local is how the files of a named context are called between this program and
-// the daemon.
-func local(i int) string { return "named-" + strconv.Itoa(i) }
+// the daemon, which writes it into the history of an image that begins with
+// them: it is the name that other builders give, too.
+func local(name string) string {
+	if name == "context" || name == "dockerfile" {
+		return "_" + name
+	}
+	return name
+}
 
 // sharedKey is the same only for the same files: the daemon keeps what it was
 // sent under it.
@@ -160,8 +166,8 @@ func frontendAttrs(r Request) (map[string]string, error) {
 	for _, c := range r.Contexts {
 		attrs["context:"+c.Ref] = imageScheme + c.Source
 	}
-	for i, f := range r.Folders {
-		attrs["context:"+f.Name] = "local:" + local(i)
+	for _, f := range r.Folders {
+		attrs["context:"+f.Name] = "local:" + local(f.Name)
 	}
 	if r.Syntax != "" {
 		attrs["build-arg:BUILDKIT_SYNTAX"] = r.Syntax

@@ -220,9 +220,32 @@ func TestMissingDockerfile(t *testing.T) {
 	}
 }
 
+// An image that is built from itself, by its full name, is built from what was
+// published before.
+func TestLenient(t *testing.T) {
+	t.Parallel()
+	ours := fleet(image("again"))
+	ours.Settings.Repositories = []string{"acme"}
+	g, list, err := Build(t.Context(), ours, tree(map[string]string{"again": "FROM acme/again"}), Options{Lenient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"warning images/again/Dockerfile:1:6 base-unlocked docker.io/acme/again:latest is not in images.lock: what it is may change without a commit: run rootfsgen lock, and commit images.lock",
+		"warning images/again/Dockerfile:1:6 cycle acme/again is built from itself: what was published before is taken: pin the tag or the digest that is meant",
+	}
+	if diff := gocmp.Diff(want, messages(list)); diff != "" {
+		t.Errorf("diagnostics (-want +got):\n%s", diff)
+	}
+	n, _ := g.Node(model.TargetID{Image: "again", Tag: "1", Platform: model.LinuxAMD64})
+	if got, want := summary(n), "wave 0, acme/again:docker.io/acme/again:latest:false"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // A Dockerfile that cannot be read is the matter of its image alone, where
 // that is asked for; one whose parent is not known is not.
-func TestLenient(t *testing.T) {
+func TestLenientWithBrokenFiles(t *testing.T) {
 	t.Parallel()
 	g, list, err := Build(t.Context(), fleet(image("base"), image("broken"), image("child"), image("quoted"), image("unknown")), tree(map[string]string{
 		"base": "FROM scratch", "broken": "FROM base\nCOYP x", "child": "FROM broken", "quoted": "FROM acme/\"base:1", "unknown": "ARG A\nFROM $A",

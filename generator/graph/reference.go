@@ -123,6 +123,9 @@ func (b *builder) reference(n *Node, ref dockerfile.Ref) {
 	if !known {
 		return
 	}
+	if base == nil && b.o.Lenient && target.AllPlatforms() == n.ID.AllPlatforms() && strings.Contains(ref.Name, "/") {
+		base = b.earlier(ref)
+	}
 	if ref.Rewrite != nil && ref.Rewrite.Old == "" {
 		b.list.Errorf(RuleRewrite, ref.Pos, "rename the stage, or write the reference on one line",
 			"%q is also the name of a stage, and BuildKit would take the one for the other", ref.Name)
@@ -132,6 +135,13 @@ func (b *builder) reference(n *Node, ref dockerfile.Ref) {
 		return
 	}
 	n.Parents = append(n.Parents, Edge{To: target, Ref: ref.Name, Pos: ref.Pos, Use: Use{Kind: ref.Kind, Context: ref.Context, Under: ref.Under, Rewrite: ref.Rewrite}})
+}
+
+// earlier is an image under its full name as it was published before: what
+// else could it mean in its own Dockerfile?
+func (b *builder) earlier(ref dockerfile.Ref) *Base {
+	b.list.Warnf(RuleCycle, ref.Pos, "pin the tag or the digest that is meant", "%s is built from itself: what was published before is taken", ref.Name)
+	return b.base(ref, meaning{ruled: true, note: "an image cannot be built from itself"}, &b.list)
 }
 
 // syntax adds the frontend that "# syntax=" asks for. It runs on the machine

@@ -53,9 +53,13 @@ build: ## Compile rootfsgen and rootfsrun into bin/
 .PHONY: test
 test: packages tools node build ## Run every test, with real engines; fetches what is missing
 	go vet ./...
-	@if $(go_test) ./...; \
+	@if $(go_test) ./... && $(MAKE) mutants; \
 	then echo "make test: every package passed"; \
 	else echo "make test: FAILED, see the lines that begin with FAIL above"; exit 1; fi
+
+.PHONY: mutants
+mutants: ## Open each trap of docs/traps.md again in a copy, and expect its test to fail
+	go run ./test/mutants $(MUTANTS)
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no engine, in seconds

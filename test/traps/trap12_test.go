@@ -10,6 +10,7 @@ func TestTrap12Symlinks(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, map[string]string{
 		"images/app/Dockerfile": "FROM scratch\nCOPY images/app/conf /etc/\nCOPY images/app/dir/ /dir/\n", "images/app/image.yaml": "context: .\n",
+		"images/whole/Dockerfile": "FROM scratch\nCOPY images/app/ /app/\n", "images/whole/image.yaml": "context: .\n",
 		"images/out/Dockerfile": "FROM scratch\n", "shared/conf": "1\n", "shared/other": "1\n", "shared/dir/file": "1\n",
 	})
 	d.symlink("../../shared/conf", "images/app/conf")
@@ -20,14 +21,15 @@ func TestTrap12Symlinks(t *testing.T) {
 		return d.plan("--from", at+"~1", "--to", at)
 	}
 	p := step(map[string]string{"shared/conf": "2\n", "shared/other": "2\n"})
-	p.builds("app")
+	p.builds("app", "whole")
 	p.because("app", file("shared/conf"))
+	p.because("whole", file("shared/conf"))
 	p = step(map[string]string{"shared/dir/file": "2\n"})
-	p.builds("app")
+	p.builds("app", "whole")
 	p.because("app", file("shared/dir/file"))
 	d.symlink("../../shared/other", "images/app/conf")
 	p = step(nil)
-	p.builds("app")
+	p.builds("app", "whole")
 	p.because("app", file("images/app/conf"))
 
 	d.symlink("../../shared/conf", "images/out/conf")

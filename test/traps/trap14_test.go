@@ -25,12 +25,15 @@ func TestTrap14MergeSquashRebase(t *testing.T) {
 		d.Commit(map[string]string{"images/base/motd": "detour\n"})
 		d.Commit(map[string]string{"images/base/motd": "1\n", "images/app/app": "2\n"})
 		d.Git("checkout", "-q", "main")
-		d.Commit(map[string]string{"docs/main": "\n"})
+		d.Commit(map[string]string{"docs/main": "\n", "images/lone/Dockerfile": "FROM scratch\nLABEL main=moved\n"})
+		// A request is not about what its branch did meanwhile.
+		request := d.in("CI=true").plan("--scope", "pr", "--to", "topic")
+		request.builds("app")
 		d.Git(how...)
 		d.Commit(nil)
 		p := d.plan()
 		p.from("v1")
-		p.builds("app")
+		p.builds("app", "lone")
 		p.because("app", file("images/app/app"))
 		got, err := json.Marshal(p.Entries)
 		if err != nil {

@@ -60,18 +60,6 @@ func (v *verdicts) because(image string, reasons ...model.Reason) {
 	}
 }
 
-// notBecause shows that no platform of an image has such a reason.
-func (v *verdicts) notBecause(image string, unwanted model.Reason) {
-	v.t.Helper()
-	for _, e := range v.of(image) {
-		for _, r := range e.Reasons {
-			if agrees(r, unwanted) {
-				v.t.Errorf("%s (%s) has the reason %+v", e.ID(), e.Action, r)
-			}
-		}
-	}
-}
-
 func agrees(r, want model.Reason) bool {
 	same := func(got, want string) bool { return want == "" || got == want }
 	return r.Kind == want.Kind && same(r.Path, want.Path) && same(r.Name, want.Name) &&

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/gittest"
 	"github.com/rootfsgen/rootfsgen/internal/tool"
 )
@@ -39,7 +38,7 @@ func TestMain(m *testing.M) {
 var program = sync.OnceValues(func() (string, error) { return compile("rootfsgen", "") })
 
 // compile links rootfsgen under another name, as the release of that version
-// where one is given. What it says of an error is what tools/mutants looks for
+// where one is given. What it says of an error is what test/mutants looks for
 // to tell a mutant that does not compile from one that was caught.
 func compile(name, version string) (string, error) {
 	flags := "-s -w"
@@ -67,8 +66,7 @@ type desk struct {
 	env []string // what the program sees beside PATH and the like
 }
 
-// newDesk commits files to a new repository. A path that ends in a slash makes
-// nothing: see write.
+// newDesk commits files to a new repository, and settings where there are none.
 func newDesk(t *testing.T, files map[string]string) *desk {
 	t.Helper()
 	d := &desk{Repo: gittest.New(t), t: t}
@@ -196,18 +194,6 @@ func (d *desk) read(name string) string {
 		d.t.Fatal(err)
 	}
 	return string(b)
-}
-
-// key is the key of an image for linux/amd64 at a revision.
-func (d *desk) key(image, at string) model.Digest {
-	d.t.Helper()
-	for _, e := range d.plan("--to", at).Entries {
-		if e.Image == image && e.Platform == model.LinuxAMD64 {
-			return e.Key
-		}
-	}
-	d.t.Fatalf("the plan has no %s", image)
-	return ""
 }
 
 // elsewhere is a folder that need not be a repository.

@@ -87,7 +87,7 @@ func (l *loader) paths(i *model.Image, d description, f *file) {
 		if dir := inTree(l.dir, d.model.Context); l.folders.has(dir) {
 			i.Context = dir
 		} else {
-			f.errorf(RuleMissingPath, p.value.pos, pathHint, "there is no folder %s", dir)
+			l.noFolder(f, p.value.pos, dir)
 		}
 	}
 	i.Inputs = nil
@@ -102,6 +102,18 @@ func (l *loader) paths(i *model.Image, d description, f *file) {
 	l.contexts(i, d, f)
 }
 
+// noFolder reports a folder that the tree does not have: maybe because it is,
+// or lies in, a submodule.
+func (l *loader) noFolder(f *file, pos diag.Pos, dir string) {
+	for at := dir; at != "."; at = path.Dir(at) {
+		if e, found := l.tree.Lookup(at); found && e.Mode == model.ModeGitlink {
+			f.errorf(RuleMissingPath, pos, "copy what is needed into this repository", "%s is a submodule, whose files are not in this repository", at)
+			return
+		}
+	}
+	f.errorf(RuleMissingPath, pos, pathHint, "there is no folder %s", dir)
+}
+
 const pathHint = "paths begin at the folder of rootfsgen.yaml, and with a slash at the root of the repository"
 
 // contexts makes folders of named contexts begin at the root of the tree.
@@ -111,7 +123,7 @@ func (l *loader) contexts(i *model.Image, d description, f *file) {
 		value := p.value.text
 		if dir, isFolder := contextFolder(l.dir, value); isFolder {
 			if !l.folders.has(dir) {
-				f.errorf(RuleMissingPath, p.value.pos, pathHint, "there is no folder %s", value)
+				l.noFolder(f, p.value.pos, dir)
 				continue
 			}
 			value = path.Join("/", dir)

@@ -43,4 +43,6 @@ func TestTrap11Submodules(t *testing.T) {
 	d.in("CI=true").refuses(nil, "images/app/Dockerfile:3:6", "images/app/lib", "submodule")
 	d.Commit(map[string]string{"images/app/Dockerfile": "FROM scratch\nCOPY app.sh /\nCOPY lib/lib.sh /\n"})
 	d.in("CI=true").refuses(nil, "images/app/Dockerfile:3:6", "images/app/lib", "submodule")
+	d.Commit(map[string]string{"images/app/Dockerfile": "FROM scratch\nCOPY lib.sh /\n", "images/app/image.yaml": "context: vendor/lib\n"})
+	d.in("CI=true").refuses(nil, "images/app/image.yaml:1:10", "vendor/lib is a submodule")
 }

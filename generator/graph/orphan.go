@@ -12,7 +12,8 @@ import (
 // mean an image outside by now, because the image was removed, or has another
 // tag. Nobody wrote that: without this, an image of that name on the default
 // registry, whoever made it, would take the place of the fleet's own. What is
-// in images.lock was chosen, and is none.
+// in images.lock was chosen, and is none; a reference that names its registry
+// cannot be taken for somebody else's, and is only a warning.
 func Orphans(then, now *Graph) diag.List {
 	meant := map[string]model.TargetID{}
 	for _, id := range then.order {
@@ -35,6 +36,9 @@ func Orphans(then, now *Graph) diag.List {
 			}
 			tag, stays := tags[was.Image]
 			switch {
+			case !stays && !implied(b):
+				list.Warnf(RuleOrphan, b.Pos, fmt.Sprintf("restore %s, or change line %d; if the image outside is meant, run rootfsgen lock", then.nodes[was].Image.Dir, b.Pos.Line),
+					"%s is no longer an image of this fleet: %s is built from what was published as %s", was.Image, id.Image, b.Normalized)
 			case !stays:
 				list.Errorf(RuleOrphan, b.Pos, fmt.Sprintf("restore %s, or change line %d; if the image outside is meant, run rootfsgen lock", then.nodes[was].Image.Dir, b.Pos.Line),
 					"%s is no longer an image of this fleet, and %s is still built from it", was.Image, id.Image)

@@ -48,13 +48,20 @@ func (s *Session) orphans(ctx context.Context) error {
 	if s.Then == nil {
 		return nil
 	}
-	return graph.Orphans(s.Then.Graph, s.Now.Graph).WithLines(func(file string) []byte {
+	list := graph.Orphans(s.Then.Graph, s.Now.Graph).WithLines(func(file string) []byte {
 		content, err := s.Tree.Read(ctx, file)
 		if err != nil {
 			return nil // the place alone must do
 		}
 		return content
-	}).Err()
+	})
+	if err := list.Err(); err != nil {
+		return err
+	}
+	if len(list) > 0 && !s.app.Quiet {
+		s.app.PrintDiagnostics(list)
+	}
+	return nil
 }
 
 // before loads the older side. Where its files cannot be understood there is

@@ -16,6 +16,7 @@ func Program() app.Program {
 			planCommand,
 			whyCommand,
 			keyCommand,
+			graphCommand,
 			generateCommand,
 			ciOutputsCommand,
 			lockCommand,

@@ -43,5 +43,5 @@ func TestTrap24DockerfileSyntax(t *testing.T) {
 	d.Commit(map[string]string{"images/arg/Dockerfile": "ARG NAME\nFROM scratch AS x\nFROM ${NAME}\n"})
 	d.refuses(nil, "images/arg/Dockerfile:3:6", "NAME")
 	d.Commit(map[string]string{"images/arg/Dockerfile": "FROM base\nCOPY <<EOF /a\nnever ends\n"})
-	d.refuses(nil, "images/arg/Dockerfile:2", "EOF")
+	d.in("CI=true").refuses(nil, "images/arg/Dockerfile:2", "EOF")
 }

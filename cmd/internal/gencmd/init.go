@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/proposal"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/history"
@@ -25,8 +28,10 @@ import (
 func initCommand(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use: "init", Short: "Write rootfsgen.yaml for the images that are there",
-		Long: `Write rootfsgen.yaml for the images that are there, and print which folders were taken for images, under which
-names, and which were not. In a repository without images a first one is written too. What is there is never
+		Long: `Write rootfsgen.yaml for the images that are there: which folders are images, how they are called, and what the
+references between their Dockerfiles mean, as far as the tree says it. What was understood is printed, and what was
+not: build files that were left out, arguments of FROMs without a value, references that look like an image of this
+repository and are none. In a repository without images a first one is written too. What is there is never
 overwritten.`,
 		Example: "  rootfsgen init\n  rootfsgen init -C ../fleet --json",
 		Args:    cobra.NoArgs,
@@ -50,7 +55,7 @@ func runInit(ctx context.Context, a *app.App) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := source.Init(ctx, tree)
+	p, err := proposal.Make(ctx, tree)
 	if err != nil {
 		return fmt.Errorf("looking for images: %w", err)
 	}
@@ -94,46 +99,158 @@ func buildFile(i *model.Image) string {
 	return i.Dockerfile
 }
 
-func printProposal(a *app.App, p *source.Proposal, written []string) error {
+func printProposal(a *app.App, p *proposal.Proposal, written []string) error {
 	for _, name := range written {
 		fmt.Fprintln(a.Err, "wrote", name)
 	}
 	table := term.NewTable("IMAGE", "REPOSITORY", "BUILT FROM")
+	tags := map[string]int{}
 	for i := range p.Images {
-		table.Row(p.Images[i].ID, p.Images[i].ImageName, buildFile(&p.Images[i]))
+		tags[p.Images[i].ID]++
+	}
+	for i := range p.Images {
+		name := p.Images[i].ID
+		if tags[name] > 1 {
+			name = p.Images[i].Node().Node()
+		}
+		table.Row(name, p.Images[i].ImageName, buildFile(&p.Images[i]))
 	}
 	if err := table.Write(a.Out, a.OutTTY); err != nil {
 		return err
 	}
-	if len(p.LeftOut) > 0 {
-		fmt.Fprintln(a.Err, "not taken for images:")
-		for _, l := range p.LeftOut {
-			fmt.Fprintf(a.Err, "  %s: %s\n", l.Path, l.Why)
-		}
-	}
-	if len(p.Problems) > 0 {
-		a.PrintDiagnostics(p.Problems)
+	fmt.Fprintln(a.Err, understood(p))
+	printNotUnderstood(a, p)
+	if problems := fewer(a, p.Problems); len(problems) > 0 {
+		a.PrintDiagnostics(problems)
 	}
 	fmt.Fprintln(a.Err, "next: set registry in rootfsgen.yaml, then rootfsgen validate")
 	return nil
 }
 
-func printProposalJSON(a *app.App, p *source.Proposal, written []string) error {
+// understood says in a line what the proposal amounts to.
+func understood(p *proposal.Proposal) string {
+	var means []string
+	for _, prefix := range p.Prefixes {
+		if prefix == "" {
+			means = append(means, "a bare name")
+			continue
+		}
+		means = append(means, prefix+"/...")
+	}
+	for _, r := range p.References {
+		if len(r.Folders) > 0 {
+			means = append(means, r.Match)
+		}
+	}
+	s := fmt.Sprintf("%d image%s, %d edge%s between them", len(p.Images), plural(len(p.Images)), p.Edges, plural(p.Edges))
+	if len(means) == 0 {
+		return s + "; no reference means an image of this repository"
+	}
+	return s + "; one of ours is meant by: " + strings.Join(means, ", ")
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// printNotUnderstood prints what a person should look at, each kind up to some
+// lines.
+func printNotUnderstood(a *app.App, p *proposal.Proposal) {
+	most := 20
+	if a.Verbose {
+		most = math.MaxInt
+	}
+	section := func(title string, n int, line func(int) string) {
+		if n == 0 {
+			return
+		}
+		fmt.Fprintln(a.Err, title)
+		for i := range min(n, most) {
+			fmt.Fprintln(a.Err, "  "+line(i))
+		}
+		if n > most {
+			fmt.Fprintf(a.Err, "  and %d more (-v lists all)\n", n-most)
+		}
+	}
+	section("arguments of FROMs without a value:", len(p.Arguments), func(i int) string {
+		g := p.Arguments[i]
+		if !g.Given {
+			return fmt.Sprintf("%s in %s: give it one under args", g.Name, some(g.In))
+		}
+		return fmt.Sprintf("%s in %s: %q was written under args", g.Name, some(g.In), g.Value)
+	})
+	section("references that look like ours and mean none of the images:", len(p.Strangers), func(i int) string {
+		s := p.Strangers[i]
+		return fmt.Sprintf("%s in %s: %s", s.Reference, s.In, s.Why)
+	})
+	section("not taken for images:", len(p.LeftOut), func(i int) string { return p.LeftOut[i].Path + ": " + p.LeftOut[i].Why })
+}
+
+// fewer leaves out warnings of a kind of which there are many: a repository that
+// was never planned has one for each base that is not locked.
+func fewer(a *app.App, all diag.List) diag.List {
+	const most = 3
+	count := map[string]int{}
+	var out diag.List
+	for _, d := range all {
+		if count[d.Rule]++; d.Severity == diag.Error || a.Verbose || count[d.Rule] <= most {
+			out = append(out, d)
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(count)) {
+		if n := count[rule] - most; n > 0 && len(out) < len(all) {
+			fmt.Fprintf(a.Err, "%d more of the kind %s (-v lists all, and so does rootfsgen validate)\n", n, rule)
+		}
+	}
+	return out
+}
+
+// some are the first of several files.
+func some(files []string) string {
+	if len(files) == 1 {
+		return files[0]
+	}
+	return fmt.Sprintf("%s and %d more", files[0], len(files)-1)
+}
+
+func printProposalJSON(a *app.App, p *proposal.Proposal, written []string) error {
 	type image struct {
 		ID         string `json:"id"`
+		Tag        string `json:"tag"`
+		Variant    string `json:"variant,omitempty"`
 		Dir        string `json:"dir"`
 		Repository string `json:"repository"`
 		Builder    string `json:"builder"`
 		Dockerfile string `json:"dockerfile,omitempty"`
 	}
+	type rule struct {
+		Match  string   `json:"match"`
+		Folder []string `json:"folder"`
+	}
 	out := struct {
-		Written  []string         `json:"written"`
-		Images   []image          `json:"images"`
-		LeftOut  []source.LeftOut `json:"left_out"`
-		Problems diag.List        `json:"problems"`
-	}{Written: written, Images: []image{}, LeftOut: append([]source.LeftOut{}, p.LeftOut...), Problems: append(diag.List{}, p.Problems...)}
+		Written    []string            `json:"written"`
+		Images     []image             `json:"images"`
+		Edges      int                 `json:"edges"`
+		Prefixes   []string            `json:"prefixes"`
+		References []rule              `json:"references"`
+		Arguments  []proposal.Argument `json:"arguments"`
+		Strangers  []proposal.Stranger `json:"strangers"`
+		LeftOut    []proposal.LeftOut  `json:"left_out"`
+		Problems   diag.List           `json:"problems"`
+	}{
+		Written: written, Images: []image{}, Edges: p.Edges, Prefixes: append([]string{}, p.Prefixes...), References: []rule{},
+		Arguments: append([]proposal.Argument{}, p.Arguments...), Strangers: append([]proposal.Stranger{}, p.Strangers...),
+		LeftOut: append([]proposal.LeftOut{}, p.LeftOut...), Problems: append(diag.List{}, p.Problems...),
+	}
 	for _, i := range p.Images {
-		out.Images = append(out.Images, image{ID: i.ID, Dir: i.Dir, Repository: i.ImageName, Builder: i.Builder, Dockerfile: i.Dockerfile})
+		n := i.Node()
+		out.Images = append(out.Images, image{ID: n.Image, Tag: n.Tag, Variant: n.Variant, Dir: i.Dir, Repository: i.ImageName, Builder: i.Builder, Dockerfile: i.Dockerfile})
+	}
+	for _, r := range p.References {
+		out.References = append(out.References, rule{r.Match, append([]string{}, r.Folders...)})
 	}
 	e := json.NewEncoder(a.Out)
 	e.SetIndent("", "  ")

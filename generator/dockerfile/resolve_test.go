@@ -176,7 +176,7 @@ func TestResolveMistakes(t *testing.T) {
 			"error:2:6 dockerfile-argument the image of this FROM needs R, which has no value: give it a default before the first FROM (ARG R=...), or a value under args: in image.yaml or rootfsgen.yaml"}},
 		{"declared too late", "FROM a AS x\nARG T=1\nFROM b:$T\n", Options{}, []string{
 			"error:3:6 dockerfile-argument the image of this FROM needs T, which has no value: give it a default before the first FROM (ARG T=...), or a value under args: in image.yaml or rootfsgen.yaml"}},
-		{"required", "FROM base:${T:?unset}", Options{}, []string{`error:1:6 dockerfile-argument failed to process "base:${T:?unset}": T: unset: `}},
+		{"required", "FROM base:${T:?unset}", Options{}, []string{`error:1:6 dockerfile-syntax failed to process "base:${T:?unset}": T: unset: `}},
 		{"platform", "FROM --platform=$P a", Options{}, []string{
 			"error:1:20 dockerfile-argument the platform of this FROM needs P, which has no value: give it a default before the first FROM (ARG P=...), or a value under args: in image.yaml or rootfsgen.yaml"}},
 		{"no reference", "FROM Base", Options{}, []string{`error:1:6 dockerfile-ref "Base" cannot name an image: invalid reference format: repository name (library/Base) must be lowercase: `}},

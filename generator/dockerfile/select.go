@@ -175,7 +175,7 @@ func (s *selector) folder(ctx context.Context, read Read, f filter, rel string) 
 				return false, err
 			}
 		}
-		if !picked && f.include == nil {
+		if !picked {
 			s.leaveFolders(f, rel, e.Path[len(s.prefix):])
 		}
 		found = found || picked

@@ -36,8 +36,19 @@ type LockedSuite struct {
 // DebianPackages are the resolved packages for one target of an image that is
 // built from the suite; nil when they were never resolved.
 func (l *Lock) DebianPackages(suite string, t TargetID) map[string]string {
-	return l.Debian[suite].Images[DebianLockKey(t)]
+	images := l.Debian[suite].Images
+	if packages, found := images[DebianLockKey(t, true)]; found {
+		return packages
+	}
+	return images[DebianLockKey(t, false)]
 }
 
-// DebianLockKey is how images.lock names a target that is built from packages.
-func DebianLockKey(t TargetID) string { return t.Image + " " + t.Platform.String() }
+// DebianLockKey is how images.lock names a target that is built from packages:
+// by its image, so that a new version moves nothing; where the image has
+// several tags or variants, by its node.
+func DebianLockKey(t TargetID, several bool) string {
+	if several {
+		return t.Node() + " " + t.Platform.String()
+	}
+	return t.Image + " " + t.Platform.String()
+}

@@ -82,8 +82,8 @@ var suiteShape = record[model.LockedSuite]{name: "a suite", fields: []field[mode
 }}
 
 var (
-	lockTarget = text{name: "an image and a platform", max: 96, expect: "an image and a platform, such as debian-base linux/amd64",
-		pattern: regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)* linux/(amd64|arm64)$`)}
+	lockTarget = text{name: "an image and a platform", max: 384, expect: "an image and a platform, such as debian-base linux/amd64",
+		pattern: regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]*){0,2} linux/(amd64|arm64)$`)}
 	packageVersion = text{name: "a version", max: 256, expect: "a Debian package's version",
 		pattern: regexp.MustCompile(`^[A-Za-z0-9.+:~-]+$`)}
 )

@@ -7,52 +7,149 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/locking"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
+	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/generator/source"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
+// lockRounds bounds how often locking a base may show further bases: those
+// that the first one's ONBUILD instructions name.
+const lockRounds = 5
+
+// lockOptions are the flags of lock.
+type lockOptions struct {
+	update, check bool
+	names         []string // with update: images, or outside references
+}
+
 // lockCommand writes down what the world outside looks like.
 func lockCommand(a *app.App) *cobra.Command {
-	var update, check bool
+	var o lockOptions
 	cmd := &cobra.Command{
-		Use: "lock", Short: "Write images.lock: outside images and Debian packages, as they are now",
+		Use: "lock [IMAGE|REF...]", Short: "Write images.lock: outside images and Debian packages, as they are now",
 		Long: `Write images.lock for the work tree: the digest and configuration of each image
 that is built from but is not of this fleet, and the Debian packages of each
 image that is made from them.
 
-What is written down stays as it is; only what is missing is looked up. With
---update everything is looked up anew.`,
-		Example: "  rootfsgen lock\n  rootfsgen lock --update\n  rootfsgen lock --check",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runLock(cmd.Context(), a, update, check) },
+What is written down stays as it is; only what is missing is looked up, and what
+nothing needs any more goes. With --update everything is looked up anew, or only
+what the named images are built from, or the named outside images. An image that
+its registry has only in part, without a platform that is needed, is not taken:
+what is locked stays, and the rest is written.
+
+With --check nothing is written, and the exit code is 4 where the file would
+change. --check alone asks nobody: it works offline, and tells whether the file
+has everything that the fleet needs and nothing else. --check --update asks the
+registries and the archive, and tells whether anything outside has moved.`,
+		Example: "  rootfsgen lock\n  rootfsgen lock --update\n  rootfsgen lock --update python docker.io/library/debian:13\n  rootfsgen lock --check",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.names = args; len(args) > 0 && !o.update {
+				return app.Fail(app.ExitUsage, errors.New("only --update takes names"))
+			}
+			return runLock(cmd.Context(), a, o)
+		},
 	}
-	cmd.Flags().BoolVar(&update, "update", false, "look everything up anew")
-	cmd.Flags().BoolVar(&check, "check", false, "write nothing; exit code 4 when the file would change")
+	cmd.Flags().BoolVar(&o.update, "update", false, "look up anew what is written down already")
+	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit code 4 when the file would change")
 	return cmd
 }
 
 // locked is what lock --json prints.
 type locked struct {
-	Changed bool     `json:"changed"`
-	Bases   []string `json:"bases"`   // whose entry is new or another
-	Targets []string `json:"targets"` // whose packages are new or others
-	Suites  []string `json:"suites"`  // whose state is new or another
+	File    string           `json:"file"` // from the root of the repository
+	Changed bool             `json:"changed"`
+	Changes []locking.Change `json:"changes"`
+	Missing []locking.Change `json:"missing"` // with check: what is needed and not locked
+	Bases   []string         `json:"bases"`   // whose entry is new, another, or gone
+	Targets []string         `json:"targets"` // whose packages are
+	Suites  []string         `json:"suites"`  // whose state is
 }
 
-func runLock(ctx context.Context, a *app.App, update, check bool) (err error) {
-	// What is not locked is what this command is there for: no error, in CI
-	// neither. And what only this desk has resolved must not go in.
+func runLock(ctx context.Context, a *app.App, o lockOptions) error {
+	result, first, trouble := locked{}, model.Lock{}, error(nil)
+	for round := range lockRounds {
+		r, l, err := lockOnce(ctx, a, o)
+		if r.File == "" { // it was not even loaded
+			return err
+		}
+		if round == 0 {
+			result, first = r, l.lock
+		}
+		result.Changes = locking.Changes(first, l.now)
+		result.Changed = result.Changed || r.Changed
+		if trouble = err; err != nil || !r.Changed || o.check {
+			break
+		}
+		o.update = false // what has just been looked up is not looked up again
+	}
+	result.summarize()
+	if err := errors.Join(trouble, printLocked(a, result, o)); err != nil {
+		return err
+	}
+	if result.Changed && o.check {
+		return app.Fail(app.ExitDrift, nil)
+	}
+	return nil
+}
+
+// locks are images.lock as it was and as it is to be.
+type locks struct{ lock, now model.Lock }
+
+// lockOnce loads the fleet and locks what it shows. Where the result names a
+// file, the rest of it holds, too, whatever the error.
+func lockOnce(ctx context.Context, a *app.App, o lockOptions) (result locked, l locks, err error) {
+	s, err := loadToLock(ctx, a)
+	if err != nil {
+		return result, l, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	file := source.LockPath(s.Now.Fleet.Settings.Dir)
+	content, err := s.Tree.Read(ctx, file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return result, l, err
+	}
+	lock, list := source.ParseLock(content, file)
+	if err := list.Err(); err != nil {
+		return result, l, err
+	}
+	l.lock = lock
+	var trouble error
+	if o.check && !o.update {
+		l.now, result.Missing = locking.Missing(s.Now.Fleet, s.Now.Graph, lock)
+	} else {
+		var mistakes diag.List
+		if l.now, mistakes, trouble, err = ask(ctx, a, s, o, lock); err != nil {
+			return result, l, err
+		}
+		a.PrintDiagnostics(mistakes)
+		if trouble == nil && mistakes.HasErrors() {
+			trouble = app.Fail(app.ExitInvalid, nil)
+		}
+	}
+	result.File = file
+	result.Changed = len(result.Missing) > 0 ||
+		!bytes.Equal(content, source.FormatLock(l.now)) && (content != nil || len(l.now.Bases)+len(l.now.Debian) > 0)
+	if result.Changed && !o.check {
+		trouble = errors.Join(trouble, locking.Write(filepath.Join(s.Repo.Root(), filepath.FromSlash(file)), l.now))
+	}
+	return result, l, trouble
+}
+
+// loadToLock loads the work tree. What is not locked is what this command is
+// there for: no error, in CI neither.
+func loadToLock(ctx context.Context, a *app.App) (*planning.Session, error) {
 	desk := *a
 	desk.Quiet = true
 	desk.Env = func(name string) string {
@@ -61,112 +158,156 @@ func runLock(ctx context.Context, a *app.App, update, check bool) (err error) {
 		}
 		return a.Env(name)
 	}
-	s, err := planning.Load(ctx, &desk, planning.Options{To: history.WorktreeRef})
+	return planning.Load(ctx, &desk, planning.Options{To: history.WorktreeRef})
+}
+
+// ask asks the registries and the archive. mistakes are of the fleet, or of an
+// outside image; trouble is what could not be asked.
+func ask(ctx context.Context, a *app.App, s *planning.Session, o lockOptions, old model.Lock) (now model.Lock, mistakes diag.List, trouble, err error) {
+	mirrors, err := locking.ReadMirrors(locking.DaemonFiles(a.Env("HOME"))...)
 	if err != nil {
-		return err
+		return now, nil, nil, err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	old, content, err := committedLock(ctx, s)
-	if err != nil {
-		return err
-	}
-	locker := locking.Locker{
+	l := locking.Locker{
 		Registry: registry.New(registry.Options{Log: a.Log}),
-		Cache:    filepath.Join(s.Repo.Root(), ".cache", "debian"), Update: update,
+		Cache:    filepath.Join(s.Repo.Root(), ".cache", "debian"), Mirrors: mirrors, Update: o.update,
 	}
-	now, mistakes, err := locker.Lock(ctx, s.Now.Fleet, s.Now.Graph, old)
-	if err != nil {
-		return err
+	if l.Only, err = only(s, o.names); err != nil {
+		return now, nil, nil, err
 	}
-	if err := mistakes.WithLines(func(file string) []byte {
+	now, mistakes, trouble = l.Lock(ctx, s.Now.Fleet, s.Now.Graph, old)
+	if ctx.Err() != nil {
+		return now, nil, nil, trouble
+	}
+	return now, mistakes.WithLines(func(file string) []byte {
 		b, _ := s.Tree.Read(ctx, file) // a line that cannot be shown is left out
 		return b
-	}).Err(); err != nil {
-		return err
-	}
-	result := difference(old, now)
-	result.Changed = !bytes.Equal(content, source.FormatLock(now)) && (content != nil || len(now.Bases)+len(now.Debian) > 0)
-	if result.Changed && !check {
-		if err := locking.Write(s.Repo.Root(), now); err != nil {
-			return err
-		}
-	}
-	if err := printLocked(a, result, check); err != nil {
-		return err
-	}
-	if result.Changed && check {
-		return app.Fail(app.ExitDrift, nil)
-	}
-	return nil
+	}), trouble, nil
 }
 
-// committedLock is images.lock of the work tree; nil content where there is
-// none.
-func committedLock(ctx context.Context, s *planning.Session) (model.Lock, []byte, error) {
-	content, err := s.Tree.Read(ctx, source.LockFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return model.Lock{}, nil, nil
+// only is what the names mean: images of the fleet with all that they are
+// built from directly, and outside references, as they stand in a Dockerfile
+// or in images.lock. It is nil where nothing is named.
+func only(s *planning.Session, names []string) (func(string, model.TargetID) bool, error) {
+	if len(names) == 0 {
+		return nil, nil
 	}
-	if err != nil {
-		return model.Lock{}, nil, err
-	}
-	lock, list := source.ParseLock(content, source.LockFile)
-	return lock, content, list.Err()
-}
-
-// difference names what differs.
-func difference(old, now model.Lock) locked {
-	d := locked{Bases: []string{}, Targets: []string{}, Suites: []string{}}
-	for _, ref := range slices.Sorted(maps.Keys(now.Bases)) {
-		if !same(old.Bases[ref], now.Bases[ref]) {
-			d.Bases = append(d.Bases, ref)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(now.Debian)) {
-		was, is := old.Debian[name], now.Debian[name]
-		if was.InRelease != is.InRelease {
-			d.Suites = append(d.Suites, name)
-		}
-		for _, target := range slices.Sorted(maps.Keys(is.Images)) {
-			if !maps.Equal(was.Images[target], is.Images[target]) {
-				d.Targets = append(d.Targets, target)
+	refs, targets, known := map[string]bool{}, map[model.TargetID]bool{}, map[string]bool{}
+	for _, name := range names {
+		hit := false
+		for _, id := range s.Now.Graph.Targets() {
+			known[id.Image] = true
+			if plan.Means(name, id) {
+				targets[id], hit = true, true
+			}
+			n, _ := s.Now.Graph.Node(id)
+			bases := n.Bases
+			if n.Syntax != nil {
+				bases = append(slices.Clone(bases), *n.Syntax)
+			}
+			for _, b := range bases {
+				known[b.Normalized] = true
+				if name == b.Normalized || name == b.Ref {
+					refs[b.Normalized], hit = true, true
+				}
 			}
 		}
+		if !hit {
+			all := make([]string, 0, len(known))
+			for k := range known {
+				all = append(all, k)
+			}
+			slices.Sort(all)
+			return nil, &plan.UnknownImageError{Name: name, Known: all}
+		}
 	}
-	return d
+	return func(ref string, t model.TargetID) bool { return refs[ref] || targets[t] }, nil
 }
 
-func same(a, b model.LockedBase) bool {
-	return a.Digest == b.Digest && maps.EqualFunc(a.Platforms, b.Platforms, func(x, y model.LockedVariant) bool {
-		return x.Digest == y.Digest && x.Config.WorkingDir == y.Config.WorkingDir && x.Config.User == y.Config.User &&
-			slices.Equal(x.Config.Env, y.Config.Env) && slices.Equal(x.Config.OnBuild, y.Config.OnBuild)
-	})
+// summarize names what the changes are of.
+func (l *locked) summarize() {
+	l.Bases, l.Targets, l.Suites = []string{}, []string{}, []string{}
+	for _, c := range append(slices.Clone(l.Changes), l.Missing...) {
+		switch c.Kind {
+		case locking.KindBase, locking.KindPlatform:
+			l.Bases = append(l.Bases, c.Name)
+		case locking.KindConfig:
+			ref, _, _ := strings.Cut(c.Name, " ")
+			l.Bases = append(l.Bases, ref)
+		case locking.KindPackage:
+			l.Targets = append(l.Targets, c.Of)
+		case locking.KindSuite:
+			l.Suites = append(l.Suites, c.Name)
+		}
+	}
+	for _, list := range []*[]string{&l.Bases, &l.Targets, &l.Suites} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	if l.Missing == nil {
+		l.Missing = []locking.Change{}
+	}
 }
 
-func printLocked(a *app.App, d locked, check bool) error {
+func printLocked(a *app.App, l locked, o lockOptions) error {
 	if a.JSON {
-		return json.NewEncoder(a.Out).Encode(d)
+		return json.NewEncoder(a.Out).Encode(l)
 	}
-	verb := "wrote"
+	var b strings.Builder
 	switch {
-	case !d.Changed:
-		_, err := fmt.Fprintln(a.Out, "images.lock: nothing to change")
-		return err
-	case check:
-		verb = "would change:"
+	case !l.Changed:
+		fmt.Fprintf(&b, "%s: nothing to change\n", l.File)
+	case o.check:
+		fmt.Fprintf(&b, "%s: would change:\n", l.File)
+	default:
+		fmt.Fprintf(&b, "%s: wrote\n", l.File)
 	}
-	if _, err := fmt.Fprintf(a.Out, "images.lock: %s\n", verb); err != nil {
-		return err
+	for _, c := range l.Missing {
+		at := ""
+		if c.Pos.File != "" {
+			at = "  (" + c.Pos.String() + ")"
+		}
+		fmt.Fprintf(&b, "  not locked  %s%s\n", describe(c), at)
 	}
-	for _, part := range []struct {
-		what  string
-		names []string
-	}{{"image", d.Bases}, {"packages of", d.Targets}, {"state of Debian", d.Suites}} {
-		for _, name := range part.names {
-			if _, err := fmt.Fprintf(a.Out, "  %s %s\n", part.what, name); err != nil {
-				return err
-			}
+	for _, c := range l.Changes {
+		switch {
+		case c.Old == "":
+			fmt.Fprintf(&b, "  new         %s  %s\n", describe(c), short(c.New))
+		case c.New == "":
+			fmt.Fprintf(&b, "  gone        %s  %s\n", describe(c), short(c.Old))
+		default:
+			fmt.Fprintf(&b, "  moved       %s  %s -> %s\n", describe(c), short(c.Old), short(c.New))
 		}
 	}
-	return nil
+	if l.Changed && len(l.Changes)+len(l.Missing) == 0 {
+		b.WriteString("  only how it is written\n")
+	}
+	_, err := fmt.Fprint(a.Out, b.String())
+	return err
 }
+
+// describe names what changed, for people.
+func describe(c locking.Change) string {
+	switch c.Kind {
+	case locking.KindSuite:
+		return "Debian " + c.Name
+	case locking.KindPackage:
+		return "package " + c.Name + " of " + c.Of
+	case locking.KindPlatform, locking.KindConfig:
+		return "image " + c.Name + " for " + c.Of
+	}
+	return "image " + c.Name
+}
+
+// short is a digest, or a value, as it fits on a line.
+func short(s string) string {
+	if d := model.Digest(s); d.Valid() {
+		return d.Short()
+	}
+	const longest = 60
+	if r := []rune(s); len(r) > longest {
+		s = string(r[:longest]) + "..."
+	}
+	return fmt.Sprintf("%q", s)
+}
+

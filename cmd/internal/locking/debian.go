@@ -2,6 +2,7 @@ package locking
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -18,12 +19,18 @@ const archive = "archive"
 type suite struct {
 	debian  model.Debian // whose archive tells the suite's state
 	targets []target
+	users   []model.TargetID // the targets, and those of which the state is an input
 }
 
 // target is one image from packages, for one platform.
 type target struct {
 	id     model.TargetID
+	name   string // in images.lock
 	debian model.Debian
+}
+
+func newTarget(fleet *model.Fleet, id model.TargetID, d model.Debian) target {
+	return target{id: id, name: model.DebianLockKey(id, len(fleet.Tags(id.Image)) > 1), debian: d}
 }
 
 // wantedSuites are the suites of all images. A suite's state is that of
@@ -47,10 +54,12 @@ func wantedSuites(fleet *model.Fleet) map[string]*suite {
 		case image.Builder == model.BuilderDebian:
 			s := get(image.Debian)
 			for _, id := range image.Targets() {
-				s.targets = append(s.targets, target{id, image.Debian})
+				s.targets = append(s.targets, newTarget(fleet, id, image.Debian))
+				s.users = append(s.users, id)
 			}
 		case image.Refresh == archive:
-			get(model.Debian{Suite: image.Debian.Suite})
+			s := get(model.Debian{Suite: image.Debian.Suite})
+			s.users = append(s.users, image.Targets()...)
 		}
 	}
 	return wanted
@@ -66,45 +75,61 @@ func current(locked map[string]string, d model.Debian) bool {
 }
 
 func (l Locker) debian(ctx context.Context, fleet *model.Fleet, old model.Lock, now map[string]model.LockedSuite) error {
+	var errs []error
 	wanted := wantedSuites(fleet)
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		locked, err := l.suite(ctx, wanted[name], old.Debian[name])
 		if err != nil {
-			return err
+			errs = append(errs, err)
 		}
-		now[name] = locked
+		if locked.InRelease.Valid() {
+			now[name] = locked
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // suite locks one suite. Its state moves when any of its targets does, so that
-// it names a moment at which their packages were there.
+// it names a moment at which their packages were there. With an error it is
+// what old has of it.
 func (l Locker) suite(ctx context.Context, s *suite, old model.LockedSuite) (model.LockedSuite, error) {
-	out := model.LockedSuite{InRelease: old.InRelease, Images: map[string]map[string]string{}}
-	var missing []target
+	kept, missing := s.current(old)
+	anew := l.anew("", s.users...)
+	if anew {
+		missing = slices.DeleteFunc(slices.Clone(s.targets), func(t target) bool {
+			return kept.Images[t.name] != nil && !l.anew("", t.id)
+		})
+	}
+	if len(missing) == 0 && kept.InRelease.Valid() && !anew {
+		return kept, nil
+	}
+	state, err := debian.InRelease(ctx, l.Cache, s.debian)
+	if err != nil {
+		return kept, err
+	}
+	resolved, err := resolve(ctx, l.Cache, missing)
+	if err != nil {
+		return kept, err
+	}
+	out := model.LockedSuite{InRelease: state, Images: maps.Clone(kept.Images)}
+	for i, t := range missing {
+		out.Images[t.name] = resolved[i].Packages
+	}
+	return out, nil
+}
+
+// current is what old has of the suite that is still wanted, and what it
+// lacks.
+func (s *suite) current(old model.LockedSuite) (kept model.LockedSuite, missing []target) {
+	kept = model.LockedSuite{InRelease: old.InRelease, Images: map[string]map[string]string{}}
 	for _, t := range s.targets {
-		key := model.DebianLockKey(t.id)
-		if locked := old.Images[key]; current(locked, t.debian) {
-			out.Images[key] = locked
+		if locked := old.Images[t.name]; current(locked, t.debian) {
+			kept.Images[t.name] = locked
 			continue
 		}
 		missing = append(missing, t)
 	}
-	if len(missing) > 0 || !out.InRelease.Valid() {
-		state, err := debian.InRelease(ctx, l.Cache, s.debian)
-		if err != nil {
-			return out, err
-		}
-		out.InRelease = state
-	}
-	resolved, err := resolve(ctx, l.Cache, missing)
-	if err != nil {
-		return out, err
-	}
-	for i, t := range missing {
-		out.Images[model.DebianLockKey(t.id)] = resolved[i].Packages
-	}
-	return out, nil
+	return kept, missing
 }
 
 // resolve asks for the packages of each target, several at a time.

@@ -71,10 +71,8 @@ func replace(file string, content []byte) error {
 	return nil
 }
 
-// Write replaces images.lock of the repository at root in one step.
-func Write(root string, lock model.Lock) error {
-	return replace(filepath.Join(root, source.LockFile), source.FormatLock(lock))
-}
+// Write replaces an images.lock in one step.
+func Write(file string, lock model.Lock) error { return replace(file, source.FormatLock(lock)) }
 
 // Moved is a target whose packages the archive no longer has as they are
 // locked, or that was never locked.
@@ -101,7 +99,7 @@ func (r Refresher) Refresh(ctx context.Context, fleet *model.Fleet, ids []model.
 	for _, id := range ids {
 		image, found := fleet.Node(id)
 		if found && image.Builder == model.BuilderDebian && image.Debian.Snapshot == "" {
-			targets = append(targets, target{id, image.Debian})
+			targets = append(targets, newTarget(fleet, id, image.Debian))
 		}
 	}
 	resolved, err := resolve(ctx, r.Cache, targets)
@@ -155,6 +153,6 @@ func put(lock *model.Lock, state model.Digest, t target, packages map[string]str
 		s.Images = map[string]map[string]string{}
 	}
 	s.InRelease = state
-	s.Images[model.DebianLockKey(t.id)] = packages
+	s.Images[t.name] = packages
 	lock.Debian[t.debian.Suite] = s
 }

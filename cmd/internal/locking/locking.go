@@ -21,12 +21,12 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
-// RuleBasePlatform is an outside base that is not there for a platform of the
-// image that is built from it.
-const RuleBasePlatform = "base-platform"
-
-// RuleBaseAbsent is an outside base that its registry does not have.
-const RuleBaseAbsent = "base-absent"
+// The rules of outside bases that cannot be locked.
+const (
+	RuleBasePlatform   = "base-platform"   // it is not there for a platform of the image that is built from it
+	RuleBaseAbsent     = "base-absent"     // its registry does not have it, or does not show it
+	RuleBaseIncomplete = "base-incomplete" // its index names a manifest that its registry does not have
+)
 
 // parallel bounds how many questions are asked at a time.
 const parallel = 4
@@ -34,46 +34,56 @@ const parallel = 4
 // Locker asks the world.
 type Locker struct {
 	Registry *registry.Client
-	Cache    string // folder of package lists and packages
-	Update   bool   // ask for everything anew, not only for what old lacks
+	Cache    string  // folder of package lists and packages
+	Mirrors  Mirrors // where images are looked for before their own registry
+	Update   bool    // ask for what old has, too
+	// Only are the references and the targets that Update means; nil means
+	// all.
+	Only func(ref string, t model.TargetID) bool
 }
 
 // base is one outside base and who wants it.
 type base struct {
 	repository string
 	platforms  map[string]diag.Pos // where it stands; a frontend is wanted for every platform that it has
+	users      []model.TargetID
 	pos        diag.Pos
 	frontend   bool
 }
 
 // Lock returns what the fleet needs of the world: what old has of it, and the
-// rest as it is now. What old has beyond that is left out. Mistakes of the
-// fleet, such as a base that is not there for a platform, are in the list.
+// rest as it is now. What old has beyond that is left out. Of a base that is
+// not complete, of which the list says why, and of what could not be asked
+// for, which is the error, it keeps what old has; nothing else is held up by
+// that, so the lock is to be written in any case.
 func (l Locker) Lock(ctx context.Context, fleet *model.Fleet, g *graph.Graph, old model.Lock) (model.Lock, diag.List, error) {
-	if l.Update {
-		old = model.Lock{}
-	}
 	now := model.Lock{Bases: map[string]model.LockedBase{}, Debian: map[string]model.LockedSuite{}}
 	list, err := l.bases(ctx, wantedBases(g), old, now.Bases)
-	if err != nil {
-		return model.Lock{}, nil, err
+	if ctx.Err() != nil {
+		return old, nil, context.Cause(ctx)
 	}
-	if err := l.debian(ctx, fleet, old, now.Debian); err != nil {
-		return model.Lock{}, nil, err
+	return now, list.Sorted(), errors.Join(err, l.debian(ctx, fleet, old, now.Debian))
+}
+
+// anew tells whether what is locked is to be asked for again.
+func (l Locker) anew(ref string, users ...model.TargetID) bool {
+	if !l.Update || l.Only == nil {
+		return l.Update
 	}
-	return now, list.Sorted(), nil
+	return l.Only(ref, model.TargetID{}) || slices.ContainsFunc(users, func(t model.TargetID) bool { return l.Only("", t) })
 }
 
 // wantedBases are the outside bases of all targets, by normalised reference.
 func wantedBases(g *graph.Graph) map[string]*base {
 	wanted := map[string]*base{}
-	add := func(b graph.Base, frontend bool) {
+	add := func(b graph.Base, user model.TargetID, frontend bool) {
 		w := wanted[b.Normalized]
 		if w == nil {
 			w = &base{repository: b.Repository, platforms: map[string]diag.Pos{}, pos: b.Pos, frontend: frontend}
 			wanted[b.Normalized] = w
 		}
 		w.frontend = w.frontend && frontend
+		w.users = append(w.users, user)
 		if _, seen := w.platforms[b.Platform]; !seen && b.Platform != "" {
 			w.platforms[b.Platform] = b.Pos
 		}
@@ -81,10 +91,10 @@ func wantedBases(g *graph.Graph) map[string]*base {
 	for _, id := range g.Targets() {
 		n, _ := g.Node(id)
 		for _, b := range n.Bases {
-			add(b, false)
+			add(b, id, false)
 		}
 		if n.Syntax != nil {
-			add(*n.Syntax, true)
+			add(*n.Syntax, id, true)
 		}
 	}
 	return wanted
@@ -94,27 +104,42 @@ func (l Locker) bases(ctx context.Context, wanted map[string]*base, old model.Lo
 	refs := slices.Sorted(maps.Keys(wanted))
 	found := make([]model.LockedBase, len(refs))
 	lists := make([]diag.List, len(refs))
-	g, gctx := errgroup.WithContext(ctx)
+	errs := make([]error, len(refs))
+	var g errgroup.Group
 	g.SetLimit(parallel)
 	for i, ref := range refs {
-		if locked, ok := complete(old.Bases[ref], wanted[ref]); ok {
+		w := wanted[ref]
+		anew := l.anew(ref, w.users...)
+		locked, whole := complete(old.Bases[ref], w)
+		if whole && !anew {
 			found[i] = locked
 			continue
 		}
-		g.Go(func() (err error) {
-			found[i], lists[i], err = l.base(gctx, ref, wanted[ref])
-			return err
+		g.Go(func() error {
+			found[i], lists[i], errs[i] = l.base(ctx, ref, w, old.Bases[ref], anew)
+			if len(lists[i]) == 0 && errs[i] == nil {
+				return nil
+			}
+			found[i] = old.Bases[ref]
+			if whole { // it was whole once, and builds go on with that
+				found[i] = locked
+				for n := range lists[i] {
+					lists[i][n].Severity = diag.Warning
+					lists[i][n].Message += "; what is locked stays"
+				}
+			}
+			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
+	_ = g.Wait() // each one's error is in errs
 	var list diag.List
 	for i, ref := range refs {
-		now[ref] = found[i]
+		if found[i].Digest.Valid() {
+			now[ref] = found[i]
+		}
 		list = append(list, lists[i]...)
 	}
-	return list, nil
+	return list, errors.Join(errs...)
 }
 
 // complete tells whether the lock has everything that is wanted of a base, and
@@ -137,17 +162,44 @@ func complete(locked model.LockedBase, w *base) (model.LockedBase, bool) {
 	return out, true
 }
 
-// base asks a registry for one base, with all platforms that are wanted of it:
-// half an index would fail a build later, on a machine that nobody watches.
-func (l Locker) base(ctx context.Context, ref string, w *base) (model.LockedBase, diag.List, error) {
-	var list diag.List
+// base asks for one base, with all platforms that are wanted of it: half an
+// index would fail a build later, on a machine that nobody watches. A base
+// that lacks a platform in the lock is completed out of the same index, where
+// that is still there.
+func (l Locker) base(ctx context.Context, ref string, w *base, old model.LockedBase, anew bool) (model.LockedBase, diag.List, error) {
+	if old.Digest.Valid() && !anew {
+		same, list, err := l.take(ctx, ref, old.Digest.String(), w)
+		if err == nil && len(list) == 0 {
+			return same, nil, nil
+		}
+	}
 	tag := strings.TrimLeft(strings.TrimPrefix(ref, w.repository), ":@")
 	if _, digest, found := strings.Cut(ref, "@"); found {
 		tag = digest
 	}
-	raw, d, err := l.Registry.Manifest(ctx, w.repository, cmp.Or(tag, "latest"))
+	return l.take(ctx, ref, cmp.Or(tag, "latest"), w)
+}
+
+// take asks the mirrors of a base's registry, and then that itself, for what
+// lies under a tag or digest.
+func (l Locker) take(ctx context.Context, ref, tag string, w *base) (model.LockedBase, diag.List, error) {
+	for _, mirror := range l.Mirrors.Of(w.repository) {
+		if locked, list, err := l.takeFrom(ctx, mirror, ref, tag, w); err == nil && len(list) == 0 {
+			return locked, nil, nil
+		}
+	}
+	return l.takeFrom(ctx, w.repository, ref, tag, w)
+}
+
+func (l Locker) takeFrom(ctx context.Context, repo, ref, tag string, w *base) (model.LockedBase, diag.List, error) {
+	var list diag.List
+	raw, d, err := l.Registry.Manifest(ctx, repo, tag)
 	if errors.Is(err, registry.ErrAbsent) {
 		list.Errorf(RuleBaseAbsent, w.pos, "correct the reference, or log in to the registry", "there is no image %s", ref)
+		return model.LockedBase{}, list, nil
+	}
+	if _, refused := errors.AsType[*registry.Denied](err); refused { // some answer this for what is not there
+		list.Errorf(RuleBaseAbsent, w.pos, "correct the reference, or log in to the registry", "the registry refuses %s: it is not there, or needs a login", ref)
 		return model.LockedBase{}, list, nil
 	}
 	if err != nil {
@@ -157,7 +209,7 @@ func (l Locker) base(ctx context.Context, ref string, w *base) (model.LockedBase
 	if w.frontend {
 		return locked, nil, nil
 	}
-	manifests, err := l.manifests(ctx, w.repository, raw, d)
+	manifests, err := l.manifests(ctx, repo, raw, d)
 	if err != nil {
 		return model.LockedBase{}, nil, fmt.Errorf("locking %s: %w", ref, err)
 	}
@@ -168,15 +220,28 @@ func (l Locker) base(ctx context.Context, ref string, w *base) (model.LockedBase
 				"%s is not there for %s: it has %s", ref, p, strings.Join(slices.Sorted(maps.Keys(manifests)), ", "))
 			continue
 		}
-		config, err := l.Registry.Config(ctx, w.repository, digest)
+		variant, err := l.variant(ctx, repo, digest)
+		if errors.Is(err, registry.ErrAbsent) {
+			list.Errorf(RuleBaseIncomplete, w.platforms[p], "try again later: whoever publishes it may not have finished",
+				"%s is not whole: its index names %s for %s, which its registry does not have", ref, digest.Short(), p)
+			continue
+		}
 		if err != nil {
 			return model.LockedBase{}, nil, fmt.Errorf("locking %s for %s: %w", ref, p, err)
 		}
-		locked.Platforms[p] = model.LockedVariant{Digest: digest, Config: model.BaseConfig{
-			Env: config.Config.Env, WorkingDir: config.Config.WorkingDir, User: config.Config.User, OnBuild: config.Config.OnBuild,
-		}}
+		locked.Platforms[p] = variant
 	}
 	return locked, list, nil
+}
+
+func (l Locker) variant(ctx context.Context, repo string, digest model.Digest) (model.LockedVariant, error) {
+	config, err := l.Registry.Config(ctx, repo, digest)
+	if err != nil {
+		return model.LockedVariant{}, err
+	}
+	return model.LockedVariant{Digest: digest, Config: model.BaseConfig{
+		Env: config.Config.Env, WorkingDir: config.Config.WorkingDir, User: config.Config.User, OnBuild: config.Config.OnBuild,
+	}}, nil
 }
 
 // manifests are the manifests of an index by platform, or the one that there

@@ -175,7 +175,11 @@ func (s *Session) localLock(ctx context.Context, tree model.Tree) ([]byte, error
 	if s.app.CI() {
 		return nil, nil
 	}
-	committed, err := tree.Read(ctx, source.LockFile)
+	dir := "."
+	if s.configData == nil {
+		dir = path.Dir(s.config)
+	}
+	committed, err := tree.Read(ctx, source.LockPath(dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading images.lock: %w", err)
 	}

@@ -51,7 +51,7 @@ func (o *running) moved(ctx context.Context, a *app.App, ids []model.TargetID) (
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	committed, err := s.Tree.Read(ctx, source.LockFile)
+	committed, err := s.Tree.Read(ctx, source.LockPath(s.Now.Fleet.Settings.Dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type builder struct {
 	graph    *Graph
 	cache    *Cache
 	schedule *schedule
+	circular map[model.TargetID]bool // targets that are built from themselves
 
 	// Of one worker:
 	picks    map[string]*picked // by selection, of the unit
@@ -49,6 +50,7 @@ func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Opti
 	return &builder{
 		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet, tree),
 		graph: &Graph{nodes: make(map[model.TargetID]*Node, 2*len(fleet.Images))}, cache: cmp.Or(o.Cache, NewCache()),
+		circular: map[model.TargetID]bool{},
 	}
 }
 

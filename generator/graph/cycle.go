@@ -57,6 +57,7 @@ func (b *builder) cycles() {
 func (b *builder) cycle(from []model.TargetID, path []Edge, reported map[string]bool) {
 	least := 0
 	for i := range from {
+		b.circular[from[i]] = true
 		if from[i].Compare(from[least]) < 0 {
 			least = i
 		}

@@ -35,6 +35,7 @@ type Options struct {
 	Cache   *Cache                 // shared between graphs; may be nil
 	Lenient bool                   // a Dockerfile that cannot be read is a warning: its image is what its text is, and cannot be built
 	Like    *Like                  // what need not be resolved again; may be nil
+	Drop    bool                   // leave out the images that have errors, and what is built from them
 }
 
 // Edge leads to a target of the fleet that another is built from.
@@ -122,7 +123,35 @@ func Build(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) 
 		}
 	}
 	b.finish()
+	if o.Drop {
+		b.drop(units)
+	}
 	return b.graph, b.list.Sorted(), nil
+}
+
+// drop takes the images that have mistakes out of the graph, and what is built
+// from them.
+func (b *builder) drop(units []*unit) {
+	g, wrong := b.graph, map[model.TargetID]bool{}
+	for _, u := range units {
+		for _, n := range u.nodes {
+			if u.list.HasErrors() || b.circular[n.ID] {
+				wrong[n.ID] = true
+			}
+		}
+	}
+	if len(wrong) == 0 {
+		return
+	}
+	wrong = g.Dependants(wrong)
+	nodes := make(map[model.TargetID]*Node, len(g.nodes))
+	for id, n := range g.nodes {
+		if !wrong[id] {
+			nodes[id] = n
+		}
+	}
+	order := slices.DeleteFunc(g.order, func(id model.TargetID) bool { return wrong[id] })
+	b.graph = &Graph{nodes: nodes, order: order}
 }
 
 // Node finds a target.

@@ -46,12 +46,25 @@ type Key struct {
 // wrong with the inputs that only keys need; it is empty for a graph without
 // errors.
 func Compute(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model.Tree) (map[model.TargetID]*Key, diag.List, error) {
-	c := &computer{fleet: fleet, tree: tree, graph: g, keys: map[model.TargetID]*Key{}}
-	for _, id := range g.Targets() {
+	return ComputeLike(ctx, fleet, g, tree, nil, nil)
+}
+
+// ComputeLike is Compute for a graph that shares nodes with another, whose
+// keys are known: a node that is the same has the same key.
+func ComputeLike(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model.Tree, like *graph.Graph, known map[model.TargetID]*Key) (map[model.TargetID]*Key, diag.List, error) {
+	targets := g.Targets()
+	c := &computer{fleet: fleet, tree: tree, graph: g, keys: make(map[model.TargetID]*Key, len(targets))}
+	for _, id := range targets {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
 		n, _ := g.Node(id)
+		if like != nil {
+			if other, found := like.Node(id); found && other == n && known[id] != nil {
+				c.keys[id] = known[id]
+				continue
+			}
+		}
 		c.keys[id] = c.key(n)
 	}
 	return c.keys, c.list.Sorted(), nil
@@ -91,6 +104,10 @@ func TestsKey(tests []model.Test) model.Digest {
 	}
 	return model.DigestOf(b)
 }
+
+// instructionUnreadable is the name of the one instruction that stands for a
+// Dockerfile that cannot be read.
+const instructionUnreadable = "unreadable"
 
 // form lists what a target's bytes depend on.
 func (c *computer) form(n *graph.Node) Form {
@@ -173,7 +190,7 @@ func sortedPackages(p []string) []string {
 // instructions are the Dockerfile's, and the arguments that were given to it.
 func instructions(n *graph.Node) []Line {
 	if n.Resolved == nil && n.Source.OID != "" {
-		return []Line{{Kind: LineInstruction, Name: "unreadable", Value: "git:" + n.Source.OID, Path: n.Image.Dockerfile}}
+		return []Line{{Kind: LineInstruction, Name: instructionUnreadable, Value: "git:" + n.Source.OID, Path: n.Image.Dockerfile}}
 	}
 	if n.Resolved == nil {
 		return nil

@@ -20,6 +20,9 @@ type Snapshot struct {
 	Fleet    *model.Fleet
 	Graph    *graph.Graph
 	Keys     map[model.TargetID]*key.Key
+	// Unread are the folders of images that could not be understood, in a tree
+	// that is only compared with: they are not among the Keys.
+	Unread map[string]bool
 }
 
 // Request is what is asked for.

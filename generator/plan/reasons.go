@@ -184,6 +184,9 @@ func (m *maker) isNew(t model.TargetID) model.Reason {
 	if m.then == nil {
 		return model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "there is nothing to compare with"}
 	}
+	if m.then.Unread[m.image(t).Dir] {
+		return model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "it could not be read at " + m.since}
+	}
 	if m.before == nil {
 		m.before = make(map[string][]model.TargetID, len(m.then.Keys))
 		for old := range m.then.Keys {

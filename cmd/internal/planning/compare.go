@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 
@@ -64,35 +63,32 @@ func (s *Session) orphans(ctx context.Context) error {
 	return nil
 }
 
-// before loads the older side. Where its files cannot be understood there is
+// before loads the older side. Nothing in it is an error: an image that cannot
+// be understood there is not compared, and where that is all of them, there is
 // nothing to compare with, which a note says.
 func (s *Session) before(ctx context.Context, from model.Revision) (*plan.Snapshot, error) {
-	if from.Tree == s.Now.Revision.Tree && !s.overlaid {
+	if from.Tree == s.Now.Revision.Tree && s.lock == nil {
 		same := *s.Now
 		same.Revision = from
 		return &same, nil
 	}
-	tree, err := s.Repo.Tree(ctx, from)
+	changes, err := s.Repo.Changes(ctx, from, s.Now.Revision)
 	if err != nil {
 		return nil, err
 	}
+	tree := s.Repo.Before(s.Tree, changes)
 	var lock []byte
 	if from.Ref == LastRunRef { // which this desk's own lock counted for
 		if lock, err = s.localLock(ctx, tree); err != nil {
 			return nil, err
 		}
 	}
-	then, list, err := s.snapshot(ctx, from, tree, lock)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.note("%s has no %s.", from.Ref, s.config)
-		return nil, nil
-	}
+	then, list, err := s.older(ctx, from, tree, changes, lock)
 	if err != nil {
 		return nil, err
 	}
-	if list.HasErrors() {
+	if then == nil {
 		s.note("The images of %s cannot be read: %s.", from.Ref, list.Sorted().Error())
-		return nil, nil
 	}
 	return then, nil
 }

@@ -58,7 +58,8 @@ func imagesOf(ctx context.Context, a *app.App) (_ []model.Image, err error) {
 	if err := s.findConfig(tree); err != nil {
 		return nil, err
 	}
-	if err := repo.Prefetch(ctx, written(tree)); err != nil {
+	described, _ := written(tree.Entries())
+	if err := repo.Prefetch(ctx, described); err != nil {
 		return nil, err
 	}
 	fleet, _, err := source.Load(ctx, tree, source.Options{Config: s.config, ConfigData: s.configData})

@@ -220,7 +220,27 @@ func TestOldTreeThatCannotBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.From != nil || p.Entries[0].Action != model.ActionBuild || !strings.Contains(strings.Join(p.Notes, " "), "The images of v1 cannot be read: images/base/image.yaml:1:1") {
+	e := p.Entries[0]
+	if p.From == nil || e.Image != "base" || e.Action != model.ActionBuild || e.Reasons[0].Detail != "it could not be read at v1" {
+		t.Errorf("from %v, %s is %s because %v", p.From, e.Image, e.Action, e.Reasons)
+	}
+}
+
+// TestOldSettingsThatCannotBeRead leave nothing to compare with.
+func TestOldSettingsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	r := gittest.New(t)
+	old := files("1")
+	settings := old["rootfsgen.yaml"]
+	old["rootfsgen.yaml"] = "registri: {}\n"
+	r.Commit(old)
+	r.Git("tag", "v1")
+	r.Commit(map[string]string{"rootfsgen.yaml": settings})
+	p, err := planOf(t.Context(), frame(r.Dir, nil), planning.Options{State: planning.StateOff})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.From != nil || p.Entries[0].Action != model.ActionBuild || !strings.Contains(strings.Join(p.Notes, " "), "The images of v1 cannot be read: rootfsgen.yaml:1:1") {
 		t.Errorf("from %v, %s, notes %q", p.From, p.Entries[0].Action, p.Notes)
 	}
 }

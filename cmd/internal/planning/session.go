@@ -16,7 +16,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/history"
-	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/generator/source"
@@ -34,9 +33,10 @@ type Session struct {
 	app        *app.App
 	o          Options
 	cache      *graph.Cache
-	config     string // path of the settings in a tree
-	configData []byte // the settings, where they lie outside
-	overlaid   bool   // the desk's own lock counts for Now
+	config     string          // path of the settings in a tree
+	configData []byte          // the settings, where they lie outside
+	lock       []byte          // the desk's own, where it counts for Now
+	read       map[string]bool // the files of Now that say what the fleet is
 	time       time.Time
 	tag        string // the release tag that is planned, empty where none is
 	notes      []string
@@ -70,11 +70,10 @@ func (s *Session) load(ctx context.Context) error {
 	if err := s.findConfig(tree); err != nil {
 		return err
 	}
-	lock, err := s.localLock(ctx, tree)
-	if err != nil {
+	if s.lock, err = s.localLock(ctx, tree); err != nil {
 		return err
 	}
-	now, list, err := s.snapshot(ctx, rev, tree, lock)
+	now, list, err := s.snapshot(ctx, rev, tree)
 	if err != nil {
 		return fmt.Errorf("loading the fleet of %s: %w", rev.Ref, err)
 	}
@@ -91,7 +90,7 @@ func (s *Session) load(ctx context.Context) error {
 	if !s.app.Quiet {
 		s.app.PrintDiagnostics(list)
 	}
-	s.Tree, s.Now, s.Warnings, s.overlaid = tree, now, list, lock != nil
+	s.Tree, s.Now, s.Warnings = tree, now, list
 	return nil
 }
 
@@ -140,11 +139,12 @@ func (s *Session) desk(ctx context.Context) (model.Revision, model.Tree, error) 
 
 // findConfig settles whether the settings lie in the tree or outside.
 func (s *Session) findConfig(tree model.Tree) error {
-	s.config = source.DefaultConfig
-	if s.app.Config == "" || s.app.Config == source.DefaultConfig {
-		return nil
-	}
 	file := s.app.Config
+	if file == "" || file == source.DefaultConfig {
+		dir, err := s.below()
+		s.config, _ = source.FindConfig(tree, dir)
+		return err
+	}
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(s.app.Dir, file)
 	}
@@ -169,71 +169,42 @@ func (s *Session) findConfig(tree model.Tree) error {
 	return nil
 }
 
+// below is the folder that was named with -C, from the root of the tree.
+func (s *Session) below() (string, error) {
+	dir, err := filepath.Abs(s.app.Dir)
+	if err != nil {
+		return ".", fmt.Errorf("finding %s: %w", source.DefaultConfig, err)
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	rel, err := filepath.Rel(s.Repo.Root(), dir)
+	if err != nil || !filepath.IsLocal(rel) {
+		return ".", nil
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+// lockPath is where images.lock lies: beside the settings, and in the root
+// where these lie outside.
+func (s *Session) lockPath() string {
+	if s.configData != nil {
+		return source.LockFile
+	}
+	return source.LockPath(path.Dir(s.config))
+}
+
 // localLock is what a desk has resolved beyond the images.lock of the tree; CI
 // has none.
 func (s *Session) localLock(ctx context.Context, tree model.Tree) ([]byte, error) {
 	if s.app.CI() {
 		return nil, nil
 	}
-	dir := "."
-	if s.configData == nil {
-		dir = path.Dir(s.config)
-	}
-	committed, err := tree.Read(ctx, source.LockPath(dir))
+	committed, err := tree.Read(ctx, s.lockPath())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading images.lock: %w", err)
 	}
 	return locking.ReadLocal(s.Repo.Root(), committed)
-}
-
-// snapshot loads one tree, its graph and its keys. Keys are only computed
-// where nothing is wrong so far.
-func (s *Session) snapshot(ctx context.Context, rev model.Revision, tree model.Tree, lock []byte) (*plan.Snapshot, diag.List, error) {
-	if err := s.Repo.Prefetch(ctx, written(tree)); err != nil {
-		return nil, nil, err
-	}
-	fleet, list, err := source.Load(ctx, tree, source.Options{Config: s.config, ConfigData: s.configData, LockData: lock})
-	if err != nil {
-		return nil, nil, err
-	}
-	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{CI: s.app.CI(), Lenient: s.lenient(rev), Cache: s.cache, Ignored: func(path string) bool {
-		ignored, err := s.Repo.Ignored(ctx, path)
-		return err == nil && ignored
-	}})
-	if err != nil {
-		return nil, nil, err
-	}
-	list = append(list, more...)
-	if list.HasErrors() {
-		return nil, list, nil
-	}
-	keys, more, err := key.Compute(ctx, fleet, g, tree)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &plan.Snapshot{Revision: rev, Fleet: fleet, Graph: g, Keys: keys}, append(list, more...), nil
-}
-
-// lenient tells whether a Dockerfile that cannot be read is the matter of its
-// image alone: on a desk, and always where a revision is only compared with.
-func (s *Session) lenient(rev model.Revision) bool {
-	older := s.Now != nil && rev.Tree != s.Now.Revision.Tree
-	return older || !s.app.CI() && !s.o.Strict
-}
-
-// written are the files of a tree that loading reads: what people write about
-// images, not what goes into them.
-func written(tree model.Tree) []model.TreeEntry {
-	var out []model.TreeEntry
-	for _, e := range tree.Entries() {
-		name := path.Base(e.Path)
-		switch {
-		case name == "image.yaml", name == "image.yml", name == source.LockFile, name == source.DefaultConfig,
-			strings.Contains(name, "Dockerfile"), strings.Contains(name, "Containerfile"), strings.HasSuffix(name, ".dockerignore"):
-			out = append(out, e)
-		}
-	}
-	return out
 }
 
 // Date is the UTC day of what is planned, as versions have it.

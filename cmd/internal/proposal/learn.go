@@ -63,21 +63,29 @@ func (d *draft) learn(f *fleet) {
 	}
 }
 
-// constants are the parts of paths that all folders have in common.
+// constants are the parts of paths that nearly all folders begin with.
 func constants(dirs []string) []string {
-	if len(dirs) == 0 {
-		return nil
-	}
-	common := strings.Split(dirs[0], "/")
-	for _, dir := range dirs[1:] {
-		parts := strings.Split(dir, "/")
-		n := 0
-		for n < len(common) && n < len(parts) && common[n] == parts[n] {
-			n++
+	var common []string
+	for {
+		count := map[string]int{}
+		prefix := strings.Join(append(slices.Clone(common), ""), "/")
+		for _, dir := range dirs {
+			if rest, below := strings.CutPrefix(dir, prefix); below {
+				next, _, _ := strings.Cut(rest, "/")
+				count[next]++
+			}
 		}
-		common = common[:n]
+		next := ""
+		for name, n := range count {
+			if n*10 >= len(dirs)*9 {
+				next = name
+			}
+		}
+		if next == "" {
+			return common
+		}
+		common = append(common, next)
 	}
-	return common
 }
 
 // part is how one part of a folder's path follows from a reference.
@@ -139,7 +147,7 @@ func derive(dir, constant []string, last string, words []string, runs map[string
 	for i, c := range dir {
 		p, found := runs[c]
 		switch {
-		case i < len(constant):
+		case i < len(constant) && c == constant[i]:
 			p = part{kind: partConst, text: c}
 		case c == last:
 			p = part{kind: partName}

@@ -145,10 +145,13 @@ func (d *draft) leaveOut(p diag.Diagnostic) bool {
 	if _, done := d.left[file]; done || file == source.DefaultConfig || path.Base(file) == "image.yaml" {
 		return false
 	}
-	if _, found := d.survey.tree.Lookup(file); !found {
+	dir := path.Dir(file)
+	if d.survey.hasFolder(file) {
+		dir = file
+	} else if _, found := d.survey.tree.Lookup(file); !found {
 		return false
 	}
-	if d.without(path.Dir(file)) {
+	if d.without(dir) {
 		d.left[file] = fmt.Sprintf("%s [%s]", p.Message, p.Rule)
 		return true
 	}

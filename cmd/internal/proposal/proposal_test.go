@@ -47,9 +47,9 @@ func TestFolders(t *testing.T) {
 			[]string{"a:1.0 docker/a/1.0/Dockerfile", "a:latest docker/a/latest/Dockerfile", "b:2-alpine docker/b/2-alpine/Dockerfile", "c docker/c/Dockerfile"}, nil,
 			`images: - root: docker pattern: "{name}/{tag}" - root: docker`},
 		{"what cannot be meant", []string{"Dockerfile", "app/node_modules/m/Dockerfile", "app/web/Dockerfile", "app/web/Dockerfile.j2", "app/Up/Dockerfile", "app/two/Dockerfile.a", "app/two/Dockerfile.b", ".github/x/Dockerfile", "app/low/dockerfile", "docs/a.dockerfile"},
-			[]string{"low app/low/dockerfile", "two:0:a app/two/Dockerfile.a", "two:0:b app/two/Dockerfile.b", "up app/Up/Dockerfile", "web app/web/Dockerfile"},
-			[]string{"Dockerfile", "app/node_modules/m/Dockerfile", "app/web/Dockerfile.j2", "docs/a.dockerfile"},
-			`images: - root: app pattern: "{name}" dockerfiles: - "Dockerfile" - "Dockerfile.a" - "Dockerfile.b" - "dockerfile" exclude: - "node_modules"`},
+			[]string{"low app/low/dockerfile", "two-a app/two/Dockerfile.a", "two-b app/two/Dockerfile.b", "up app/Up/Dockerfile", "web app/web/Dockerfile"},
+			[]string{"Dockerfile", "app/node_modules/", "app/web/Dockerfile.j2", "docs/"},
+			`images: - root: app dockerfiles: - "Dockerfile" - "Dockerfile.a" - "Dockerfile.b" - "dockerfile" exclude: - "node_modules"`},
 		{"one suffixed build file", []string{"a/b/Dockerfile.gpu", "a/c/d/Dockerfile"},
 			[]string{"b-gpu a/b/Dockerfile.gpu", "c-d a/c/d/Dockerfile"}, nil, `images: - root: "a"`},
 	}

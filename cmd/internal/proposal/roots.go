@@ -44,6 +44,9 @@ func ancestor(dirs []string) string {
 	return a
 }
 
+// homes are what people call the folder of all images.
+var homes = []string{"build", "container", "containers", "docker", "dockerfiles", "images", "src"}
+
 // apart splits folders by the first part of their paths, where that part holds
 // images and says nothing about them: nil where it seems to name them.
 func apart(dirs []string) [][]string {
@@ -60,7 +63,13 @@ func apart(dirs []string) [][]string {
 			flat++
 		}
 	}
-	if len(groups) < 2 || len(groups) > most || direct*4 > len(dirs) || flat*2 < len(dirs)-direct {
+	home := 0 // images in a folder whose name only says that there are some
+	for first, group := range groups {
+		if slices.Contains(homes, first) {
+			home += len(group)
+		}
+	}
+	if len(groups) < 2 || len(groups) > most || direct*4 > len(dirs) || flat*2 < len(dirs)-direct && home*10 < len(dirs)*8 {
 		return nil
 	}
 	var out [][]string
@@ -94,7 +103,7 @@ func (d *draft) root(dirs []string) []model.Root {
 	}
 	d.buildFiles(&r, dirs)
 	switch siblings := d.siblings(r.Root, dirs); {
-	case flat == len(dirs) && r.Root != "." && len(siblings) <= 10:
+	case flat == len(dirs) && r.Root != "." && len(siblings) <= 10 && d.plain(dirs):
 		r.Pattern = defaultPattern
 		for _, s := range siblings {
 			if !slices.Contains(r.Exclude, s) {
@@ -110,6 +119,17 @@ func (d *draft) root(dirs []string) []model.Root {
 		}
 	}
 	return []model.Root{r}
+}
+
+// plain tells whether each folder has a build file of the usual name.
+func (d *draft) plain(dirs []string) bool {
+	has := map[string]bool{}
+	for _, s := range d.survey.sites {
+		if s.name == "image.yaml" || suffixless(s.name) {
+			has[s.dir] = true
+		}
+	}
+	return !slices.ContainsFunc(dirs, func(dir string) bool { return !has[dir] })
 }
 
 // version is how the folder of a tag is called.

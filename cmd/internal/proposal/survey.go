@@ -30,6 +30,7 @@ type survey struct {
 	sites   []*site         // build files that can be images, sorted by path
 	bad     map[string]bool // names of build files that cannot
 	left    map[string]string
+	noisy   map[string]int // folders that are noise, and their build files
 	aliases []model.Alias
 }
 
@@ -55,7 +56,7 @@ func isNoise(name string) bool {
 
 // look reads every build file of a tree.
 func look(ctx context.Context, tree model.Tree) (*survey, error) {
-	s := &survey{tree: tree, dirs: map[string]bool{".": true}, bad: map[string]bool{}, left: map[string]string{}}
+	s := &survey{tree: tree, dirs: map[string]bool{".": true}, bad: map[string]bool{}, left: map[string]string{}, noisy: map[string]int{}}
 	described := map[string]bool{}
 	var files []model.TreeEntry
 	for _, e := range tree.Entries() {
@@ -78,6 +79,13 @@ func look(ctx context.Context, tree model.Tree) (*survey, error) {
 		}
 	}
 	s.onceEach(described)
+	for folder, n := range s.noisy {
+		files := "1 build file"
+		if n > 1 {
+			files = fmt.Sprintf("%d build files", n)
+		}
+		s.left[folder+"/"] = files + ": what lies in a folder called " + path.Base(folder) + " is mostly not for building"
+	}
 	return s, nil
 }
 
@@ -86,7 +94,7 @@ func (s *survey) add(ctx context.Context, e model.TreeEntry, described bool) err
 	one := &site{path: e.Path, dir: path.Dir(e.Path), name: path.Base(e.Path)}
 	if i := slices.IndexFunc(strings.Split(one.dir, "/"), func(p string) bool { return isNoise(strings.ToLower(p)) }); i >= 0 && !described {
 		folder := strings.Join(strings.Split(one.dir, "/")[:i+1], "/")
-		s.left[e.Path] = fmt.Sprintf("what lies in a folder called %s is mostly not for building", path.Base(folder))
+		s.noisy[folder]++
 		s.bad[folder+"/"] = true
 		return nil
 	}
@@ -211,6 +219,9 @@ func (r ref) last() string { _, last, _ := r.split(); return last }
 func (r ref) digested() bool { return strings.Contains(r.name, "@") }
 
 func usual(name string) bool { return name == "Dockerfile" || name == "Containerfile" }
+
+// suffixless are the names that need nothing to tell them apart.
+func suffixless(name string) bool { return usual(name) || name == "dockerfile" }
 
 func isBuildFile(name string) bool {
 	switch {

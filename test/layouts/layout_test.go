@@ -1,7 +1,6 @@
 package layouts
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -174,16 +173,4 @@ func affected(t *testing.T, then, now *plan.Snapshot) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(built))
-}
-
-// proposal is the rootfsgen.yaml that init would write, and what it left out.
-func proposal(ctx context.Context, t *testing.T, tree files) *source.Proposal {
-	t.Helper()
-	bare := maps.Clone(tree)
-	delete(bare, source.DefaultConfig)
-	p, err := source.Init(ctx, history.MemoryFiles(bare))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }

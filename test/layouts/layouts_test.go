@@ -1,16 +1,11 @@
 package layouts
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/rootfsgen/rootfsgen/generator/history"
 )
 
 // fewest is how many images a layout must have to be a model of anything.
@@ -81,55 +76,6 @@ func TestEdits(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestInit compares what init finds without rules with what is there.
-func TestInit(t *testing.T) {
-	t.Parallel()
-	eachLayout(t, func(t *testing.T, l layout) {
-		p := proposal(t.Context(), t, l.tree)
-		bare := maps.Clone(l.tree)
-		for path, content := range p.Files {
-			bare[path] = history.File{Content: string(content)}
-		}
-		s, list := snapshot(t, bare)
-		got := edges(s)
-		var want, missing []string
-		for _, e := range l.lines(t, "edges.txt") {
-			if !strings.Contains(e, " <- ") {
-				continue
-			}
-			want = append(want, e)
-			if !slices.Contains(got, e) {
-				missing = append(missing, e)
-			}
-		}
-		share := float64(len(want)-len(missing)) / float64(max(1, len(want)))
-		least := 0.0
-		for _, line := range l.lines(t, "init.txt") {
-			n, err := strconv.ParseFloat(strings.TrimPrefix(line, "edges "), 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			least = n
-		}
-		if share < least {
-			t.Errorf("init finds %.2f of the edges, want %.2f; not these:\n%s\nwith\n%s\n%v", share, least,
-				strings.Join(missing, "\n"), p.Files["rootfsgen.yaml"], list.Err())
-		}
-		for _, e := range got {
-			if strings.Contains(e, " <- ") && !slices.Contains(want, e) && !beyond(e, l.lines(t, "edges.txt")) {
-				t.Errorf("init finds an edge that is none: %s", e)
-			}
-		}
-	})
-}
-
-// beyond tells whether an edge begins at an image that the layout's rules
-// leave out: nobody has written down what it is built from.
-func beyond(edge string, written []string) bool {
-	child, _, _ := strings.Cut(edge, " <- ")
-	return !slices.ContainsFunc(written, func(w string) bool { return strings.HasPrefix(w, fmt.Sprintf("%s <", child)) })
 }
 
 func sorted(lines []string) []string {

@@ -16,6 +16,9 @@ func Diff(old, now Form) []model.Reason {
 	if len(old) == 0 && len(now) > 0 {
 		return []model.Reason{{Kind: model.ReasonNew}}
 	}
+	if unreadable(old) != unreadable(now) {
+		return []model.Reason{unreadableReason(old, now)}
+	}
 	var out []model.Reason
 	if r, differs := instructionReason(old, now); differs {
 		out = append(out, r)
@@ -44,6 +47,25 @@ func Diff(old, now Form) []model.Reason {
 		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name))
 	})
 	return out
+}
+
+// unreadable tells whether a form stands for a Dockerfile that cannot be read:
+// what the image depends on is not known then.
+func unreadable(f Form) bool {
+	for _, l := range f {
+		if l.Kind == LineInstruction {
+			return l.Name == instructionUnreadable
+		}
+	}
+	return false
+}
+
+func unreadableReason(old, now Form) model.Reason {
+	r := model.Reason{Kind: model.ReasonTemplate, Path: cmp.Or(dockerfilePath(now), dockerfilePath(old)), Detail: "it cannot be read"}
+	if unreadable(old) {
+		r.Detail = "it could not be read before, so nothing else can be compared"
+	}
+	return r
 }
 
 // lineID says which lines of two forms are about the same thing.

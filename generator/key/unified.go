@@ -14,6 +14,9 @@ const contextLines = 1
 // a blank before what stayed around it, and "..." for what is left out. Values
 // of secrets are not in it. It is empty where the instructions are equal.
 func DiffInstructions(old, now Form) []string {
+	if unreadable(old) != unreadable(now) {
+		return nil
+	}
 	a, b := textLines(old), textLines(now)
 	common := lcs(a, b)
 	var all []string // each with its mark

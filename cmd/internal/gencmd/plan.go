@@ -63,6 +63,9 @@ With images, only these and what they are built from are planned.`,
 			if format == "text" && !a.OutTTY && !a.Quiet {
 				fmt.Fprintln(a.Err, planning.Summary(p, planning.Unlisted(a.Verbose)))
 			}
+			if a.Verbose && format != "json" {
+				printNotes(a, planning.Outside(s.Now.Graph))
+			}
 			if format == "text" || format == "gitlab" {
 				printNotes(a, p.Notes)
 			}

@@ -137,6 +137,9 @@ func (e *Explanation) causeText(c Cause, links Links) string {
 		what = "removed, or no longer read"
 	case model.ReasonTemplate:
 		what = "edited"
+		if r.Old+r.New == "" && c.Reason.Old+c.Reason.New == "" {
+			what = r.Detail
+		}
 	case model.ReasonNew:
 		return plain(strings.TrimSpace(r.Name + " is new: " + r.Detail))
 	case model.ReasonForced:
@@ -219,7 +222,7 @@ func (e *Explanation) differences(b *strings.Builder, links Links, keys bool) {
 	for _, r := range others {
 		change := linkChange(r, links)
 		switch {
-		case r.Kind == model.ReasonTemplate:
+		case r.Kind == model.ReasonTemplate && len(e.Dockerfile) > 0:
 			continue
 		case r.Kind == model.ReasonParent && !keys && model.Digest(r.Old).Valid():
 			change = "another key"

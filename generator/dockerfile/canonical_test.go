@@ -9,8 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -105,48 +103,6 @@ func TestQuotedIsInjective(t *testing.T) {
 		}
 		if strings.ContainsAny(quoted(a), " \n") && quoted(a)[0] != '"' {
 			t.Fatalf("%q is not one word", quoted(a))
-		}
-	})
-}
-
-// FuzzDockerfile gives the parser what strangers may write: nothing may panic,
-// positions lie in the file, and a file means the same at any path.
-func FuzzDockerfile(f *testing.F) {
-	files, err := filepath.Glob("testdata/canonical/*.Dockerfile")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
-	f.Add([]byte("FROM ${A:-${B}x}${C#*y} AS a\nCOPY --from=a $'x' /\nONBUILD RUN --mount=from=a,source=$X y\nFROM a"))
-	f.Add([]byte("#escape=`\nFROM a`\nb\nADD https://a.git#x git@b:c /"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		file, list := Parse("f", text)
-		lines := strings.Count(string(text), "\n") + 1
-		if file != nil {
-			r, more := file.Resolve(Options{Platform: model.LinuxARM64, Args: map[string]string{"A": "a"}, BaseConfig: func(Ref) (model.BaseConfig, bool) {
-				return model.BaseConfig{OnBuild: []string{string(text)}}, len(text)%2 == 0
-			}})
-			list = append(list, more...)
-			again, _ := file.At("g").Resolve(Options{Platform: model.LinuxARM64, Args: map[string]string{"A": "a"}})
-			if len(r.Instructions) > 0 && len(again.Instructions) == 0 {
-				t.Error("a file means something else at another path")
-			}
-			for _, ref := range r.Refs {
-				if ref.Named == nil || ref.Context == "" {
-					t.Errorf("incomplete reference %+v", ref)
-				}
-			}
-		}
-		for _, d := range list {
-			if d.Pos.File != "f" || d.Pos.Line < 0 || d.Pos.Line > lines || d.Message == "" || strings.Contains(d.Message, "\n") {
-				t.Errorf("%+v", d)
-			}
 		}
 	})
 }

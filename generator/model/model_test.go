@@ -27,22 +27,6 @@ func TestParsePlatform(t *testing.T) {
 	}
 }
 
-func FuzzPlatform(f *testing.F) {
-	for _, s := range []string{"linux/amd64", "arm64", "linux/", "a/b/c", "\x00"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		p, err := ParsePlatform(s)
-		if err != nil {
-			return
-		}
-		again, err := ParsePlatform(p.String())
-		if err != nil || again != p {
-			t.Fatalf("%q printed as %q came back as %v, %v", s, p, again, err)
-		}
-	})
-}
-
 func TestPlatformAsJSONKeyAndValue(t *testing.T) {
 	t.Parallel()
 	in := map[Platform][]Platform{LinuxARM64: {LinuxAMD64}}
@@ -124,29 +108,6 @@ func TestContentTagFarOff(t *testing.T) {
 	if _, g, ok := ParseContentTag(ContentTag(DigestOf(nil), math.MaxInt)); ok {
 		t.Errorf("generation %d is believed", g)
 	}
-}
-
-func FuzzContentTag(f *testing.F) {
-	key := DigestOf(nil)
-	for _, s := range []string{ContentTag(key, 0), ContentTag(key, 3), "k-", "k-" + key.Hex() + "-g0", "k-" + key.Hex() + "-g01", "latest"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if key, n, ok := ParseContentTag(s); ok && ContentTag(key, n) != s {
-			t.Fatalf("%q is not canonical, yet it was read as %s generation %d", s, key, n)
-		}
-	})
-}
-
-func FuzzTag(f *testing.F) {
-	for _, s := range []string{"1.2.3", "-x", "a/b", "_"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if CheckTag(s) == nil && (len(s) == 0 || len(s) > MaxTag || strings.ContainsAny(s, " /:@$\n\"'`\\")) {
-			t.Fatalf("%q passed", s)
-		}
-	})
 }
 
 func TestStepKeyDependsOnEveryPart(t *testing.T) {

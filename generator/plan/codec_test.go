@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"bytes"
 	"errors"
 	"regexp"
 	"strings"
@@ -64,33 +63,4 @@ func TestDecodeRefuses(t *testing.T) {
 	if v, found := errors.AsType[*plan.VersionError](err); !found || v.Version != 9 {
 		t.Errorf("error %v, want a VersionError", err)
 	}
-}
-
-func FuzzDecode(f *testing.F) {
-	one := map[string]spec{"base": {platforms: both[:1]}}
-	small, err := plan.Encode(makePlan(f, snapshot("v1", one), snapshot("HEAD", one), nil, plan.Request{}))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(small)
-	f.Add([]byte(`{"version": 1}`))
-	f.Add([]byte(`{"version": 1, "scope": "pr", "registry": "known", "entries": [{}], "indexes": null}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := plan.Decode(b)
-		if err != nil {
-			return
-		}
-		once, err := plan.Encode(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := plan.Decode(once)
-		if err != nil {
-			t.Fatalf("what was written is not read: %v", err)
-		}
-		twice, err := plan.Encode(again)
-		if err != nil || !bytes.Equal(once, twice) {
-			t.Fatalf("two writings differ: %v\n%s\n%s", err, once, twice)
-		}
-	})
 }

@@ -64,10 +64,11 @@ func (b *builder) cycle(from []model.TargetID, path []Edge, reported map[string]
 	}
 	from = slices.Concat(from[least:], from[:least])
 	path = slices.Concat(path[least:], path[:least])
-	names, places := []string{from[0].Image}, []string{}
+	call := callers(from)
+	names, places := []string{call(from[0])}, []string{}
 	for i, e := range path {
-		names = append(names, e.To.Image)
-		places = append(places, fmt.Sprintf("%s names %s at %s", from[i].Image, e.Ref, e.Pos))
+		names = append(names, call(e.To))
+		places = append(places, fmt.Sprintf("%s names %s at %s", call(from[i]), e.Ref, e.Pos))
 	}
 	shown := strings.Join(names, " -> ")
 	if reported[shown] {
@@ -79,4 +80,23 @@ func (b *builder) cycle(from []model.TargetID, path []Edge, reported map[string]
 		hint = "an image cannot be built from itself: if an image outside is meant, write its full name, for example docker.io/library/" + path[0].Ref
 	}
 	b.list.Errorf(RuleCycle, path[0].Pos, hint, "images are built from each other: %s", shown)
+}
+
+// callers names targets by their image, but where an image is there with two
+// tags by both.
+func callers(targets []model.TargetID) func(model.TargetID) string {
+	nodes := map[string]model.TargetID{}
+	several := map[string]bool{}
+	for _, t := range targets {
+		if first, seen := nodes[t.Image]; seen && first != t.AllPlatforms() {
+			several[t.Image] = true
+		}
+		nodes[t.Image] = t.AllPlatforms()
+	}
+	return func(t model.TargetID) string {
+		if several[t.Image] {
+			return t.Node()
+		}
+		return t.Image
+	}
 }

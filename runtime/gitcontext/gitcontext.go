@@ -3,7 +3,6 @@
 package gitcontext
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,6 +31,14 @@ type Objects interface {
 	Open(ctx context.Context, oid string) (io.ReadCloser, error)
 }
 
+// LargeObjects is where the content of files is that git LFS keeps. Objects may
+// implement it.
+type LargeObjects interface {
+	// Large is the content whose SHA-256 is sum, in hexadecimal. The error wraps
+	// fs.ErrNotExist when it was never fetched. It must be closed.
+	Large(ctx context.Context, sum string) (io.ReadCloser, error)
+}
+
 // FS is a set of files as BuildKit takes them: owned by root, modes 0644 and
 // 0755, one constant time, and the folders that they lie in. It is safe for
 // concurrent use.
@@ -40,6 +47,7 @@ type FS struct {
 	objects Objects
 	entries []entry
 	oids    map[string]string // by path
+	large   map[string]pointer
 	id      string
 }
 
@@ -60,7 +68,7 @@ const maxLink = 4096
 // stops when ctx ends. A submodule, a path that leaves the context and an
 // object that is not there are errors.
 func New(ctx context.Context, objects Objects, files []model.TreeEntry) (*FS, error) {
-	f := &FS{ctx: ctx, objects: objects, oids: map[string]string{}}
+	f := &FS{ctx: ctx, objects: objects, oids: map[string]string{}, large: map[string]pointer{}}
 	sum := sha256.New()
 	seen := map[string]bool{}
 	for _, file := range files {
@@ -114,7 +122,7 @@ func (f *FS) entry(ctx context.Context, file model.TreeEntry) (entry, error) {
 	}
 	if file.Mode != model.ModeSymlink {
 		e.size, f.oids[file.Path] = size, file.OID
-		return e, nil
+		return e, f.pointer(ctx, &e)
 	}
 	if size > maxLink {
 		return e, fmt.Errorf("reading the context: the symlink %s is longer than %d bytes", file.Path, maxLink)
@@ -196,10 +204,14 @@ func (f *FS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
 // below tells whether p is dir or lies in it; everything is below "".
 func below(p, dir string) bool { return dir == "" || p == dir || strings.HasPrefix(p, dir+"/") }
 
-// Open is the content of one file. A pointer of git LFS is an error: the
-// content that it stands for is not in git.
+// Open is the content of one file: of a pointer of git LFS the file that it
+// stands for.
 func (f *FS) Open(p string) (io.ReadCloser, error) {
-	oid, found := f.oids[strings.TrimPrefix(path.Clean("/"+p), "/")]
+	name := strings.TrimPrefix(path.Clean("/"+p), "/")
+	if l, found := f.large[name]; found {
+		return f.openLarge(p, l)
+	}
+	oid, found := f.oids[name]
 	if !found {
 		return nil, fmt.Errorf("reading %s: %w", p, fs.ErrNotExist)
 	}
@@ -207,22 +219,8 @@ func (f *FS) Open(p string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, missing(p, err)
 	}
-	head := make([]byte, len(lfsHead))
-	n, err := io.ReadFull(r, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, errors.Join(fmt.Errorf("reading %s from git: %w", p, err), r.Close())
-	}
-	if string(head[:n]) == lfsHead {
-		return nil, errors.Join(fmt.Errorf("%s is kept in git LFS, whose content is not in git's objects\nhint: keep the file in git itself, or fetch it in the Dockerfile by its digest", p), r.Close())
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head[:n]), r), r}, nil
+	return r, nil
 }
-
-// lfsHead is how a pointer of git LFS begins.
-const lfsHead = "version https://git-lfs.github.com/spec/v1\n"
 
 // ReadAll is the whole content of one object.
 func ReadAll(ctx context.Context, o Objects, oid string) ([]byte, error) {

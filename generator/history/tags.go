@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -93,7 +94,19 @@ func (r *Repo) tags(ctx context.Context, glob, filter string) (map[string][]stri
 		if f[0] == "tag" {
 			f[0], id = f[2], f[3]
 		}
-		if matched, _ := path.Match(glob, f[4]); matched && f[0] == "commit" {
+		if matched, _ := path.Match(glob, f[4]); !matched {
+			continue
+		}
+		if f[0] == "tag" { // of a tag: git takes off one layer, or all, by its version
+			c, err := r.commit(ctx, id)
+			switch {
+			case err == nil:
+				f[0], id = "commit", c.id
+			case !errors.Is(err, ErrMissing) && !errors.Is(err, ErrShallow):
+				return nil, fmt.Errorf("listing tags: %w", err)
+			}
+		}
+		if f[0] == "commit" {
 			byCommit[id] = append(byCommit[id], f[4])
 		}
 	}

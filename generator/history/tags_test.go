@@ -39,6 +39,18 @@ func TestTags(t *testing.T) {
 			r.Git("tag", "-a", "-m", "x", "v1.3")
 			r.Commit(nil)
 		}, last: "v1.10.0", previous: "v1.10.0"},
+		"tags of tags": {make: func(r *gittest.Repo) {
+			r.Commit(nil)
+			r.Git("tag", "-a", "-m", "x", "v1")
+			r.Git("tag", "-a", "-m", "x", "inner")
+			r.Commit(nil)
+			r.Git("tag", "-a", "-m", "x", "inner2")
+			r.Git("tag", "-a", "-m", "x", "v2", "inner2")
+			r.Git("tag", "-a", "-m", "x", "innertree", "HEAD^{tree}")
+			r.Git("tag", "-a", "-m", "x", "v3", "innertree")
+			r.Git("tag", "-d", "inner2")
+			r.Commit(nil)
+		}, last: "v2", previous: "v2"},
 		"a letter is later": {make: func(r *gittest.Repo) {
 			r.Commit(nil)
 			r.Git("tag", "v12")

@@ -11,6 +11,8 @@ func Texts() map[string]Text {
 		"prefix": registryPrefix, "empty-prefix": emptyPrefix, "path": treePath, "argument": argumentName, "branch": branchName, "glob": tagGlob,
 		"label": runnerLabel, "stage": stageName, "suite": suiteName, "package": packageName,
 		"mirror": mirrorURL, "snapshot": snapshotTime, "pattern": folderPattern, "digest": digestText,
+		"rooted": rootedPath, "build-file": buildFileGlob, "match": referenceMatch, "folder": referenceFolder, "group": groupName,
+		"context": contextName, "context-value": contextValue, "empty-tag": emptyTag,
 		"lock-target": lockTarget, "version": packageVersion, "platform": platformName, "foreign": lockText,
 	} {
 		out[name] = Text{t}

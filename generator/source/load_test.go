@@ -37,7 +37,9 @@ func TestTrees(t *testing.T) {
 				o.LockData = []byte(local.Content)
 				delete(files, source.LocalLockFile)
 			}
-			fleet, list, err := source.Load(t.Context(), history.MemoryFiles(files), o)
+			tree := history.MemoryFiles(files)
+			o.Config, _ = source.FindConfig(tree, "team/fleet/images") // the root's, where there is no such folder
+			fleet, list, err := source.Load(t.Context(), tree, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +110,7 @@ func report(t *testing.T, fleet *model.Fleet, list diag.List, files map[string]h
 	if err := json.Unmarshal(raw, &v); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := files[source.DefaultConfig]; !ok {
+	if _, ok := files[source.DefaultConfig]; !ok && fleet.Settings.Dir == "." {
 		delete(v.(map[string]any), "Settings")
 	}
 	b.WriteString("---\n")

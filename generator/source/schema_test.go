@@ -109,7 +109,7 @@ func regularFiles(t *testing.T, root string) (files []string) {
 // two keys at once, or YAML's own text.
 var beyondSchema = []string{
 	"duplicate-image", "duplicate-test", "first-key", "gpu-platform", "missing-path", "no-build-file", "no-effect", "no-name",
-	"not-read", "shared-scope", "channel-branch", "test-without-command", "unknown-runner", "duplicate-key", "needs-suite",
+	"not-read", "shared-scope", "channel-branch", "test-without-command", "unknown-runner", "duplicate-key", "needs-suite", "unknown-group",
 }
 
 func loaderAccepts(t *testing.T, file, name string, raw []byte) bool {
@@ -137,7 +137,7 @@ func TestSchemaLaw(t *testing.T) {
 			t.Fatal(err)
 		}
 		schema := compileSchema(t, raw)
-		parts := rapid.SampledFrom(strings.Split("a|B|7|0|.|..|-|--|_|__|/|:|+|~|*|?|{name}|=|@| |\n|\t|\x00|\x7f|é|\\|$|sha256:|linux/amd64|http://|20261121T000000Z|"+
+		parts := rapid.SampledFrom(strings.Split("a|B|7|0|.|..|-|--|_|__|/|:|+|~|*|?|{name}|(?P<name>|[|)|=|@| |\n|\t|\x00|\x7f|é|\\|$|sha256:|linux/amd64|http://|20261121T000000Z|"+
 			strings.Repeat("x", 60)+"|"+strings.Repeat("f", 64), "|"))
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
 			s := strings.Join(rapid.SliceOfN(parts, 0, 5).Draw(t, "parts"), "")

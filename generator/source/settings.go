@@ -248,10 +248,10 @@ func (f *file) checkRoots(s *settings) {
 			inPattern := strings.Contains(r.Pattern, "{"+p+"}")
 			switch {
 			case inPattern && inFiles > 0:
-				f.errorf(RuleBadValue, r.pos, "leave it in one of them", "{%s} stands in pattern and in dockerfiles", p)
+				f.errorf(RuleNoEffect, r.pos, "leave it in one of them", "{%s} stands in pattern and in dockerfiles", p)
 				s.rootsBad = true
 			case p == placeName && r.Pattern != "" && !inPattern && inFiles < max(1, len(r.Dockerfiles)):
-				f.errorf(RuleBadValue, r.pos, "put {name} into it, for example {name}/{tag}", "the pattern %q gives no image a name", r.Pattern)
+				f.errorf(RuleNoName, r.pos, "put {name} into it, for example {name}/{tag}", "the pattern %q gives no image a name", r.Pattern)
 				s.rootsBad = true
 			}
 		}

@@ -164,7 +164,7 @@ func (f *File) pos(node *parser.Node) diag.Pos {
 	p := diag.Pos{File: f.path, Line: node.StartLine, Col: 1}
 	if line := f.line(node.StartLine); line != "" {
 		p.Col = len(line) - len(strings.TrimLeft(line, " \t\v\f\r")) + 1
-		p.EndCol = p.Col + len(node.Value)
+		p.EndCol = min(p.Col+len(node.Value), len(line)+1) // a name can go on after an escaped line end
 	}
 	return p
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/source"
 )
 
 // fewest is how many images a layout must have to be a model of anything.
@@ -57,25 +59,42 @@ func TestNames(t *testing.T) {
 // TestEdits compares what each edit affects.
 func TestEdits(t *testing.T) {
 	t.Parallel()
+	eachLayout(t, func(t *testing.T, l layout) { compare(t, l.tree, l.lines(t, "edits.txt")) })
+}
+
+// TestFolder compares what each edit affects where every file of an image's
+// folder counts.
+func TestFolder(t *testing.T) {
+	t.Parallel()
 	eachLayout(t, func(t *testing.T, l layout) {
-		then, list := snapshot(t, l.tree)
-		if err := list.Err(); err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range readEdits(t, l.lines(t, "edits.txt")) {
-			now, list := snapshot(t, e.apply(t, l.tree))
-			if err := list.Err(); err != nil {
-				t.Errorf("%s: %v", e.line, err)
-				continue
-			}
-			if !slices.IsSorted(e.affects) {
-				t.Errorf("%s: what it affects is not sorted", e.line)
-			}
-			if diff := cmp.Diff(e.affects, affected(t, then, now)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", e.line, diff)
-			}
-		}
+		config := l.tree[source.DefaultConfig]
+		config.Content += "detect: folder\n"
+		l.tree[source.DefaultConfig] = config
+		compare(t, l.tree, l.lines(t, "folder.txt"))
 	})
+}
+
+// compare makes each edit and compares what a plan builds then with what is
+// written below it.
+func compare(t *testing.T, tree files, lines []string) {
+	t.Helper()
+	then, list := snapshot(t, tree)
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range readEdits(t, lines) {
+		now, list := snapshot(t, e.apply(t, tree))
+		if err := list.Err(); err != nil {
+			t.Errorf("%s: %v", e.line, err)
+			continue
+		}
+		if !slices.IsSorted(e.affects) {
+			t.Errorf("%s: what it affects is not sorted", e.line)
+		}
+		if diff := cmp.Diff(e.affects, affected(t, then, now)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", e.line, diff)
+		}
+	}
 }
 
 func sorted(lines []string) []string {

@@ -175,6 +175,10 @@ func Brief(r model.Reason) string {
 		return r.Detail
 	case model.ReasonArgument, model.ReasonOption:
 		return r.Kind + " " + r.Name
+	case model.ReasonBase:
+		if r.Detail == key.DetailPackage {
+			return "package " + r.Name
+		}
 	}
 	return r.Name
 }

@@ -92,7 +92,7 @@ func reasonsOf(r row) string {
 		fmt.Fprintf(&b, "- and %d more\n", n)
 	}
 	if len(packages) > 0 {
-		b.WriteString("- " + count(len(packages), "package") + " of Debian: " + code(clip(packageList(packages), longest)) + "\n")
+		b.WriteString("- " + count(len(packages), "package") + " of Debian: " + code(clip(packageList(packages, shownPackages), longest)) + "\n")
 	}
 	b.WriteString("\n")
 	return b.String()
@@ -147,11 +147,17 @@ func wavesOf(rows []row) []string {
 }
 
 // packageList is the first packages that changed, old -> new, and a count.
-func packageList(packages []model.Reason) string {
-	const shown = 10
+func packageList(packages []model.Reason, shown int) string {
 	var parts []string
 	for _, r := range packages[:min(shown, len(packages))] {
-		parts = append(parts, plain(r.Name)+" "+Change(r))
+		s := r.Name + " " + r.Old + " -> " + r.New
+		switch {
+		case r.Old == "":
+			s = r.Name + " " + r.New + " added"
+		case r.New == "":
+			s = r.Name + " " + r.Old + " removed"
+		}
+		parts = append(parts, plain(s))
 	}
 	s := strings.Join(parts, ", ")
 	if n := len(packages) - shown; n > 0 {
@@ -159,6 +165,12 @@ func packageList(packages []model.Reason) string {
 	}
 	return s
 }
+
+// shownPackages of those that changed are named, nearPackages of a parent's.
+const (
+	shownPackages = 10
+	nearPackages  = 3
+)
 
 // splitPackages parts the reasons that are packages from the others.
 func splitPackages(all []model.Reason) (others, packages []model.Reason) {

@@ -135,10 +135,16 @@ func TestPackagesAreFolded(t *testing.T) {
 		reasons = append(reasons, model.Reason{Kind: model.ReasonBase, Name: fmt.Sprintf("lib%02d", i), Old: "1", New: "2", Detail: key.DetailPackage})
 	}
 	e := entry("root", model.LinuxAMD64, model.ActionBuild, reasons...)
-	got := Text(Explain(planOf(e), nil, nil, func(model.TargetID) bool { return true }), nil)
-	want := "root:1 (linux/amd64): build\n  It is built and tested.\n  because 25 packages of Debian moved: lib00 1 -> 2, lib01 1 -> 2, lib02 1 -> 2, " +
-		"lib03 1 -> 2, lib04 1 -> 2, lib05 1 -> 2, lib06 1 -> 2, lib07 1 -> 2, lib08 1 -> 2, lib09 1 -> 2 and 15 more\n"
-	if diff := cmp.Diff(want, got); diff != "" {
+	child := entry("child", model.LinuxAMD64, model.ActionBuild,
+		model.Reason{Kind: model.ReasonParent, Name: "root:1", Old: "sha256:a", New: "sha256:b", Detail: "because package lib00"})
+	child.Parents = []model.Parent{{Image: "root", Tag: "1"}}
+	explained := Explain(planOf(e, child), nil, nil, func(model.TargetID) bool { return true })
+	explained[0].Differences = reasons
+	want := "root:1 (linux/amd64): build\n  It is built and tested.\n  because of 25 packages of Debian\n" +
+		"  What differs between the two keys,  -> :\n    25 packages of Debian: lib00 1 -> 2, lib01 1 -> 2, lib02 1 -> 2, " +
+		"lib03 1 -> 2, lib04 1 -> 2, lib05 1 -> 2, lib06 1 -> 2, lib07 1 -> 2, lib08 1 -> 2, lib09 1 -> 2 and 15 more\n\n" +
+		"child:1 (linux/amd64): build\n  It is built and tested.\n  because root:1, because of 25 packages of Debian: lib00 1 -> 2, lib01 1 -> 2, lib02 1 -> 2 and 22 more\n"
+	if diff := cmp.Diff(want, Text(explained, nil)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -96,7 +96,11 @@ func foldCauses(all []Cause) (others []Cause, packages string) {
 	var lines []string
 	for _, chain := range order {
 		p := byChain[chain]
-		lines = append(lines, chain+"because "+count(len(p), "package")+" of Debian moved: "+packageList(p))
+		line := chain + "because of " + count(len(p), "package") + " of Debian"
+		if chain != "" { // its own stand with the differences
+			line += ": " + packageList(p, nearPackages)
+		}
+		lines = append(lines, line)
 	}
 	return others, strings.Join(lines, "\n  ")
 }
@@ -228,6 +232,8 @@ func (e *Explanation) differences(b *strings.Builder, links Links, keys bool) {
 			change = "another key"
 		case r.Kind == model.ReasonParent && model.Digest(r.Old).Valid():
 			change = "key " + change
+		case r.Kind == model.ReasonRemoved:
+			change = strings.TrimPrefix(change, "removed, ")
 		}
 		subject := r.Path
 		if subject == "" {
@@ -243,7 +249,7 @@ func (e *Explanation) differences(b *strings.Builder, links Links, keys bool) {
 	}
 	writeAligned(b, rows)
 	if len(packages) > 0 {
-		fmt.Fprintf(b, "    %s of Debian: %s\n", count(len(packages), "package"), packageList(packages))
+		fmt.Fprintf(b, "    %s of Debian: %s\n", count(len(packages), "package"), packageList(packages, shownPackages))
 	}
 	for i, line := range e.Dockerfile {
 		if i == 0 {

@@ -32,6 +32,9 @@ func Short(r model.Reason) string {
 			return plain(r.Kind + " " + subject + " (" + behind + ")")
 		}
 	}
+	if isPackage(r) {
+		return plain("package " + subject)
+	}
 	if subject == "" {
 		return plain(strings.TrimSpace(r.Kind + " " + r.Detail))
 	}

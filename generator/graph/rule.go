@@ -158,11 +158,10 @@ func fits(want []string, p string) bool {
 // exists tells whether the tree has a file or a folder at p.
 func (n *names) exists(p string) bool {
 	entries := n.tree.Entries()
-	i, found := slices.BinarySearchFunc(entries, p, func(e model.TreeEntry, p string) int { return strings.Compare(e.Path, p) })
-	if found {
+	if _, isFile := n.tree.Lookup(p); isFile {
 		return true
 	}
-	i, _ = slices.BinarySearchFunc(entries, p+"/", func(e model.TreeEntry, p string) int { return strings.Compare(e.Path, p) })
+	i, _ := slices.BinarySearchFunc(entries, p+"/", func(e model.TreeEntry, p string) int { return strings.Compare(e.Path, p) })
 	return i < len(entries) && strings.HasPrefix(entries[i].Path, p+"/")
 }
 

@@ -2,6 +2,7 @@ package proposal
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -258,10 +259,7 @@ func TestReferences(t *testing.T) {
 // edgesOf loads what was proposed as anybody else would.
 func edgesOf(t *testing.T, files map[string]string, p *Proposal) []string {
 	t.Helper()
-	all := map[string]string{}
-	for name, content := range files {
-		all[name] = content
-	}
+	all := maps.Clone(files)
 	for name, content := range p.Files {
 		all[name] = string(content)
 	}

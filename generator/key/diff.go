@@ -23,6 +23,54 @@ func Diff(old, now Form) []model.Reason {
 	if r, differs := instructionReason(old, now); differs {
 		out = append(out, r)
 	}
+	if sameLines(old, now) {
+		out = append(out, diffValues(old, now)...)
+	} else {
+		out = append(out, diffLines(old, now, len(out) > 0)...)
+	}
+	out = renamed(out)
+	slices.SortStableFunc(out, func(a, b model.Reason) int {
+		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// sameLines tells whether two forms are about the same things one by one, as
+// they mostly are: then nothing has to be looked up.
+func sameLines(old, now Form) bool {
+	return slices.EqualFunc(old, now, func(o, n Line) bool { return o.Kind == n.Kind && o.Name == n.Name })
+}
+
+// diffValues is diffLines for forms that are about the same things.
+func diffValues(old, now Form) []model.Reason {
+	var out []model.Reason
+	for i, n := range now {
+		o := old[i]
+		if n.Kind == LineInstruction || o.Value == n.Value {
+			continue
+		}
+		if n.Kind == LineConfig && movedBase(old, now, n.Name) {
+			continue
+		}
+		out = append(out, reason(lineID{n.Kind, n.Name}, o, n, true, true))
+	}
+	return out
+}
+
+// movedBase tells whether the digest of a base differs.
+func movedBase(old, now Form, name string) bool {
+	for i, n := range now {
+		if n.Kind == LineBase && n.Name == name && old[i].Value != n.Value {
+			return true
+		}
+	}
+	return false
+}
+
+// diffLines is what differs beside the instructions, looked up by name.
+// edited tells that these differ, which explains references that came or went.
+func diffLines(old, now Form, edited bool) []model.Reason {
+	var out []model.Reason
 	before, after := byName(old), byName(now)
 	moved := map[string]bool{} // bases whose digest differs
 	parents := false           // whether another set of images is meant
@@ -36,16 +84,12 @@ func Diff(old, now Form) []model.Reason {
 			moved[id.name] = true
 		}
 		parents = parents || id.kind == LineParent && hadIt != hasIt
-		explained := parents || len(out) > 0 && hadIt != hasIt
+		explained := parents || (edited || len(out) > 0) && hadIt != hasIt
 		if id.kind == LineConfig && moved[id.name] || id.kind == LineContext && explained {
 			continue
 		}
 		out = append(out, reason(id, o, n, hadIt, hasIt))
 	}
-	out = renamed(out)
-	slices.SortStableFunc(out, func(a, b model.Reason) int {
-		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name))
-	})
 	return out
 }
 

@@ -55,7 +55,8 @@ type base struct {
 // rest as it is now. What old has beyond that is left out. Of a base that is
 // not complete, of which the list says why, and of what could not be asked
 // for, which is the error, it keeps what old has; nothing else is held up by
-// that, so the lock is to be written in any case.
+// that, so the lock is to be written in any case. Where what is kept will do,
+// and the base was not named, the list only warns.
 func (l Locker) Lock(ctx context.Context, fleet *model.Fleet, g *graph.Graph, old model.Lock) (model.Lock, diag.List, error) {
 	now := model.Lock{Bases: map[string]model.LockedBase{}, Debian: map[string]model.LockedSuite{}}
 	list, err := l.bases(ctx, wantedBases(g), old, now.Bases)
@@ -121,11 +122,14 @@ func (l Locker) bases(ctx context.Context, wanted map[string]*base, old model.Lo
 				return nil
 			}
 			found[i] = old.Bases[ref]
-			if whole { // it was whole once, and builds go on with that
-				found[i] = locked
-				for n := range lists[i] {
+			if !whole {
+				return nil
+			}
+			found[i] = locked // it was whole once, and builds go on with that
+			for n := range lists[i] {
+				lists[i][n].Message += "; what is locked stays"
+				if l.Only == nil { // nobody has asked for this one
 					lists[i][n].Severity = diag.Warning
-					lists[i][n].Message += "; what is locked stays"
 				}
 			}
 			return nil

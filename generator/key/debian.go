@@ -47,7 +47,11 @@ func (c *computer) recipe(n *graph.Node) model.Recipe {
 		r.Dockerfile = &e
 	}
 	r.Context, r.Stage, r.Files = path.Clean(i.Context), i.Stage, n.Files
-	if n.Resolved != nil && len(n.Resolved.Args)+len(n.Resolved.Spare) > 0 {
+	switch {
+	case n.Resolved == nil || len(n.Resolved.Args)+len(n.Resolved.Spare) == 0:
+	case len(n.Resolved.Spare) == 0:
+		r.Args = n.Resolved.Args
+	default:
 		r.Args = maps.Clone(n.Resolved.Args)
 		maps.Copy(r.Args, n.Resolved.Spare)
 	}

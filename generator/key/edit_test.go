@@ -38,7 +38,7 @@ func TestEdits(t *testing.T) {
 					return
 				}
 				first := amd64(strings.Fields(got)[0])
-				if diff := gocmp.Diff(c.why, show(Diff(before[first].Form, after[first].Form))); diff != "" {
+				if diff := gocmp.Diff(c.why, show(Diff(before[first].Form(), after[first].Form()))); diff != "" {
 					t.Errorf("reasons of %s (-want +got):\n%s", first, diff)
 				}
 			})

@@ -2,7 +2,6 @@ package key
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -34,37 +33,55 @@ type Line struct {
 }
 
 // String is the line as the key holds it, without its end.
-func (l Line) String() string { return l.Kind + " " + quoteName(l.Name) + " " + quoteValue(l.Value) }
+func (l Line) String() string { return string(l.appendTo(nil)) }
 
-// quoteName leaves plain words as they are.
-func quoteName(s string) string {
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' }) {
-		return strconv.QuoteToASCII(s)
+func (l Line) appendTo(b []byte) []byte {
+	b = append(append(b, l.Kind...), ' ')
+	if plainName(l.Name) {
+		b = append(b, l.Name...)
+	} else {
+		b = strconv.AppendQuoteToASCII(b, l.Name)
 	}
-	return s
+	b = append(b, ' ')
+	if plainValue(l.Value) {
+		return append(b, l.Value...)
+	}
+	return strconv.AppendQuoteToASCII(b, l.Value)
 }
 
-// quoteValue leaves everything as it is that fits on a line and cannot be
-// taken for a quoted value.
-func quoteValue(s string) string {
-	if s == "" || s[0] == '"' || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return strconv.QuoteToASCII(s)
+// plainName tells whether a name is a word that can stand as it is.
+func plainName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' {
+			return false
+		}
 	}
-	return s
+	return s != ""
+}
+
+// plainValue tells the same of a value: all that fits on a line and cannot be
+// taken for a quoted one.
+func plainValue(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != "" && s[0] != '"'
 }
 
 // Form is everything that a target's bytes depend on, in a fixed order.
 type Form []Line
 
 // String is the canonical text: one line each. Its SHA-256 is the key.
-func (f Form) String() string {
-	var b strings.Builder
+func (f Form) String() string { return string(f.appendTo(nil)) }
+
+func (f Form) appendTo(b []byte) []byte {
 	for _, l := range f {
-		b.WriteString(l.String())
-		b.WriteByte('\n')
+		b = append(l.appendTo(b), '\n')
 	}
-	return b.String()
+	return b
 }
 
 // Digest is the key.
-func (f Form) Digest() model.Digest { return model.DigestOf([]byte(f.String())) }
+func (f Form) Digest() model.Digest { return model.DigestOf(f.appendTo(nil)) }

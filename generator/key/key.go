@@ -14,9 +14,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
@@ -36,11 +39,21 @@ const testRunner = "rootfsgen-tests/1"
 type Key struct {
 	Target   model.TargetID
 	Digest   model.Digest // SHA-256 of Form's text
-	Form     Form
 	Recipe   model.Recipe
 	Parents  []model.TargetID // sorted, without repetitions
 	TestsKey model.Digest     // of the rendered tests and of how they are run
+
+	form func() Form
 }
+
+// Of is a key that is made of a form.
+func Of(target model.TargetID, form Form) *Key {
+	return &Key{Target: target, Digest: form.Digest(), form: func() Form { return form }}
+}
+
+// Form is what the digest was computed from. It is made anew each time: of most
+// keys nobody asks for more than the digest.
+func (k *Key) Form() Form { return k.form() }
 
 // Compute makes the keys of all targets of a graph. The list says what is
 // wrong with the inputs that only keys need; it is empty for a graph without
@@ -53,43 +66,98 @@ func Compute(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model
 // keys are known: a node that is the same has the same key.
 func ComputeLike(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model.Tree, like *graph.Graph, known map[model.TargetID]*Key) (map[model.TargetID]*Key, diag.List, error) {
 	targets := g.Targets()
-	c := &computer{fleet: fleet, tree: tree, graph: g, keys: make(map[model.TargetID]*Key, len(targets))}
-	for _, id := range targets {
+	c := &computer{fleet: fleet, graph: g, keys: make(map[model.TargetID]*Key, len(targets)), untested: TestsKey(nil)}
+	for len(targets) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		n, _ := g.Node(id)
-		if like != nil {
-			if other, found := like.Node(id); found && other == n && known[id] != nil {
-				c.keys[id] = known[id]
-				continue
-			}
-		}
-		c.keys[id] = c.key(n)
+		c.wave(c.nextWave(&targets), like, known)
 	}
-	return c.keys, c.list.Sorted(), nil
+	return c.keys, nil, nil
 }
 
 // computer is the state of one Compute.
 type computer struct {
 	fleet *model.Fleet
-	tree  model.Tree
 	graph *graph.Graph
 	keys  map[model.TargetID]*Key
-	list  diag.List
+
+	untested model.Digest // the tests key of an image without tests
 }
 
-func (c *computer) key(n *graph.Node) *Key {
-	k := &Key{Target: n.ID, TestsKey: TestsKey(n.Image.Tests)}
+// nextWave cuts the targets of one wave off: none of them is built from
+// another.
+func (c *computer) nextWave(targets *[]model.TargetID) []*graph.Node {
+	var nodes []*graph.Node
+	for i, id := range *targets {
+		n, _ := c.graph.Node(id)
+		if i > 0 && n.Wave != nodes[0].Wave {
+			break
+		}
+		nodes = append(nodes, n)
+	}
+	*targets = (*targets)[len(nodes):]
+	return nodes
+}
+
+// wave makes the keys of targets whose parents have theirs, on all processors.
+func (c *computer) wave(nodes []*graph.Node, like *graph.Graph, known map[model.TargetID]*Key) {
+	keys := make([]*Key, len(nodes))
+	const share = 64
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(nodes)/share+1) {
+		workers.Go(func() {
+			s := &scratch{}
+			for begin := int(next.Add(share)) - share; begin < len(nodes); begin = int(next.Add(share)) - share {
+				for i := begin; i < min(begin+share, len(nodes)); i++ {
+					n := nodes[i]
+					if like != nil {
+						if other, found := like.Node(n.ID); found && other == n {
+							keys[i] = known[n.ID]
+						}
+					}
+					if keys[i] == nil {
+						keys[i] = c.key(n, s)
+					}
+				}
+			}
+		})
+	}
+	workers.Wait()
+	for i, n := range nodes {
+		c.keys[n.ID] = keys[i]
+	}
+}
+
+// scratch is what a worker needs again and again.
+type scratch struct {
+	lines Form
+	text  []byte
+}
+
+func (c *computer) key(n *graph.Node, s *scratch) *Key {
+	k := &Key{Target: n.ID, TestsKey: c.testsKey(n.Image.Tests), form: func() Form { return c.form(n, nil) }}
 	for _, e := range n.Parents {
 		k.Parents = append(k.Parents, e.To)
 	}
-	slices.SortFunc(k.Parents, model.TargetID.Compare)
-	k.Parents = slices.Compact(k.Parents)
-	k.Form = c.form(n)
-	k.Digest = k.Form.Digest()
+	if len(k.Parents) > 1 {
+		slices.SortFunc(k.Parents, model.TargetID.Compare)
+		k.Parents = slices.Compact(k.Parents)
+	}
+	s.lines = c.form(n, s.lines[:0])
+	s.text = s.lines.appendTo(s.text[:0])
+	k.Digest = model.DigestOf(s.text)
 	k.Recipe = c.recipe(n)
 	return k
+}
+
+// testsKey is TestsKey, that of no tests being known.
+func (c *computer) testsKey(tests []model.Test) model.Digest {
+	if tests == nil {
+		return c.untested
+	}
+	return TestsKey(tests)
 }
 
 // TestsKey is the digest of an image's tests and of how they are run: the
@@ -110,13 +178,12 @@ func TestsKey(tests []model.Test) model.Digest {
 const instructionUnreadable = "unreadable"
 
 // form lists what a target's bytes depend on.
-func (c *computer) form(n *graph.Node) Form {
-	f := Form{
-		{Kind: LineFormat, Name: "key", Value: Format},
-		{Kind: LinePlatform, Name: "target", Value: n.ID.Platform.String()},
-	}
-	f = append(f, c.options(n)...)
-	f = append(f, instructions(n)...)
+func (c *computer) form(n *graph.Node, f Form) Form {
+	f = append(f,
+		Line{Kind: LineFormat, Name: "key", Value: Format},
+		Line{Kind: LinePlatform, Name: "target", Value: n.ID.Platform.String()})
+	f = options(n.Image, f)
+	f = instructions(n, f)
 	f = append(f, c.parents(n)...)
 	f = append(f, c.bases(n)...)
 	for _, e := range n.Files {
@@ -133,6 +200,12 @@ func (c *computer) form(n *graph.Node) Form {
 func object(e model.TreeEntry) string {
 	if e.Mode == model.ModeFolder {
 		return "empty folder"
+	}
+	switch e.Mode {
+	case model.ModeFile: // as nearly all are
+		return "100644 git:" + e.OID
+	case model.ModeExecutable:
+		return "100755 git:" + e.OID
 	}
 	return fmt.Sprintf("%06o git:%s", e.Mode, e.OID)
 }
@@ -158,26 +231,31 @@ func folders(n *graph.Node) []Line {
 }
 
 // options are the settings of an image that change its bytes, sorted.
-func (c *computer) options(n *graph.Node) []Line {
-	i := n.Image
-	all := map[string]string{"builder": i.Builder}
-	if i.Rebuild != 0 {
-		all["rebuild"] = strconv.Itoa(i.Rebuild)
-	}
-	if i.Builder == model.BuilderDebian {
-		all["builder"] = i.Builder + "/" + debianForm
-		all["suite"], all["variant"], all["mirror"], all["snapshot"] = i.Debian.Suite, i.Debian.Variant, i.Debian.Mirror, i.Debian.Snapshot
-		all["packages"] = strings.Join(sortedPackages(i.Debian.Packages), " ")
-	} else {
-		all["stage"], all["refresh"] = i.Stage, i.Refresh
-	}
-	var out []Line
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if all[name] != "" {
-			out = append(out, Line{Kind: LineOption, Name: name, Value: all[name]})
+func options(i *model.Image, f Form) Form {
+	add := func(name, value string) {
+		if value != "" {
+			f = append(f, Line{Kind: LineOption, Name: name, Value: value})
 		}
 	}
-	return out
+	rebuild := ""
+	if i.Rebuild != 0 {
+		rebuild = strconv.Itoa(i.Rebuild)
+	}
+	if i.Builder == model.BuilderDebian {
+		add("builder", i.Builder+"/"+debianForm)
+		add("mirror", i.Debian.Mirror)
+		add("packages", strings.Join(sortedPackages(i.Debian.Packages), " "))
+		add("rebuild", rebuild)
+		add("snapshot", i.Debian.Snapshot)
+		add("suite", i.Debian.Suite)
+		add("variant", i.Debian.Variant)
+		return f
+	}
+	add("builder", i.Builder)
+	add("rebuild", rebuild)
+	add("refresh", i.Refresh)
+	add("stage", i.Stage)
+	return f
 }
 
 // debianForm is the version of how a root filesystem is made from packages.
@@ -188,21 +266,20 @@ func sortedPackages(p []string) []string {
 }
 
 // instructions are the Dockerfile's, and the arguments that were given to it.
-func instructions(n *graph.Node) []Line {
+func instructions(n *graph.Node, f Form) Form {
 	if n.Resolved == nil && n.Source.OID != "" {
-		return []Line{{Kind: LineInstruction, Name: instructionUnreadable, Value: "git:" + n.Source.OID, Path: n.Image.Dockerfile}}
+		return append(f, Line{Kind: LineInstruction, Name: instructionUnreadable, Value: "git:" + n.Source.OID, Path: n.Image.Dockerfile})
 	}
 	if n.Resolved == nil {
-		return nil
+		return f
 	}
-	var out []Line
 	for i, text := range n.Resolved.Instructions {
-		out = append(out, Line{Kind: LineInstruction, Name: strconv.Itoa(i + 1), Value: text, Path: n.Image.Dockerfile})
+		f = append(f, Line{Kind: LineInstruction, Name: strconv.Itoa(i + 1), Value: text, Path: n.Image.Dockerfile})
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Resolved.Args)) {
-		out = append(out, Line{Kind: LineArgument, Name: name, Value: n.Resolved.Args[name]})
+		f = append(f, Line{Kind: LineArgument, Name: name, Value: n.Resolved.Args[name]})
 	}
-	return out
+	return f
 }
 
 // parents are the images of the fleet that a target is built from, and which
@@ -264,6 +341,9 @@ func configText(c *model.BaseConfig) string {
 
 // sortLines sorts, and drops what is there twice.
 func sortLines(lines []Line) []Line {
+	if len(lines) < 2 {
+		return lines
+	}
 	slices.SortFunc(lines, func(a, b Line) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
 	})

@@ -181,7 +181,7 @@ func TestForm(t *testing.T) {
 		"input shared/input 100644 " + blob("s"),
 	}, "\n") + "\n"
 	k := keys[amd64("app")]
-	if diff := gocmp.Diff(want, k.Form.String()); diff != "" {
+	if diff := gocmp.Diff(want, k.Form().String()); diff != "" {
 		t.Errorf("form (-want +got):\n%s", diff)
 	}
 	if k.Digest != model.DigestOf([]byte(want)) {
@@ -191,7 +191,7 @@ func TestForm(t *testing.T) {
 		"format key rootfsgen-key/1", "platform target linux/amd64", "option builder debian/1", "option packages ca-certificates",
 		"option suite bookworm", "option variant minbase", "base dpkg 1.21", "base libc6 2.36",
 	}, "\n") + "\n"
-	if diff := gocmp.Diff(want, keys[amd64("deb")].Form.String()); diff != "" {
+	if diff := gocmp.Diff(want, keys[amd64("deb")].Form().String()); diff != "" {
 		t.Errorf("form (-want +got):\n%s", diff)
 	}
 }

@@ -98,7 +98,7 @@ func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
 // edits are the differences of two keys, with what lies behind a parent's.
 func (m *maker) edits(t model.TargetID, old *key.Key) []model.Reason {
 	now := m.keys[t]
-	reasons := key.Diff(old.Form, now.Form)
+	reasons := key.Diff(old.Form(), now.Form())
 	if len(reasons) == 0 {
 		return []model.Reason{{Kind: model.ReasonOption, Name: "key", Old: old.Digest.String(), New: now.Digest.String()}}
 	}

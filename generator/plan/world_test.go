@@ -51,16 +51,18 @@ func snapshot(ref string, images map[string]spec) *plan.Snapshot {
 		}
 		i := images[t.Image]
 		k := &key.Key{Target: t, TestsKey: model.DigestOf([]byte(i.tests))}
-		k.Form = key.Form{
+		form := key.Form{
 			{Kind: key.LinePlatform, Name: t.Platform.String()},
 			{Kind: key.LineFile, Name: "app", Value: i.content, Path: "images/" + t.Image + "/app"},
 		}
 		for _, p := range i.parents {
 			parent := images[p].id(p, t.Platform)
 			k.Parents = append(k.Parents, parent)
-			k.Form = append(k.Form, key.Line{Kind: key.LineParent, Name: parent.Node(), Value: compute(parent).Digest.String()})
+			form = append(form, key.Line{Kind: key.LineParent, Name: parent.Node(), Value: compute(parent).Digest.String()})
 		}
-		k.Digest = k.Form.Digest()
+		made := key.Of(t, form)
+		made.Parents, made.TestsKey = k.Parents, k.TestsKey
+		k = made
 		s.Keys[t] = k
 		return k
 	}

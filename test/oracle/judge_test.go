@@ -181,10 +181,10 @@ func (t *trial) compare(id model.TargetID, sides [2]*side, then, now *outcome) {
 		return
 	}
 	if then.plain != now.plain {
-		t.fault(faultMissed, id, fmt.Sprintf("then %s, now %s, and the key is made of\n%s", then.plain, now.plain, b.Form))
+		t.fault(faultMissed, id, fmt.Sprintf("then %s, now %s, and the key is made of\n%s", then.plain, now.plain, b.Form()))
 	}
 	if then.ours != now.ours {
-		t.fault(faultUnstable, id, fmt.Sprintf("then %s, now %s, and the key is made of\n%s", then.ours, now.ours, b.Form))
+		t.fault(faultUnstable, id, fmt.Sprintf("then %s, now %s, and the key is made of\n%s", then.ours, now.ours, b.Form()))
 	}
 }
 
@@ -210,7 +210,7 @@ func recipeDiff(a, b *key.Key) string {
 // others for stages that are not built.
 func keyed(k *key.Key) map[string]string {
 	out := map[string]string{}
-	for _, l := range k.Form {
+	for _, l := range k.Form() {
 		if l.Kind == key.LineArgument {
 			out[l.Name] = k.Recipe.Args[l.Name]
 		}

@@ -96,7 +96,7 @@ func printKeys(a *app.App, s *planning.Session, targets []model.TargetID, explai
 			k := s.Now.Keys[t]
 			j := keyJSON{Image: t.Image, Tag: t.Tag, Variant: t.Variant, Platform: t.Platform, Key: k.Digest, TestsKey: k.TestsKey}
 			if explain {
-				j.Form, j.Groups = k.Form.String(), groupsJSON(k.Form)
+				j.Form, j.Groups = k.Form().String(), groupsJSON(k.Form())
 			}
 			out = append(out, j)
 		}
@@ -124,9 +124,9 @@ func explainKeys(a *app.App, s *planning.Session, targets []model.TargetID) erro
 		if comments || len(targets) > 1 {
 			fmt.Fprintf(a.Out, "# %s %s\n", t, k.Digest)
 		}
-		text := k.Form.String()
+		text := k.Form().String()
 		if comments {
-			text = commented(k.Form)
+			text = commented(k.Form())
 		}
 		if _, err := fmt.Fprint(a.Out, text); err != nil {
 			return err

@@ -74,7 +74,7 @@ func shown(s *plan.Snapshot) map[string]string {
 		if err != nil {
 			panic(err)
 		}
-		out[id.String()] = fmt.Sprintf("%s %v %s %d %s\n%s", k.Digest, k.Parents, k.TestsKey, n.Wave, recipe, k.Form)
+		out[id.String()] = fmt.Sprintf("%s %v %s %d %s\n%s", k.Digest, k.Parents, k.TestsKey, n.Wave, recipe, k.Form())
 	}
 	for i, id := range s.Graph.Targets() {
 		out[fmt.Sprint(i)] = fmt.Sprint(id, s.Graph.Children(id))

@@ -236,6 +236,9 @@ func (l *loader) without(d description, f *file, when string, keys ...string) {
 
 // follow returns the file that p is or that it links to within the tree.
 func (l *loader) follow(p string) (string, bool) {
+	if e, ok := l.tree.Lookup(p); ok && e.Mode != model.ModeSymlink {
+		return p, e.Mode != model.ModeGitlink // no link is in the way of what has an entry of its own
+	}
 	to, err := l.resolve(p)
 	if err != nil {
 		return "", false

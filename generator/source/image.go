@@ -155,6 +155,9 @@ func platformsOf(v value) []model.Platform {
 // parseImage reads one image.yaml; ok is false when it could not be read at
 // all, so that nothing is known of the image.
 func parseImage(path string, content []byte, list *diag.List) (d description, f *file, ok bool) {
+	if content == nil { // a folder without a description
+		return d, &file{path: path, list: list}, true
+	}
 	f, node, ok := openFile(path, content, maxFile, list)
 	d.keys = map[string]pair{}
 	if !ok || node == nil {

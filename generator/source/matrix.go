@@ -92,6 +92,9 @@ type cell struct {
 // it has none.
 func (d description) cells(f *file) []cell {
 	out := []cell{{d: d}}
+	if len(d.matrix) == 0 {
+		return out
+	}
 	for _, a := range d.matrix {
 		if len(out)*len(a.values) > maxMatrix {
 			f.errorf(RuleTooComplex, a.values[0].pos, "make several images of it", "the matrix makes more than %d images", maxMatrix)

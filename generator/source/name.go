@@ -141,15 +141,22 @@ func (l *loader) settle(nodes []node) {
 // lengthen gives other names to all images whose name is another's too, but
 // for a name that somebody wrote: that is a mistake.
 func (l *loader) lengthen(nodes []node, name func(*node) string) {
-	users, written := map[model.TargetID]int{}, map[model.TargetID]bool{}
+	users := make(map[model.TargetID][]int, len(nodes))
+	shared := false
 	for i := range nodes {
 		id := nodes[i].Node()
-		users[id]++
-		written[id] = written[id] || !nodes[i].derived
+		users[id] = append(users[id], i)
+		shared = shared || len(users[id]) > 1
 	}
-	for i := range nodes {
-		if n := &nodes[i]; users[n.Node()] > 1 && !written[n.Node()] {
-			n.ID = orDefault(name(n), n.ID)
+	if !shared {
+		return
+	}
+	for _, of := range users {
+		if len(of) == 1 || slices.ContainsFunc(of, func(i int) bool { return !nodes[i].derived }) {
+			continue
+		}
+		for _, i := range of {
+			nodes[i].ID = orDefault(name(&nodes[i]), nodes[i].ID)
 		}
 	}
 }

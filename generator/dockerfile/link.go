@@ -91,7 +91,8 @@ func (s *selector) leaves(add func(rule string, pos diag.Pos, hint, format strin
 // linked adds what a link that is copied points to, when that lies in the
 // context: who reads the copy reads the target. A link to something that is
 // not there is copied as it is: it may well be there in the image. So is one
-// that leaves the context, which hardly anybody means.
+// that leaves the context, which hardly anybody means; BuildKit looks behind it
+// all the same where a pattern of COPY --parents matches it.
 func (s *selector) linked(ctx context.Context, read Read, rel string) error {
 	if s.entered[rel] {
 		return nil
@@ -103,7 +104,6 @@ func (s *selector) linked(ctx context.Context, read Read, rel string) error {
 	}
 	if outside != "" {
 		s.leaves(s.list.Warnf, read, rel, outside)
-		return nil
 	}
 	quiet := s.list
 	final, ok, err := s.follow(ctx, read, target)

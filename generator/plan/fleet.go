@@ -54,16 +54,6 @@ func newFleet(s *Snapshot) (*fleet, error) {
 // image is what a target is of, nil where the fleet has no such node.
 func (f *fleet) image(t model.TargetID) *model.Image { return f.images[t.AllPlatforms()] }
 
-// ids are the names of the fleet's images, sorted.
-func (f *fleet) ids() []string {
-	ids := make([]string, 0, len(f.images))
-	for node := range f.images {
-		ids = append(ids, node.Image)
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
-
 // level gives t its wave: 0 without parents, else one more than the highest
 // of theirs.
 func (f *fleet) level(t model.TargetID, open map[model.TargetID]bool) error {
@@ -104,7 +94,7 @@ func (f *fleet) named(names []string) (targets, error) {
 			}
 		}
 		if !hit {
-			return nil, &UnknownImageError{Name: name, Known: f.ids()}
+			return nil, Unknown(name, f.order)
 		}
 	}
 	return found, nil

@@ -4,11 +4,8 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -43,35 +40,6 @@ type Request struct {
 // request tells whether a pull or merge request is planned: it leaves alone
 // what it does not change.
 func (r *Request) request() bool { return r.Scope == model.ScopePR }
-
-// UnknownImageError is a name in a request that no image has.
-type UnknownImageError struct {
-	Name  string
-	Known []string // ids of the fleet, sorted
-}
-
-// Error names the image, a few that there are, and the nearest as a hint.
-func (e *UnknownImageError) Error() string {
-	const shown = 10
-	if len(e.Known) == 0 {
-		return fmt.Sprintf("unknown image %q: the fleet has none", e.Name)
-	}
-	s := fmt.Sprintf("unknown image %q: the fleet has %s", e.Name, strings.Join(e.Known[:min(shown, len(e.Known))], ", "))
-	if len(e.Known) > shown {
-		s += fmt.Sprintf(" and %d more", len(e.Known)-shown)
-	}
-	image, tag, tagged := strings.Cut(e.Name, ":")
-	switch near := diag.Nearest(image, e.Known, max(2, len(image)/3)); {
-	case near == image && tagged:
-		s += fmt.Sprintf("\nhint: %s has no tag %q; without one, the whole image is meant", image, tag)
-	case near != "" && near != image:
-		s += "\nhint: did you mean " + near + "?"
-	}
-	return s
-}
-
-// ExitCode is that of a mistake on the command line.
-func (e *UnknownImageError) ExitCode() int { return 2 }
 
 // Queries is what Make must know of the registry.
 func Queries(now *Snapshot, req Request) (model.RegistryQuery, error) {
@@ -173,7 +141,7 @@ func (m *maker) notes() []string {
 	case m.then == nil:
 		notes = append(notes, "There is no earlier release to compare with, so everything is new.")
 	case m.then.Revision.Tree == m.now.Revision.Tree:
-		notes = append(notes, "Nothing was edited since "+m.then.Revision.Ref+".")
+		notes = append(notes, "Nothing was edited since "+m.since+".")
 	}
 	if !m.state.Known {
 		notes = append(notes, "The registry was not asked: git alone says what is built, and what failed before is not noticed.")

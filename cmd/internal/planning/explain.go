@@ -170,7 +170,7 @@ func (x *explainer) parent(e *model.Entry, r model.Reason) *model.Entry {
 		}
 	}
 	id, found := plan.ParentNamed(e.ID(), parents, r.Name)
-	if !found || r.Old == "" && r.New != "" { // it came: that is the whole cause
+	if !found || r.Old == "" && r.New != "" || r.Detail == key.DetailVersion { // it came: that is the whole cause
 		return nil
 	}
 	return x.entries[id]

@@ -42,18 +42,10 @@ func (s *Session) matching(all []model.TargetID, names []string, platform string
 			}
 		}
 		if !hit {
-			return nil, &plan.UnknownImageError{Name: name, Known: s.ids()}
+			return nil, plan.Unknown(name, all)
 		}
 	}
 	return slices.DeleteFunc(all, func(t model.TargetID) bool {
 		return len(names) > 0 && !found[t] || platform != "" && t.Platform != only
 	}), nil
-}
-
-func (s *Session) ids() []string {
-	ids := make([]string, 0, len(s.Now.Fleet.Images))
-	for i := range s.Now.Fleet.Images {
-		ids = append(ids, s.Now.Fleet.Images[i].ID)
-	}
-	return ids
 }

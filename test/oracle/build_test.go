@@ -71,6 +71,7 @@ type request struct {
 	recipe   model.Recipe
 	side     *side
 	contexts []buildkit.Context // what the references stand for, the same for both ways
+	folders  []model.NamedContext
 }
 
 // request says how a target is built; false when a parent of it could not be.
@@ -82,6 +83,10 @@ func (s *side) request(id model.TargetID, built map[model.TargetID]model.Digest,
 		byName[p.String()] = p
 	}
 	for _, c := range r.recipe.Contexts {
+		if c.Folder != "" {
+			r.folders = append(r.folders, c)
+			continue
+		}
 		if c.Parent == "" {
 			r.contexts = append(r.contexts, buildkit.Context{Ref: c.Ref, Source: c.Source})
 			continue
@@ -129,9 +134,17 @@ func (w *world) build(ctx context.Context, r *request) (model.Digest, error) {
 	if err != nil {
 		return "", err
 	}
+	var folders []buildkit.Folder
+	for _, c := range r.folders {
+		in, err := gitcontext.New(ctx, r.side.content, c.Files)
+		if err != nil {
+			return "", err
+		}
+		folders = append(folders, buildkit.Folder{Name: c.Ref, Files: in})
+	}
 	return w.ours.Build(ctx, buildkit.Request{
 		Name: r.id.String(), Repository: w.push(r.id.Image), Platform: r.id.Platform, Dockerfile: text, Path: r.recipe.Dockerfile.Path,
-		Files: fs, Stage: r.recipe.Stage, Args: r.recipe.Args, Contexts: r.contexts, Syntax: r.recipe.Syntax, NoCache: true,
+		Files: fs, Stage: r.recipe.Stage, Args: r.recipe.Args, Contexts: r.contexts, Folders: folders, Syntax: r.recipe.Syntax, NoCache: true,
 	})
 }
 
@@ -139,13 +152,12 @@ func (w *world) build(ctx context.Context, r *request) (model.Digest, error) {
 // the context and that of the Dockerfile as they are. Only what the references
 // stand for is given, and the time.
 type plainRequest struct {
-	attrs      map[string]string
-	context    *gitcontext.FS
-	dockerfile *gitcontext.FS
+	attrs   map[string]string
+	folders map[string]*gitcontext.FS // the context, the Dockerfile's and the named ones
 }
 
 func (r *request) plain(ctx context.Context) (*plainRequest, error) {
-	p := &plainRequest{attrs: map[string]string{
+	p := &plainRequest{folders: map[string]*gitcontext.FS{}, attrs: map[string]string{
 		"platform": r.id.Platform.String(), "build-arg:SOURCE_DATE_EPOCH": strconv.Itoa(model.SourceDateEpoch),
 		"filename": path.Base(r.image.Dockerfile), "target": r.image.Stage, "no-cache": "",
 	}}
@@ -156,8 +168,18 @@ func (r *request) plain(ctx context.Context) (*plainRequest, error) {
 		p.attrs["context:"+c.Ref] = "docker-image://" + c.Source
 	}
 	var err error
-	if p.context, err = r.side.folder(ctx, r.image.Context, nil); err != nil {
+	if p.folders["context"], err = r.side.folder(ctx, r.image.Context, nil); err != nil {
 		return nil, err
+	}
+	for name, value := range r.image.Contexts {
+		dir, isFolder := strings.CutPrefix(value, "/")
+		if !isFolder {
+			continue // an image, which is among the contexts
+		}
+		p.attrs["context:"+name] = "local:" + name
+		if p.folders[name], err = r.side.folder(ctx, path.Clean(dir), nil); err != nil {
+			return nil, err
+		}
 	}
 	// A stage and an image of one name: there a plain build needs help, too.
 	var rewritten *rewrittenFile
@@ -168,7 +190,7 @@ func (r *request) plain(ctx context.Context) (*plainRequest, error) {
 		}
 		rewritten = &rewrittenFile{path: path.Base(r.image.Dockerfile), text: string(text)}
 	}
-	p.dockerfile, err = r.side.folder(ctx, path.Dir(r.image.Dockerfile), rewritten)
+	p.folders["dockerfile"], err = r.side.folder(ctx, path.Dir(r.image.Dockerfile), rewritten)
 	return p, err
 }
 
@@ -202,7 +224,16 @@ func (p *plainRequest) fingerprint() string {
 	for _, name := range slices.Sorted(maps.Keys(p.attrs)) {
 		fmt.Fprintf(&b, "%s=%s\n", name, p.attrs[name])
 	}
-	return b.String() + p.context.ID() + p.dockerfile.ID()
+	return b.String() + p.id()
+}
+
+// id is the same for the same files.
+func (p *plainRequest) id() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(p.folders)) {
+		fmt.Fprintf(&b, "%s=%s\n", name, p.folders[name].ID())
+	}
+	return model.DigestOf([]byte(b.String())).Hex()
 }
 
 // judge is the digest of a plain build, from the exporter: nothing is pushed.
@@ -217,10 +248,14 @@ func (w *world) judge(ctx context.Context, p *plainRequest) (model.Digest, error
 			continue // nobody looks
 		}
 	}()
+	mounts := map[string]fsutil.FS{}
+	for name, f := range p.folders {
+		mounts[name] = f
+	}
 	resp, err := w.plain.Solve(ctx, nil, bk.SolveOpt{
 		Frontend: "dockerfile.v0", FrontendAttrs: p.attrs,
-		LocalMounts: map[string]fsutil.FS{"context": p.context, "dockerfile": p.dockerfile},
-		SharedKey:   "plain " + p.context.ID() + p.dockerfile.ID(),
+		LocalMounts: mounts,
+		SharedKey:   "plain " + p.id(),
 		Exports:     []bk.ExportEntry{{Type: bk.ExporterImage, Attrs: map[string]string{"oci-mediatypes": "true", "rewrite-timestamp": "true"}}},
 	}, status)
 	<-drained

@@ -55,6 +55,8 @@ func constructs() []construct {
 			}
 		}},
 		{"copy-from-outside", 1, false, func(s *drawnStage) { s.add("COPY --from=%s:plain / %s", markBase, s.dest()) }},
+		{"named-context-folder", 3, false, (*drawnStage).namedFolder},
+		{"named-context-image", 2, false, (*drawnStage).namedImage},
 		{"run", 4, true, func(s *drawnStage) { s.add("RUN ls -R /x* > /list || true") }},
 		{"mount-context", 4, true, (*drawnStage).mountContext},
 		{"mount-stage", 3, true, (*drawnStage).mountStage},
@@ -255,4 +257,35 @@ func (s *drawnStage) mountImage() {
 	}
 	s.use("mount-image")
 	s.add("RUN --mount=from=%s,target=/m %s", from, s.show("/m"))
+}
+
+// namedFolder is a folder of the repository under a name of its own; the name
+// can be that of a stage, or of an image, which it takes the place of.
+func (s *drawnStage) namedFolder() {
+	s.need("sub/e.txt", "sub/f/g.txt", "d/e.txt", "d/f/g.txt", "a.txt")
+	name := s.pick("name", "extra", "extra", "more", "tools", "web:0")
+	if _, taken := s.named[name]; !taken {
+		s.named[name] = s.pick("where", "/"+s.base+"/sub", "/"+s.base+"/sub", "./"+s.base, "/"+s.base+"/d", "/images")
+	}
+	path := s.pick("path", ".", "e.txt", "f", "*/g.txt", "*.txt", "--exclude=f .", "--parents ./f/*.txt")
+	if flag, rest, found := strings.Cut(path, " "); found {
+		s.add("COPY --from=%s %s %s %s", name, flag, rest, s.dest())
+		return
+	}
+	if s.shell && s.bool("mount") {
+		s.add("RUN --mount=from=%s,target=/m %s", name, s.show("/m"))
+		return
+	}
+	s.add("COPY --from=%s %s %s", name, path, s.dest())
+}
+
+func (s *drawnStage) namedImage() {
+	name := s.pick("name", "other", "other", "build", "example.com/some:1")
+	if _, taken := s.named[name]; !taken {
+		s.named[name] = markBase + ":" + s.pick("outside", "plain", "env", "trigger")
+		if len(s.older) > 0 && s.bool("of the fleet") {
+			s.named[name] = s.parent().name
+		}
+	}
+	s.add("COPY --from=%s / %s", name, s.dest())
 }

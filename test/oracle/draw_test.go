@@ -207,6 +207,12 @@ func (d *drawn) draw(arch string) {
 			yaml += fmt.Sprintf("  %s: %q\n", name, d.args[name])
 		}
 	}
+	if len(d.named) > 0 {
+		yaml += "contexts:\n"
+		for _, name := range slices.Sorted(maps.Keys(d.named)) {
+			yaml += fmt.Sprintf("  %q: %q\n", name, d.named[name])
+		}
+	}
 	if d.bool("described") {
 		yaml += "label: Label of " + d.name + "\ndescription: For a test\ntests:\n  - {name: one, cmd: \"true\"}\n"
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/cgi"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,32 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// paper is a world without engines: what the marks stand for is there, but
+// nothing can be built.
+func paper() *world {
+	const base, busybox = "registry.example.com/base", "registry.example.com/busybox:1"
+	w := &world{registry: "registry.example.com", locks: map[string]string{}}
+	w.marks = strings.NewReplacer(markBase, base, markBusybox, busybox, markURL, "https://example.com", markGit, "https://example.com/tools.git",
+		markCommit1, strings.Repeat("1", 40), markCommit2, strings.Repeat("2", 40))
+	for _, mark := range []string{lockBefore, lockAfter} {
+		lock := model.Lock{Bases: map[string]model.LockedBase{}}
+		for _, tag := range []string{"plain", "env", "trigger"} {
+			lock.Bases[base+":"+tag] = lockedAs(tag+mark, outsideConfig(tag, mark))
+		}
+		lock.Bases[busybox] = lockedAs("busybox", model.BaseConfig{})
+		w.locks[mark] = string(source.FormatLock(lock))
+	}
+	return w
+}
+
+func lockedAs(content string, gives model.BaseConfig) model.LockedBase {
+	l := model.LockedBase{Digest: model.DigestOf([]byte(content)), Platforms: map[string]model.LockedVariant{}}
+	for _, p := range []model.Platform{model.LinuxAMD64, model.LinuxARM64} {
+		l.Platforms[p.String()] = model.LockedVariant{Digest: model.DigestOf([]byte(content + p.String())), Config: gives}
+	}
+	return l
+}
+
 // fill puts in what the marks of a sample's files stand for.
 func (w *world) fill(f files) model.Tree {
 	out := make(map[string]history.File, len(f))
@@ -111,21 +138,27 @@ var (
 	outsideEnv      = []string{"PATH=/bin", "FOLDER=d", "SUFFIX=txt"}
 )
 
+// outsideConfig is what an outside base gives to its children.
+func outsideConfig(tag, mark string) model.BaseConfig {
+	c := model.BaseConfig{Env: []string{"PATH=/bin"}}
+	if tag != "plain" {
+		c.Env, c.WorkingDir = slices.Clone(outsideEnv), "/work"
+		if mark == lockAfter {
+			c.Env[1] = "FOLDER=sub"
+		}
+	}
+	if tag == "trigger" {
+		c.OnBuild = outsideTriggers
+	}
+	return c
+}
+
 // pushBase makes one outside base for both platforms. Another mark gives other
 // bytes; the one with variables gets another variable, too.
 func pushBase(t *testing.T, c *registry.Client, repo, tag, mark string) model.LockedBase {
 	t.Helper()
-	config := v1.Config{Env: []string{"PATH=/bin"}}
-	if tag != "plain" {
-		config.Env = append([]string{}, outsideEnv...)
-		config.WorkingDir = "/work"
-		if mark == lockAfter {
-			config.Env[1] = "FOLDER=sub"
-		}
-	}
-	if tag == "trigger" {
-		config.OnBuild = outsideTriggers
-	}
+	gives := outsideConfig(tag, mark)
+	config := v1.Config{Env: gives.Env, WorkingDir: gives.WorkingDir, OnBuild: gives.OnBuild}
 	locked := model.LockedBase{Platforms: map[string]model.LockedVariant{}}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range []model.Platform{model.LinuxAMD64, model.LinuxARM64} {
@@ -147,9 +180,7 @@ func pushBase(t *testing.T, c *registry.Client, repo, tag, mark string) model.Lo
 		if err != nil {
 			t.Fatal(err)
 		}
-		locked.Platforms[p.String()] = model.LockedVariant{Digest: d, Config: model.BaseConfig{
-			Env: config.Env, WorkingDir: config.WorkingDir, OnBuild: config.OnBuild,
-		}}
+		locked.Platforms[p.String()] = model.LockedVariant{Digest: d, Config: gives}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: p.OS, Architecture: p.Arch}}})
 	}
 	d, err := c.PushIndex(t.Context(), repo, index)

@@ -65,18 +65,20 @@ type stage struct {
 // Parse reads a Dockerfile. path is where it lies in the tree, for positions.
 // The diagnostics are all of its mistakes as far as BuildKit's parser can go
 // on after one; File is nil when there are errors.
-func Parse(path string, data []byte) (*File, diag.List) {
-	c := &content{names: map[string]reference.Named{}}
-	for line := range bytes.SplitSeq(data, []byte("\n")) {
-		c.lines = append(c.lines, string(bytes.TrimSuffix(line, []byte("\r"))))
+func Parse(path string, data []byte) (*File, diag.List) { return parse(path, data, parseTree) }
+
+func parse(path string, data []byte, tree func([]byte) (*parser.Result, error)) (*File, diag.List) {
+	c := &content{names: map[string]reference.Named{}, lines: make([]string, 0, bytes.Count(data, []byte("\n"))+1)}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		c.lines = append(c.lines, strings.TrimSuffix(line, "\r"))
 	}
 	f := &File{path: path, content: c}
 	var list diag.List
-	if syntax, _, at, found := parser.DetectSyntax(data); found {
+	if syntax, line := syntaxOf(data); syntax != "" {
 		c.syntax = syntax
-		c.syntaxPos = diag.Pos{Line: at[0].Start.Line}
+		c.syntaxPos = diag.Pos{Line: line}
 	}
-	result, err := parseTree(data)
+	result, err := tree(data)
 	if err != nil {
 		list.Errorf(RuleSyntax, f.errorPos(err), "", "%s", message(err))
 		return nil, list

@@ -11,6 +11,8 @@ import (
 // revisions of a fleet have most of them in common. It is safe for concurrent
 // use.
 type Cache struct {
+	parser *dockerfile.Parser
+
 	mu    sync.Mutex
 	files map[string]*parsed
 }
@@ -20,7 +22,7 @@ type Cache struct {
 const cachedFiles = 4096
 
 // NewCache is an empty cache.
-func NewCache() *Cache { return &Cache{files: map[string]*parsed{}} }
+func NewCache() *Cache { return &Cache{parser: dockerfile.NewParser(), files: map[string]*parsed{}} }
 
 // parsed is a Dockerfile, nil when it is wrong, and what is wrong with it. The
 // positions have no file.
@@ -39,7 +41,7 @@ func (c *Cache) get(oid string) *parsed {
 // that costs less than waiting for each other.
 func (c *Cache) parse(oid string, data []byte) *parsed {
 	p := &parsed{}
-	p.file, p.list = dockerfile.Parse("", data)
+	p.file, p.list = c.parser.Parse("", data)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.files) < cachedFiles {

@@ -1,0 +1,68 @@
+package dockerfile
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"pgregory.net/rapid"
+)
+
+// TestRememberedIsParsed reads files instruction by instruction, and as a
+// whole: it must be the same.
+func TestRememberedIsParsed(t *testing.T) {
+	t.Parallel()
+	remembering, split := NewParser(), 0
+	parts := []string{
+		"FROM scratch\n", "FROM a AS b\n", "  RUN x \\\n  && y\n", "RUN a \\\n# comment\n  b\n", "RUN a \\\n\n  b\n", "RUN a \\ \n\t\\\n b", "RUN a\\\\\n", "# a comment\n", "#escape=`\n",
+		"# syntax=x\n", "COPY <<EOF /a\nFROM b\nEOF\n", "CMD [\"a\", \"b\"]\n", "ENV a=b c=\"d e\"\n", "LABEL x=\\\"y\n", "ONBUILD RUN x\n", "\n", " \t\n", "BROKEN\n", "ARG\n", "RUN \\", "RUN x\r\n", "\\\n",
+		"\u00a0FROM x\n", "FROM\u2003x\n", "HEALTHCHECK --interval=1s CMD x\n", "COPY --from=a --chown=1:1 b c\n", "RUN --mount=type=bind,target=/x true", "ENV a b  c \\\n  d\n", "run echo \"a\\\nb\"\n", "", " # indented\n",
+		"// syntax=y\n", "#!shebang\n", "\ufeffFROM x\n", "EXPOSE 1 2\\\n 3\n", "RUN <file\n", "ARG a=1 b=2\\",
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		data := []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 8).Draw(t, "file"), ""))
+		sameTree(t, data, remembering, &split)
+	})
+	if split == 0 {
+		t.Error("no file was read by its instructions")
+	}
+}
+
+// FuzzRemembered is the same for any bytes.
+func FuzzRemembered(f *testing.F) {
+	for _, s := range []string{"FROM a\nRUN b \\\n c\n", "#x\nFROM a", "FROM a\\\n\n#c\nb"} {
+		f.Add([]byte(s))
+	}
+	remembering, split := NewParser(), 0
+	f.Fuzz(func(t *testing.T, data []byte) { sameTree(t, data, remembering, &split) })
+}
+
+func sameTree(t interface{ Errorf(string, ...any) }, data []byte, p *Parser, split *int) {
+	want, wantErr := parseTree(data)
+	got, err := p.tree(data)
+	if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+		t.Errorf("%q: error %v, want %v", data, err, wantErr)
+	}
+	if err != nil || wantErr != nil {
+		return
+	}
+	if got.EscapeToken != want.EscapeToken || len(got.AST.Children) != len(want.AST.Children) {
+		t.Errorf("%q: %s, want %s", data, got.AST.Dump(), want.AST.Dump())
+		return
+	}
+	if len(want.AST.Children) > 0 && want.AST.Children[0] != got.AST.Children[0] {
+		*split++
+	}
+	for i, n := range want.AST.Children {
+		one, other := *n, *got.AST.Children[i]
+		one.PrevComment, other.PrevComment = nil, nil // of linters
+		if diff := cmp.Diff(one, other, cmp.AllowUnexported(parser.Node{})); diff != "" {
+			t.Errorf("%q (-parsed +remembered):\n%s", data, diff)
+		}
+	}
+	name, _, at, found := parser.DetectSyntax(data)
+	if have, line := syntaxOf(data); found && (have != name || line != at[0].Start.Line) || !found && have != "" {
+		t.Errorf("%q: syntax %q in line %d, want %q", data, have, line, name)
+	}
+}

@@ -86,8 +86,10 @@ func findGoogle(ctx context.Context) (oauth2.TokenSource, error) {
 		return nil, nil
 	}
 	source := oauth2.ReuseTokenSource(nil, gcloud{lasting})
-	if _, err := source.Token(); err != nil { // installed, but nobody has logged in
-		return nil, nil //nolint:nilerr // a public image needs no login, and a private one says that it does
+	if _, err := source.Token(); err != nil {
+		// Installed, but nobody has logged in. A public image needs no login,
+		// and a private one says that it does.
+		return nil, nil //nolint:nilerr // see above
 	}
 	return source, nil
 }

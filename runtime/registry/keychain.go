@@ -47,7 +47,7 @@ func (k keychain) ResolveContext(ctx context.Context, r authn.Resource) (authn.A
 	if err != nil || !found { // an empty login is not the same as none
 		return a, err
 	}
-	return machine{k.google}, nil
+	return machine(k), nil
 }
 
 // machine is the login that this machine has for Google's registries. It is

@@ -50,7 +50,7 @@ type Denied struct {
 
 // Error names what was refused and where credentials come from.
 func (d *Denied) Error() string {
-	return fmt.Sprintf("%s: the registry refuses: %v (credentials are read from Docker's config.json)", d.Doing, d.Err)
+	return fmt.Sprintf("%s: the registry refuses: %v (logins are read from DOCKER_AUTH_CONFIG and Docker's config.json)", d.Doing, d.Err)
 }
 
 // Unwrap is the registry's answer.

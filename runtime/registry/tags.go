@@ -147,7 +147,7 @@ var links = regexp.MustCompile(`<([^>]*)>([^,<]*)`)
 // isNext tells whether the parameters of a link say that it leads to the next
 // page.
 func isNext(parameters string) bool {
-	for _, p := range strings.Split(parameters, ";") {
+	for p := range strings.SplitSeq(parameters, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
 		if strings.EqualFold(key, "rel") && strings.EqualFold(strings.Trim(value, `"`), "next") {
 			return true

@@ -202,6 +202,58 @@ func TestGenerationsAreFound(t *testing.T) {
 	}
 }
 
+// A repository that was filled without state tags, or whose jobs were lost
+// before they wrote them, is looked through once, and nothing is built.
+func TestARepositoryWithoutStates(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, "state-with", simple())
+	if code, _, errs := f.run(); code != 0 {
+		t.Fatal(errs)
+	}
+	f.Git("tag", "v1")
+	client := registry.New(registry.Options{})
+	bare := *f
+	bare.prefix = strings.Replace(f.prefix, "state-with", "state-without", 1)
+	for _, image := range []string{"base", "python", "child", "lone"} {
+		from, to := f.prefix+"/"+image, bare.prefix+"/"+image
+		tags, err := client.Tags(t.Context(), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tag := range tags {
+			if strings.HasPrefix(tag, "d-") {
+				continue
+			}
+			d, _, err := client.Resolve(t.Context(), from, tag)
+			if err == nil {
+				err = client.Copy(t.Context(), from, to, d.Digest)
+			}
+			if err == nil {
+				err = client.MoveTag(t.Context(), to, d.Digest, tag)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, p := bare.plan()
+	for i := range p.Entries {
+		if e := &p.Entries[i]; e.Action != model.ActionReuse || e.Steps[model.StepBuild] != model.StepRun || !strings.Contains(e.Reasons[0].Detail, "not recorded") {
+			t.Errorf("%s: %s %v %+v", e.ID(), e.Action, e.Steps, e.Reasons)
+		}
+	}
+	code, rows, errs := bare.run()
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	for name, r := range rows {
+		if r.Action != "reused" && r.Action != "none" {
+			t.Errorf("%s was %s", name, r.Action)
+		}
+	}
+	bare.expectPlan(map[string]string{})
+}
+
 // counting passes requests on to a registry, and counts those for tags.
 type counting struct {
 	proxy  http.Handler

@@ -310,4 +310,3 @@ func short(s string) string {
 	}
 	return fmt.Sprintf("%q", s)
 }
-

@@ -15,10 +15,11 @@ type maker struct {
 	req        Request
 	chosen     targets
 	forcedSet  targets
-	old        map[model.TargetID]model.TargetID   // what a target was called then
+	renamed    map[model.TargetID]model.TargetID   // what a target was called then, where that was something else
 	generation map[model.TargetID]int              // that a target must have
 	newer      map[model.TargetID][]model.TargetID // the parents because of which a target is built anew
 	verdicts   map[model.TargetID]*verdict
+	states     map[[2]string]map[string]string // see steps
 	explained
 }
 
@@ -40,21 +41,21 @@ func newMaker(then, now *Snapshot, state model.RegistryState, req Request) (*mak
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{fleet: f, then: then, now: now, state: state, req: req, verdicts: map[model.TargetID]*verdict{}, explained: newExplained(then, state.Known)}
+	m := &maker{fleet: f, then: then, now: now, state: state, req: req, verdicts: make(map[model.TargetID]*verdict, len(f.order)), states: map[[2]string]map[string]string{}, explained: newExplained(then, state.Known)}
 	if m.chosen, err = f.choose(req); err != nil {
 		return nil, err
 	}
 	if m.forcedSet, err = f.forced(req, m.chosen); err != nil {
 		return nil, err
 	}
-	m.old = pair(then, now)
+	m.renamed = pair(then, now)
 	m.generations()
 	m.findNewer()
 	return m, nil
 }
 
-// pair finds for each target what it was called then: the same, or, where an
-// image has one tag then and now, that one.
+// pair finds what targets were called then that had another tag: where an image
+// has one then and now, that one.
 func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
 	old := map[model.TargetID]model.TargetID{}
 	if then == nil {
@@ -73,7 +74,6 @@ func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
 	}
 	for t := range now.Keys {
 		if then.Keys[t] != nil {
-			old[t] = t
 			continue
 		}
 		s := slot{t.Image, t.Variant, t.Platform}
@@ -91,6 +91,9 @@ func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
 // there is none or nobody asked.
 func (m *maker) existing(t model.TargetID) int {
 	g := none
+	if !m.state.Known {
+		return g
+	}
 	if c, found := m.content(m.state.Repositories, t); found {
 		g = max(g, c.Generation)
 	}
@@ -110,11 +113,14 @@ func (m *maker) content(in map[string]model.RepositoryState, t model.TargetID) (
 // parents'. A dependant whose generation is below its parent's was therefore
 // built before it, even when the run that forced the parent died half-way.
 func (m *maker) generations() {
+	m.generation = map[model.TargetID]int{}
+	if !m.state.Known {
+		return // all are 0
+	}
 	next := 0
 	for t := range m.dependants(m.forcedSet) {
 		next = max(next, m.existing(t)+1)
 	}
-	m.generation = make(map[model.TargetID]int, len(m.order))
 	for _, t := range m.order {
 		m.generation[t] = max(0, m.existing(t))
 		if m.forcedSet[t] && m.state.Known {
@@ -147,6 +153,9 @@ func (m *maker) generations() {
 // theirs. Without the registry, that is every parent that is built anew.
 func (m *maker) findNewer() {
 	m.newer = map[model.TargetID][]model.TargetID{}
+	if !m.state.Known && len(m.forcedSet) == 0 {
+		return
+	}
 	for _, t := range m.order {
 		have := m.existing(t)
 		for _, p := range m.keys[t].Parents {
@@ -166,35 +175,41 @@ func (m *maker) rebuilt(t model.TargetID) bool {
 
 // changed tells whether the key differs from then's.
 func (m *maker) changed(t model.TargetID) bool {
-	k := m.oldKey(t)
-	return k == nil || k.Digest != m.keys[t].Digest
+	k, now := m.oldKey(t), m.keys[t]
+	return k != now && (k == nil || k.Digest != now.Digest)
 }
 
 func (m *maker) testsChanged(t model.TargetID) bool {
-	k := m.oldKey(t)
-	return k == nil || k.TestsKey != m.keys[t].TestsKey
+	k, now := m.oldKey(t), m.keys[t]
+	return k != now && (k == nil || k.TestsKey != now.TestsKey)
 }
 
 func (m *maker) oldKey(t model.TargetID) *key.Key {
-	if old, found := m.old[t]; found {
-		return m.then.Keys[old]
+	if m.then == nil {
+		return nil
+	}
+	if k := m.then.Keys[t]; k != nil {
+		return k
+	}
+	if was, renamed := m.renamed[t]; renamed {
+		return m.then.Keys[was]
 	}
 	return nil
 }
 
 // decide gives every chosen target its verdict.
 func (m *maker) decide() {
-	affected := map[string]bool{}
+	affected := targets{}
 	for _, t := range m.order {
 		if m.chosen[t] && (m.changed(t) || m.testsChanged(t) || m.rebuilt(t)) {
-			affected[t.Node()] = true
+			affected[t.AllPlatforms()] = true
 		}
 	}
 	for _, t := range m.order {
 		if !m.chosen[t] {
 			continue
 		}
-		v := &verdict{affected: affected[t.Node()]}
+		v := &verdict{affected: affected[t.AllPlatforms()]}
 		if m.state.Known {
 			m.fromRegistry(t, v)
 		} else {
@@ -262,7 +277,7 @@ func (m *maker) present(t model.TargetID, v *verdict) {
 
 // absent says why bytes that nobody changed must be made.
 func (m *maker) absent(t model.TargetID) model.Reason {
-	for _, o := range m.nodes[t.Node()] {
+	for _, o := range m.nodes[t.AllPlatforms()] {
 		if o != t && m.existing(o) == m.generation[t] && m.generation[t] > 0 {
 			return registry("only " + o.Platform.String() + " is there in this generation")
 		}

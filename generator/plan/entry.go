@@ -10,18 +10,28 @@ import (
 // of, nil when none is made.
 func (m *maker) entry(t model.TargetID, x *model.Index) model.Entry {
 	v, k, image := m.verdicts[t], m.keys[t], m.image(t)
-	recipe := k.Recipe
 	e := model.Entry{
 		Image: t.Image, Dir: image.Dir, Tag: t.Tag, Variant: t.Variant, Platform: t.Platform,
-		Action: v.action, Steps: map[string]string{model.StepBuild: v.build, model.StepTest: v.test},
+		Action: v.action, Steps: m.steps(v),
 		Key: k.Digest, Generation: m.generation[t], Digest: v.digest, Repository: image.ImageName,
 		Parents: []model.Parent{}, Wave: m.wave[t], Refs: m.refs(t, x), Runner: runner(image, t.Platform),
-		Reasons: m.because(v), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...), Recipe: &recipe,
+		Reasons: m.because(v), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...), Recipe: &k.Recipe,
 	}
 	for _, p := range k.Parents {
 		e.Parents = append(e.Parents, m.parent(t, p))
 	}
 	return e
+}
+
+// steps are the states of a target's steps. Entries share them, as nobody may
+// change an entry's.
+func (m *maker) steps(v *verdict) map[string]string {
+	shared := m.states[[2]string{v.build, v.test}]
+	if shared == nil {
+		shared = map[string]string{model.StepBuild: v.build, model.StepTest: v.test}
+		m.states[[2]string{v.build, v.test}] = shared
+	}
+	return shared
 }
 
 func (m *maker) parent(of, p model.TargetID) model.Parent {
@@ -67,18 +77,18 @@ func (m *maker) retired() []model.Entry {
 		return nil
 	}
 	paired := targets{}
-	for _, old := range m.old {
+	for _, old := range m.renamed {
 		paired[old] = true
 	}
 	var out []model.Entry
 	for t, k := range m.then.Keys {
-		if paired[t] {
+		if m.keys[t] != nil || paired[t] {
 			continue
 		}
 		r := model.Reason{Kind: model.ReasonRemoved, Name: t.Image, Detail: "it is no longer in the fleet"}
 		if len(m.now.Fleet.Tags(t.Image)) > 0 {
 			r.Name, r.Detail = t.Platform.String(), "the image is no longer made for this"
-			if len(m.nodes[t.Node()]) == 0 {
+			if len(m.nodes[t.AllPlatforms()]) == 0 {
 				r.Name = t.Node()
 			}
 		}

@@ -17,13 +17,13 @@ type fleet struct {
 	order    []model.TargetID                // by wave, then target
 	wave     map[model.TargetID]int
 	children map[model.TargetID][]model.TargetID
-	nodes    map[string][]model.TargetID // the platforms of each node, sorted
+	nodes    map[model.TargetID][]model.TargetID // the platforms of each node, sorted; by the target without one
 }
 
 func newFleet(s *Snapshot) (*fleet, error) {
 	f := &fleet{
-		keys: s.Keys, images: map[model.TargetID]*model.Image{}, wave: map[model.TargetID]int{},
-		children: map[model.TargetID][]model.TargetID{}, nodes: map[string][]model.TargetID{},
+		keys: s.Keys, images: make(map[model.TargetID]*model.Image, len(s.Fleet.Images)), wave: make(map[model.TargetID]int, len(s.Keys)),
+		children: map[model.TargetID][]model.TargetID{}, nodes: make(map[model.TargetID][]model.TargetID, len(s.Fleet.Images)),
 	}
 	for i := range s.Fleet.Images {
 		image := &s.Fleet.Images[i]
@@ -34,7 +34,6 @@ func newFleet(s *Snapshot) (*fleet, error) {
 		if f.image(t) == nil {
 			return nil, fmt.Errorf("planning %s: the fleet has no such image", t)
 		}
-		f.nodes[t.Node()] = append(f.nodes[t.Node()], t)
 		for _, p := range s.Keys[t].Parents {
 			if s.Keys[p] == nil {
 				return nil, fmt.Errorf("planning %s: its parent %s has no key", t, p)
@@ -42,12 +41,27 @@ func newFleet(s *Snapshot) (*fleet, error) {
 			f.children[p] = append(f.children[p], t)
 		}
 	}
+	for i := 0; i < len(f.order); { // the platforms of a node stand together
+		node, end := f.order[i].AllPlatforms(), i+1
+		for end < len(f.order) && f.order[end].Is(node) {
+			end++
+		}
+		f.nodes[node] = f.order[i:end:end]
+		i = end
+	}
+	byWave, highest := map[int][]model.TargetID{}, 0
 	for _, t := range f.order {
 		if err := f.level(t, map[model.TargetID]bool{}); err != nil {
 			return nil, err
 		}
+		byWave[f.wave[t]] = append(byWave[f.wave[t]], t)
+		highest = max(highest, f.wave[t])
 	}
-	slices.SortStableFunc(f.order, func(a, b model.TargetID) int { return f.wave[a] - f.wave[b] })
+	order := make([]model.TargetID, 0, len(f.order))
+	for wave := range highest + 1 {
+		order = append(order, byWave[wave]...)
+	}
+	f.order = order
 	return f, nil
 }
 
@@ -134,7 +148,7 @@ func (f *fleet) withParents(t model.TargetID, into targets) {
 		return
 	}
 	into[t] = true
-	for _, sibling := range f.nodes[t.Node()] {
+	for _, sibling := range f.nodes[t.AllPlatforms()] {
 		f.withParents(sibling, into)
 	}
 	for _, p := range f.keys[t].Parents {

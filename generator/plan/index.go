@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -23,11 +23,20 @@ func Identity(entries []model.Entry) model.Digest {
 
 // indexes are what the chosen targets become together, by node.
 func (m *maker) indexes() []model.Index {
-	out := []model.Index{}
-	for _, node := range slices.Sorted(maps.Keys(m.nodes)) {
-		if platforms := m.nodes[node]; m.chosen[platforms[0]] {
-			out = append(out, m.index(platforms))
+	type named struct {
+		name      string
+		platforms []model.TargetID
+	}
+	all := make([]named, 0, len(m.nodes))
+	for node, platforms := range m.nodes {
+		if m.chosen[platforms[0]] {
+			all = append(all, named{node.Node(), platforms})
 		}
+	}
+	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	out := make([]model.Index, len(all))
+	for i, n := range all {
+		out[i] = m.index(n.platforms)
 	}
 	return out
 }

@@ -100,25 +100,28 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 	if state.Known {
 		p.Registry = "known"
 	}
-	running := map[string]*model.Index{}
+	running := map[model.TargetID]*model.Index{}
 	for i := range p.Indexes {
 		x := &p.Indexes[i]
 		if x.Action == model.StepRun {
-			running[model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}.Node()] = x
+			running[model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}] = x
 		}
 	}
+	p.Entries = slices.Grow(p.Entries, len(m.order))
 	for _, t := range m.order {
 		if m.chosen[t] {
-			p.Entries = append(p.Entries, m.entry(t, running[t.Node()]))
+			p.Entries = append(p.Entries, m.entry(t, running[t.AllPlatforms()]))
 		}
 	}
-	p.Entries = append(p.Entries, m.retired()...)
-	slices.SortStableFunc(p.Entries, func(a, b model.Entry) int {
-		if a.Wave != b.Wave {
-			return a.Wave - b.Wave
-		}
-		return a.ID().Compare(b.ID())
-	})
+	if retired := m.retired(); len(retired) > 0 {
+		p.Entries = append(p.Entries, retired...)
+		slices.SortStableFunc(p.Entries, func(a, b model.Entry) int {
+			if a.Wave != b.Wave {
+				return a.Wave - b.Wave
+			}
+			return a.ID().Compare(b.ID())
+		})
+	}
 	return p, nil
 }
 
@@ -128,7 +131,7 @@ func (m *maker) leftOut() []string {
 	var out []string
 	for node, platforms := range m.nodes {
 		if !m.chosen[platforms[0]] {
-			out = append(out, node)
+			out = append(out, node.Node())
 		}
 	}
 	slices.Sort(out)

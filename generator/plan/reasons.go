@@ -73,7 +73,7 @@ func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
 	case m.testsChanged(t):
 		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "tests", Detail: "its tests were edited; nothing is built for that"})
 	}
-	if was, paired := m.old[t]; paired && was.Tag != t.Tag {
+	if was, renamed := m.renamed[t]; renamed && was.Tag != t.Tag {
 		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "component_version", Old: was.Tag, New: t.Tag, Detail: "nothing is built for that"})
 	}
 	switch {

@@ -39,7 +39,7 @@ const LocalLockFile = ".cache/images.lock.local"
 // which may hold warnings only; the fleet then holds what could be
 // understood. The error is a tree that cannot be read.
 func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.List, error) {
-	l := &loader{ctx: ctx, tree: tree, dir: o.dir()}
+	l := &loader{ctx: ctx, tree: tree, dir: o.dir(), outside: o.ConfigData != nil}
 	config := orDefault(o.Config, DefaultConfig)
 	content := o.ConfigData
 	if content == nil {
@@ -79,6 +79,7 @@ type loader struct {
 	ctx     context.Context //nolint:containedctx // of one call
 	tree    model.Tree
 	dir     string // the fleet's
+	outside bool   // the settings lie outside the tree
 	folders folders
 	list    diag.List
 	images  []model.Image
@@ -145,7 +146,11 @@ func (l *loader) candidates(rules []rule) []candidate {
 	seen, above := map[thing]bool{}, map[string]bool{}
 	for _, r := range rules {
 		if !l.folders.has(r.Root.Root) && r.pos.Line > 0 {
-			l.list.Errorf(RuleMissingPath, r.pos, "", "there is no folder %s", r.Root.Root)
+			add := l.list.Errorf
+			if l.outside {
+				add = l.list.Warnf // the settings are for many trees, and not all have all
+			}
+			add(RuleMissingPath, r.pos, "", "there is no folder %s", r.Root.Root)
 		}
 		for _, c := range l.folders.find(r) {
 			file := c.file

@@ -147,11 +147,11 @@ func derive(dir, constant []string, last string, words []string, runs map[string
 	for i, c := range dir {
 		p, found := runs[c]
 		switch {
-		case i < len(constant) && c == constant[i]:
-			p = part{kind: partConst, text: c}
 		case c == last:
 			p = part{kind: partName}
 			said++
+		case i < len(constant) && c == constant[i]:
+			p = part{kind: partConst, text: c}
 		case found:
 			said++
 		default:
@@ -169,16 +169,17 @@ func derive(dir, constant []string, last string, words []string, runs map[string
 		}
 		parts = append(parts, p)
 	}
+	wild += untangle(parts)
 	skipped := 0
 	for _, u := range used {
 		if !u {
 			skipped++
 		}
 	}
-	if said < 2 || skipped > 1 || skipped == len(words) || !apartOrSame(parts) {
+	if said < 2 || wild > 1 || skipped > 1 || skipped == len(words) {
 		return nil, 0, false
 	}
-	return parts, 10*wild + 5*skipped, true
+	return parts, 10*wild + 15*skipped, true
 }
 
 // within finds a part in a word: its beginning up to a dot, or the digits at
@@ -200,17 +201,19 @@ var (
 	onlyLetters = regexp.MustCompile(`^[^0-9]+$`)
 )
 
-// apartOrSame tells whether no words are used by two parts that begin or end at
-// different ones.
-func apartOrSame(parts []part) bool {
-	for i, a := range parts {
-		for _, b := range parts[:i] {
-			if a.to > 0 && b.to > 0 && a.from < b.to && b.from < a.to && (a.from != b.from || a.to != b.to) {
-				return false
+// untangle leaves a part open whose words are some of those of another part:
+// only one of the two can be read out of a tag. It returns how many it left.
+func untangle(parts []part) (wild int) {
+	for i := range parts {
+		for j := range parts {
+			a, b := &parts[i], &parts[j]
+			if a.to > 0 && b.to > 0 && a.from < b.to && b.from < a.to && (a.from != b.from || a.to != b.to) && a.to-a.from <= b.to-b.from {
+				*a = part{kind: partWild}
+				wild++
 			}
 		}
 	}
-	return true
+	return wild
 }
 
 func (e example) wild() (n int) {

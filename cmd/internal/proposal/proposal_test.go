@@ -202,6 +202,15 @@ func TestReferences(t *testing.T) {
 			config: `repositories: [] references: - match: 'acme\.test/x/(?P<name>rt):(?P<version1>[0-9]+(?:\.[0-9]+){1})(?:\.[^-]*)?-(?P<part2>.+)-(?P<part3>[^-]+)' folder: - "src/{name}/{version1}/{part2}/{part3}"`,
 		},
 		{
+			name: "a part that says less than another",
+			files: map[string]string{
+				"r2/src/devel/Dockerfile": "FROM ubuntu:24.04\n", "r2/src/source/Dockerfile": "FROM acme/r2:devel\n", "r2/nightly/nightly/Dockerfile": "FROM ubuntu:24.04\n",
+				"r2/nightly/nightly-rmw/Dockerfile": "FROM acme/r2:nightly\n", "r2/nightly/nightly-free/Dockerfile": "FROM acme/r2:nightly-rmw\n",
+			},
+			edges:  []string{"r2/nightly/nightly-free <- r2/nightly/nightly-rmw", "r2/nightly/nightly-rmw <- r2/nightly/nightly", "r2/src/source <- r2/src/devel"},
+			config: `repositories: [] references: - match: 'acme/(?P<name>r2):(?P<part1>.+)' folder: - "{name}/*/{part1}"`,
+		},
+		{
 			name: "numbers of releases",
 			files: map[string]string{
 				"bio/1.0/Dockerfile": "FROM ubuntu:18.04\n", "bio/2.0/Dockerfile": "FROM ubuntu:18.04\n", "blast/2.2/Dockerfile": "FROM acme/bio:v1.0_cv4\n",

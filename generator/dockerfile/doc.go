@@ -13,6 +13,13 @@
 // "base", "base:1" as "base:1". [Ref.Context] is that name; the platform is
 // added only where it is not the target's.
 //
+// The named contexts of an image.yaml are given to BuildKit as they are
+// ([Options.Contexts]): one takes the place of every reference of its name, and
+// of the stage of its name, whose instructions are dropped then. BuildKit looks
+// at what these need all the same, so their references stay. Of a folder
+// BuildKit applies the .dockerignore in it, and knows no other; of a stage that
+// begins with a folder all files count.
+//
 // Stages and named contexts share one table. The name of every stage is looked
 // up there too, reached or not, and a stage that is found is replaced as a
 // whole: with "context:base" given, "FROM base AS base" loses all its
@@ -30,7 +37,13 @@
 // knows them by name only. A stage that stands further down is an error when it
 // is used.
 //
-// Variables. COPY --from and a mount's from= have none. FROM sees the global
+// A base that is not known may set any variable: ${NAME:-default} has no value
+// then, and neither has what is made of it. A source that needs one may be
+// anything in the context. Its triggers are not known either; the builder
+// refuses to build on one that has some (model.NamedContext.Inherits).
+//
+// Variables. An image without PATH has BuildKit's own. COPY --from and a
+// mount's from= have none. FROM sees the global
 // arguments only. A stage that begins with another inherits its ARGs and then
 // its ENVs; an image gives only its ENVs. A build argument that is given
 // replaces the default of every ARG of its name, global or not, and replaces
@@ -43,7 +56,14 @@
 // matched below the folder that is copied, never against the source itself, and
 // knows no variables. Links on the way to a source are followed, with the
 // context as the root of absolute ones; links inside a folder are copied as
-// links. BuildKit takes "../x" for "x"; here it is an error.
+// links. BuildKit takes "../x" for "x", in sources and in links: it is followed
+// so, and is said. Folders that a pattern matches are made, though nothing in
+// them is copied. The files that stand in the way of a pattern of --parents are
+// looked at through links.
+//
+// Mistakes. What only makes the build of the image fail, and leaves the plan
+// sound, is a warning on a desk and an error in CI: a source that is not there,
+// a submodule, a COPY of a URL, a stage that comes too late.
 //
 // The ignore file is <Dockerfile>.dockerignore beside the Dockerfile, or else
 // .dockerignore in the context. Select has applied it, so the builder must be

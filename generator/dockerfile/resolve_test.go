@@ -128,6 +128,7 @@ func TestResolve(t *testing.T) {
 		{"escape", "# escape=`\nFROM scratch\nENV A=b\nCOPY $A\\c `\n  d /", Options{}, []string{`4:6 COPY b\c`, "5:3 COPY d"}},
 		{"single quotes", "FROM scratch\nCOPY 'a$b' /", Options{}, []string{"2:6 COPY a$b"}},
 		{"a default where a base that is not known may have a value", "FROM base\nCOPY ${NO:-a} ${NO:+b} /", Options{}, []string{"1:6 from base", "whole"}},
+		{"an argument that the base of the base may have set", "ARG D=d\nFROM base AS a\nARG D\nENV E=e\nFROM a\nCOPY x$E /\nCOPY $D /", Options{}, []string{"2:6 from base", "6:6 COPY xe", "whole"}},
 		{"a mistake that is none if the base sets it", "FROM base\nCOPY ${NO:?unset} /", Options{}, []string{"1:6 from base", "whole"}},
 		{"a name that is not known may be any", "FROM base\nENV A=a\nENV $X=x\nCOPY $A /", Options{}, []string{"1:6 from base", "whole"}},
 		{"the PATH of an image that has none", "FROM scratch\nCOPY x${PATH:+y} /", Options{}, []string{"2:6 COPY xy"}},

@@ -105,3 +105,16 @@ func TestReplacedStage(t *testing.T) {
 		t.Errorf("diagnostics (-want +got):\n%s", diff)
 	}
 }
+
+// The machine that builds must not matter, wherever its platform is asked for.
+func TestBuildPlatformIsGiven(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"FROM base-$BUILDARCH\n", "ARG B=$BUILDARCH\nFROM base-$B\n", "FROM --platform=linux/$BUILDARCH base\n", "FROM base\nARG BUILDARCH\n",
+	} {
+		r, _ := resolve(t, text, Options{Platform: model.LinuxARM64})
+		if r.Args["BUILDARCH"] != "arm64" && r.Spare["BUILDARCH"] != "arm64" {
+			t.Errorf("the builder is not told BUILDARCH for %q: %v, %v", text, r.Args, r.Spare)
+		}
+	}
+}

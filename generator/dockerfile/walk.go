@@ -64,7 +64,11 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 func (r *resolver) beginning(s *resolvedStage) *environment {
 	if s.parent >= 0 {
 		e := r.stages[s.parent].env.clone()
-		// What the image has set comes before what its ARGs were at the end.
+		// What the image has set comes before what its ARGs were at the end, so
+		// these are not known if it may have set them.
+		for name, v := range e.vars {
+			e.vars[name] = variable{value: v.value, unknown: v.unknown || e.open}
+		}
 		maps.Copy(e.vars, e.image)
 		return e
 	}

@@ -14,6 +14,7 @@ import (
 // pick selects the files that the target reads: of its context, and of the
 // named contexts that are folders.
 func (b *builder) pick(n *Node) {
+	b.contextNames(n)
 	r := n.Resolved
 	var reads []dockerfile.Read
 	named := map[string][]dockerfile.Read{}
@@ -32,6 +33,19 @@ func (b *builder) pick(n *Node) {
 		n.Folders = append(n.Folders, Folder{
 			Context: name, Dir: dir, Files: b.selected(dockerfile.Selection{Context: dir, Reads: named[name], CI: b.o.CI}),
 		})
+	}
+}
+
+// contextNames reports named contexts that no reference can mean, once for all
+// platforms.
+func (b *builder) contextNames(n *Node) {
+	if len(n.Image.Platforms) > 0 && n.ID.Platform != n.Image.Platforms[0] {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Image.Contexts)) {
+		if _, ok := dockerfile.ContextName(name); !ok {
+			b.list.Errorf(dockerfile.RuleRef, b.yaml(n.Image), "name it as a FROM or --from= does that it is for: in lower case, and neither scratch nor context", "no reference can mean the context %q", name)
+		}
 	}
 }
 

@@ -82,13 +82,10 @@ func findGoogle(ctx context.Context) (oauth2.TokenSource, error) {
 		// quote the file.
 		return nil, errors.New("the file in GOOGLE_APPLICATION_CREDENTIALS is missing, or holds no credentials")
 	}
-	if _, err := tool.LookPath("gcloud"); err != nil {
-		return nil, nil
-	}
 	source := oauth2.ReuseTokenSource(nil, gcloud{lasting})
 	if _, err := source.Token(); err != nil {
-		// Installed, but nobody has logged in. A public image needs no login,
-		// and a private one says that it does.
+		// It is not installed, or nobody has logged in. A public image needs no
+		// login, and a private one says that it does.
 		return nil, nil //nolint:nilerr // see above
 	}
 	return source, nil

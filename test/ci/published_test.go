@@ -74,7 +74,7 @@ func (f *fleet) read(repo string) published {
 			p.contents = append(p.contents, tag)
 			continue
 		}
-		if strings.HasPrefix(tag, "r-") || strings.HasPrefix(tag, "i-") || strings.Contains(tag, "-linux-") {
+		if strings.HasPrefix(tag, "d-") || strings.HasPrefix(tag, "r-") || strings.HasPrefix(tag, "i-") || strings.Contains(tag, "-linux-") {
 			continue
 		}
 		d, found, err := c.Resolve(ctx, name, tag)

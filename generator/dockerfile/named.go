@@ -112,6 +112,12 @@ func (r *resolver) replaced(s *resolvedStage) {
 			kind = RefCopy
 		}
 		r.images(s, in, kind, s.deps[j])
+		for _, d := range s.deps[j] {
+			// A folder must be there, though nothing in it is read.
+			if name, folder, found := r.folderOf(d); found {
+				r.out.Reads = append(r.out.Reads, Read{Source: ".", From: name, Folder: folder, Pos: r.file.pos(in.node), By: strings.ToUpper(in.node.Value)})
+			}
+		}
 	}
 }
 

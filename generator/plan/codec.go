@@ -22,13 +22,8 @@ const maxPlan = 256 << 20
 // Encode writes plan.json: the same plan gives the same bytes.
 func Encode(p *model.Plan) ([]byte, error) {
 	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(p); err != nil {
-		return nil, fmt.Errorf("writing the plan: %w", err)
-	}
-	return b.Bytes(), nil
+	err := EncodeTo(&b, p)
+	return b.Bytes(), err
 }
 
 // VersionError is a plan of a version that this program does not know.

@@ -21,12 +21,7 @@ func Formats() []string { return []string{"text", "json", "markdown", "github", 
 func Write(w io.Writer, p *model.Plan, format string, person, all bool) error {
 	switch format {
 	case "json":
-		b, err := plan.Encode(p)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(b)
-		return err
+		return plan.EncodeTo(w, p)
 	case "markdown":
 		_, err := io.WriteString(w, markdown(p))
 		return err

@@ -108,17 +108,31 @@ func (d description) cells(f *file) []cell {
 		}
 		out = next
 	}
+	taken := map[[2]string]bool{}
 	for _, c := range out {
+		name := [2]string{c.tag, c.variant}
+		if taken[name] {
+			f.errorf(RuleDuplicateImage, c.pos, "give one of them another suffix or tag", "two combinations of the matrix have the same tag%s", suffixed(c.variant))
+			return out[:1]
+		}
+		taken[name] = true
 		if err := model.CheckTag(orDefault(c.variant, "x")); err != nil {
 			f.errorf(RuleBadValue, c.pos, "shorten the suffixes", "the suffixes of the matrix make an invalid tag: %s", err)
 			return out[:1]
 		}
 		if c.d.noPlatform {
-			f.errorf(RuleBadValue, c.pos, "list an architecture under all of them, or leave arch out", "no architecture is left for this value")
+			f.errorf(RuleNoEffect, c.pos, "list an architecture under all of them, or leave arch out", "the value has no effect: no architecture is left for it")
 			return out[:1]
 		}
 	}
 	return out
+}
+
+func suffixed(variant string) string {
+	if variant == "" {
+		return ""
+	}
+	return " with the suffix " + variant
 }
 
 func (c cell) with(v axisValue) cell {

@@ -115,7 +115,8 @@ func (l *loader) settle(nodes []node) {
 		return shortened(model.Slug(strings.ReplaceAll(n.path, "/", "-")), n.path)
 	})
 	l.lengthen(nodes, func(n *node) string { return ended(n.ID, n.Dir+"\x00"+n.Dockerfile) })
-	taken, repositories, of := map[model.TargetID]diag.Pos{}, map[string]diag.Pos{}, map[string]string{}
+	taken := make(map[model.TargetID]diag.Pos, len(nodes))
+	repositories, of, versions := map[string]diag.Pos{}, map[string]string{}, map[string]diag.Pos{}
 	for i := range nodes {
 		n := &nodes[i]
 		n.Label = orDefault(n.Label, n.ID)
@@ -128,6 +129,12 @@ func (l *loader) settle(nodes []node) {
 		if n.nameless {
 			continue
 		}
+		published := n.ImageName + ":" + n.publishedTag()
+		if first, twice := versions[published]; twice && of[n.ImageName] == n.ID {
+			l.list.Errorf(RuleDuplicateImage, n.idAt, "rename one of them", "%s is taken already, at %s: tag and variant are published as one tag", published, first)
+			continue
+		}
+		versions[published] = n.idAt
 		if other, twice := of[n.ImageName]; twice && other != n.ID {
 			l.list.Errorf(RuleDuplicateImage, n.imageAt, "", "image_name %q is taken already, at %s", n.ImageName, repositories[n.ImageName])
 			continue
@@ -159,4 +166,12 @@ func (l *loader) lengthen(nodes []node, name func(*node) string) {
 			nodes[i].ID = orDefault(name(&nodes[i]), nodes[i].ID)
 		}
 	}
+}
+
+// publishedTag is what the image's versions begin with.
+func (n *node) publishedTag() string {
+	if n.Variant == "" {
+		return n.Node().Tag
+	}
+	return n.Node().Tag + "-" + n.Variant
 }

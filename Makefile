@@ -53,9 +53,10 @@ build: ## Compile rootfsgen and rootfsrun into bin/
 .PHONY: test
 test: packages tools node build ## Run every test, with real engines; fetches what is missing
 	go vet ./...
-	@if $(go_test) ./... && $(MAKE) mutants; \
+	@if $(go_test) ./... && $(MAKE) mutants fuzz; \
 	then echo "make test: every package passed"; \
 	else echo "make test: FAILED, see the lines that begin with FAIL above"; exit 1; fi
+	@tools/newer.sh
 
 .PHONY: mutants
 mutants: ## Open each trap of docs/traps.md again in a copy, and expect its test to fail
@@ -65,9 +66,18 @@ mutants: ## Open each trap of docs/traps.md again in a copy, and expect its test
 test-unit: ## Run the tests that need no engine, in seconds
 	go test $$(go list ./... | grep -v -e /runtime/ -e /test/)
 
+# How long each target is fuzzed, and what the long run is: how many fleets
+# BuildKit judges and for how long each target is fuzzed.
+FUZZTIME ?= 10s
+LONG ?= 10000 60m
+
+.PHONY: fuzz
+fuzz: ## Fuzz everything that reads a file, FUZZTIME=10s for each
+	@tools/fuzz.sh $(FUZZTIME)
+
 .PHONY: test-long
-test-long: ## Run every law with a hundred times the cases, and fuzz each border for a minute
-	@tools/long.sh 10000 60s
+test-long: packages tools build ## Let BuildKit judge 10,000 fleets, and fuzz each target for an hour; goes on where it was
+	@tools/long.sh $(LONG)
 
 .PHONY: race
 race: packages tools node build ## Run every test under the race detector

@@ -1,21 +1,57 @@
 #!/usr/bin/env bash
-# The tests that take as long as one lets them: every law with many random
-# cases, and every fuzz target for a while.
+# The tests that take as long as one lets them: BuildKit as the judge of
+# random fleets, every law with many random cases, and every fuzz target for a
+# while. A run that was interrupted goes on where it was, as long as no other
+# commit is checked out; one that ends adds a line to docs/verification.md.
 #
-#   tools/long.sh CASES DURATION
+#   tools/long.sh [FLEETS [DURATION [SEED]]]
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-cases=$1
-duration=$2
+fleets=${1:-10000}
+duration=${2:-60m}
+seed=${3:-1}
 
-folders() { git ls-files '*_test.go' | xargs grep -l "$1" | xargs -r -n1 dirname | sort -u; }
+commit=$(git rev-parse --short HEAD)
+[ -z "$(git status --porcelain -- '*.go' go.mod tools)" ] || commit=$commit+edits
+work=.cache/long
+run="$commit $fleets $duration $seed"
+if [ "$(cat "$work/run" 2>/dev/null)" != "$run" ]; then
+	rm -rf "$work"
+	mkdir -p "$work"
+	echo "$run" >"$work/run"
+fi
+touch "$work/done"
 
-for folder in $(folders '"pgregory.net/rapid"'); do
-	go test -count 1 -timeout 60m "./$folder" -rapid.checks="$cases"
+# once NAME COMMAND... runs a command that has not yet ended well.
+once() {
+	local name=$1
+	shift
+	grep -qxF "$name" "$work/done" && return
+	echo "== $name"
+	"$@"
+	echo "$name" >>"$work/done"
+}
+
+oracle() {
+	go test -count 1 -timeout 0 -v -run '^TestOracle$' ./test/oracle \
+		-oracle.n "$fleets" -oracle.seed "$seed" -oracle.state "$PWD/$work/oracle.json" >"$work/oracle.log" 2>&1 ||
+		{ tail -n 200 "$work/oracle.log"; return 1; }
+	grep -A 12 'fleets in' "$work/oracle.log"
+}
+
+once oracle oracle
+once plans go test -count 1 -timeout 0 -run '^Test(Merge|Program)' ./test/oracle -oracle.n $((fleets / 10)) -oracle.seed "$seed"
+for folder in $(git ls-files '*_test.go' | xargs grep -l '"pgregory.net/rapid"' | xargs -n 1 dirname | sort -u); do
+	once "laws of $folder" go test -count 1 -timeout 0 -skip '^Test(Oracle|Merge|Program)' "./$folder" -rapid.checks="$fleets"
 done
-for folder in $(folders '^func Fuzz'); do
-	while read -r target; do
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" "./$folder"
-	done < <(cat "$folder"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p')
-done
+while read -r _ target; do
+	once "fuzz $target" tools/fuzz.sh "$duration" "$target"
+done < <(grep -v '^#' tools/fuzz.txt)
+
+number() { sed -n "s/^  \"$1\": \([0-9]*\),\$/\1/p" "$work/oracle.json"; }
+# shellcheck disable=SC2016 # the backquotes are Markdown's
+printf '| %s | `%s` | `tools/long.sh %s %s %s` | %s fleets in %s builds, %s faults; %s targets compared, %s keys changed, %s of them over-built; every law and every fuzz target passed |\n' \
+	"$(date -u +%F)" "$commit" "$fleets" "$duration" "$seed" "$(number fleets)" "$(number builds)" "$(number faulty)" \
+	"$(number targets)" "$(number changed)" "$(number over)" >>docs/verification.md
+echo "added to docs/verification.md"

@@ -49,7 +49,7 @@ func TestFolders(t *testing.T) {
 			`images: - root: docker pattern: "{name}/{tag}" - root: docker`},
 		{"what cannot be meant", []string{"Dockerfile", "app/node_modules/m/Dockerfile", "app/web/Dockerfile", "app/web/Dockerfile.j2", "app/Up/Dockerfile", "app/two/Dockerfile.a", "app/two/Dockerfile.b", ".github/x/Dockerfile", "app/low/dockerfile", "docs/a.dockerfile"},
 			[]string{"low app/low/dockerfile", "two-a app/two/Dockerfile.a", "two-b app/two/Dockerfile.b", "up app/Up/Dockerfile", "web app/web/Dockerfile"},
-			[]string{"Dockerfile", "app/node_modules/", "app/web/Dockerfile.j2", "docs/"},
+			[]string{".github/x/Dockerfile", "Dockerfile", "app/node_modules/", "app/web/Dockerfile.j2", "docs/"},
 			`images: - root: app dockerfiles: - "Dockerfile" - "Dockerfile.a" - "Dockerfile.b" - "dockerfile" exclude: - "node_modules"`},
 		{"one suffixed build file", []string{"a/b/Dockerfile.gpu", "a/c/d/Dockerfile"},
 			[]string{"b-gpu a/b/Dockerfile.gpu", "c-d a/c/d/Dockerfile"}, nil, `images: - root: "a"`},

@@ -65,7 +65,11 @@ func look(ctx context.Context, tree model.Tree) (*survey, error) {
 		}
 		name := path.Base(e.Path)
 		switch {
-		case e.Mode == model.ModeGitlink || hidden(e.Path):
+		case e.Mode == model.ModeGitlink:
+		case hidden(e.Path):
+			if isBuildFile(name) {
+				s.left[e.Path] = "folders and files that begin with a dot belong to tools"
+			}
 		case name == "image.yaml":
 			described[path.Dir(e.Path)] = true
 			files = append(files, e)

@@ -45,6 +45,7 @@ type Client struct {
 	pings    map[string]*transport.Challenge // by registry
 	sessions map[sessionKey]*session
 	empty    map[string]bool // repositories that are known to hold the empty blob
+	whole    map[string]bool // registries whose lists of tags are not in lexical order
 }
 
 type sessionKey struct {
@@ -80,7 +81,7 @@ func New(o Options) *Client {
 	}
 	return &Client{
 		o: o, base: hinting{o.Transport},
-		pings: map[string]*transport.Challenge{}, sessions: map[sessionKey]*session{}, empty: map[string]bool{},
+		pings: map[string]*transport.Challenge{}, sessions: map[sessionKey]*session{}, empty: map[string]bool{}, whole: map[string]bool{},
 	}
 }
 

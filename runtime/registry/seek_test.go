@@ -304,3 +304,23 @@ func TestALaterPageFails(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// That a registry lists in another order is found out once.
+func TestAnotherOrderIsFoundOutOnce(t *testing.T) {
+	t.Parallel()
+	tags, keys, all := repository(20)
+	slices.Sort(tags)
+	slices.Reverse(tags)
+	s := &tagServer{tags: tags}
+	s.start(t)
+	c, _ := newClient()
+	for round, want := range []int{2, 1, 1} {
+		s.requests = 0
+		got, err := c.State(t.Context(), model.RegistryQuery{
+			Prefix: strings.TrimPrefix(s.url, "http://") + "/testing", Keys: map[string][]model.Digest{"python": keys},
+		})
+		if err != nil || !cmp.Equal(all, got.Repositories["python"].Contents) || s.requests != want {
+			t.Errorf("round %d: %d requests, want %d: %v", round, s.requests, want, err)
+		}
+	}
+}

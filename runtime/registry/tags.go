@@ -172,6 +172,10 @@ func (c *Client) seek(ctx context.Context, repo string, keys []model.Digest) (ta
 	if err != nil || len(keys) == 0 {
 		return nil, err == nil, err
 	}
+	if c.unordered(r) {
+		tags, err = c.allTags(ctx, r)
+		return tags, true, err
+	}
 	from := model.StatePrefix(keys[0])
 	for range maxTagPages {
 		page, err := c.tagPage(ctx, r, "&last="+url.QueryEscape(from))
@@ -179,6 +183,9 @@ func (c *Client) seek(ctx context.Context, repo string, keys []model.Digest) (ta
 		case len(tags) == 0 && c.absent(err) && !refusedSeek(err):
 			return nil, true, nil
 		case refusedSeek(err), err == nil && !follows(from, page.tags):
+			if len(page.tags) > 0 { // an empty list may be that of an empty repository
+				c.unorder(r)
+			}
 			tags, err = c.allTags(ctx, r)
 			return tags, true, err
 		case err != nil:
@@ -193,6 +200,20 @@ func (c *Client) seek(ctx context.Context, repo string, keys []model.Digest) (ta
 		}
 	}
 	return nil, false, fmt.Errorf("reading tags of %s: there are more than %d pages", repo, maxTagPages)
+}
+
+// unorder remembers that a registry does not list in lexical order, so that it
+// is not found out anew for each of its repositories.
+func (c *Client) unorder(r name.Repository) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.whole[r.RegistryStr()] = true
+}
+
+func (c *Client) unordered(r name.Repository) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.whole[r.RegistryStr()]
 }
 
 // refusedSeek is an answer that may mean that the registry cannot begin at a

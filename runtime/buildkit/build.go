@@ -150,11 +150,11 @@ func local(name string) string {
 // sharedKey is the same only for the same files: the daemon keeps what it was
 // sent under it.
 func sharedKey(r Request) string {
-	id := r.Files.ID()
+	all := []byte(r.Files.ID())
 	for _, f := range r.Folders {
-		id += " " + strconv.Quote(f.Name) + " " + f.Files.ID()
+		all = fmt.Appendf(all, " %q %s", f.Name, f.Files.ID())
 	}
-	return model.DigestOf([]byte(id)).Hex()
+	return model.DigestOf(all).Hex()
 }
 
 func frontendAttrs(r Request) (map[string]string, error) {

@@ -83,8 +83,12 @@ test-long: packages tools build ## Let BuildKit judge 10,000 fleets, and fuzz ea
 race: packages tools node build ## Run every test under the race detector
 	CGO_ENABLED=1 $(go_test) -race ./...
 
+.PHONY: turbo
+turbo:
+	@tools/turbo.sh
+
 .PHONY: bench
-bench: packages tools build ## Measure the speed that is promised; prints ratios, judges nothing
+bench: packages tools build turbo ## Measure the speed that is promised; prints ratios, judges nothing
 	go test -run "^$$" -bench . -benchtime 1x -timeout 90m ./test/bench $(BENCHFLAGS)
 
 .PHONY: lint

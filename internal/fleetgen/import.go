@@ -34,13 +34,18 @@ func (w Wide) Edited() string { return "images/" + w.Name(w.Leaf()) + "/app.sh" 
 func (w Wide) Each(f func(path, content string)) {
 	f("rootfsgen.yaml", "version: 1\nrepositories: [\"\"]\n")
 	for i := range w.Images {
-		dir := "images/" + w.Name(i) + "/"
-		f(dir+"Dockerfile", w.dockerfile(i))
-		f(dir+"app.sh", fmt.Sprintf("#!/bin/sh\nexec app --number %d\n", i))
-		f(dir+"app.conf", fmt.Sprintf("number = %d\n%s", i, strings.Repeat("option = value\n", i%20)))
-		f(dir+"requirements.txt", fmt.Sprintf("package==%d.%d\n", i%11, i))
-		f(dir+"README.md", fmt.Sprintf("# Image %d\n\nNo instruction reads this.\n", i))
+		f("images/"+w.Name(i)+"/Dockerfile", w.dockerfile(i))
+		w.files(i, f)
 	}
+}
+
+// files are those of an image's folder beside what says how it is built.
+func (w Wide) files(i int, f func(path, content string)) {
+	dir := "images/" + w.Name(i) + "/"
+	f(dir+"app.sh", fmt.Sprintf("#!/bin/sh\nexec app --number %d\n", i))
+	f(dir+"app.conf", fmt.Sprintf("number = %d\n%s", i, strings.Repeat("option = value\n", i%20)))
+	f(dir+"requirements.txt", fmt.Sprintf("package==%d.%d\n", i%11, i))
+	f(dir+"README.md", fmt.Sprintf("# Image %d\n\nNo instruction reads this.\n", i))
 }
 
 func (w Wide) dockerfile(i int) string {
@@ -52,9 +57,9 @@ func (w Wide) dockerfile(i int) string {
 		"RUN --network=none app-install /etc/app/requirements.txt\nWORKDIR /srv/%d\nCMD [\"app-%d\"]\n", from, i, i, i, i)
 }
 
-// Import writes the fleet for "git fast-import": a commit that is tagged v1,
-// and after it one on main that edits one file of one image.
-func (w Wide) Import(to io.Writer) error {
+// Import writes a tree, which is one of w's, for "git fast-import": a commit
+// that is tagged v1, and after it one on main that edits one file of one image.
+func (w Wide) Import(to io.Writer, tree func(f func(path, content string))) error {
 	b := bufio.NewWriterSize(to, 1<<20)
 	commit := func(mark int, seconds int, text string) {
 		fmt.Fprintf(b, "commit refs/heads/main\nmark :%d\ncommitter fleetgen <fleetgen@example.com> %d +0000\ndata %d\n%s\n", mark, seconds, len(text), text)
@@ -64,7 +69,7 @@ func (w Wide) Import(to io.Writer) error {
 	}
 	const first = 1795250000
 	commit(1, first, "a fleet")
-	w.Each(file)
+	tree(file)
 	b.WriteString("\nreset refs/tags/v1\nfrom :1\n\n")
 	commit(2, first+1, "one edit")
 	b.WriteString("from :1\n")

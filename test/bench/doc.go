@@ -4,4 +4,5 @@
 //
 //	make bench                      everything, about fifteen minutes
 //	make bench BENCHFLAGS=-bench.work=5s with less work in the Dockerfile
+//	make bench BENCHFLAGS=-bench.sizes=1000,10000 without the largest fleet
 package bench

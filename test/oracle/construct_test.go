@@ -41,7 +41,7 @@ func constructs() []construct {
 		{"add-url", 1, false, (*drawnStage).url},
 		{"add-git", 1, false, (*drawnStage).git},
 		{"heredoc", 2, false, (*drawnStage).heredoc},
-		{"heredoc-run", 2, true, func(s *drawnStage) { s.add("RUN <<EOT\necho one > /h\necho two >> /h\nEOT") }},
+		{"heredoc-run", 4, true, func(s *drawnStage) { s.add("RUN <<EOT\necho one > /h\necho two >> /h\nEOT") }},
 		{"onbuild", 2, false, (*drawnStage).onbuild},
 		{"argument-in-path", 3, false, (*drawnStage).argument},
 		{"environment-in-path", 2, false, (*drawnStage).environment},
@@ -58,9 +58,9 @@ func constructs() []construct {
 		{"named-context-folder", 3, false, (*drawnStage).namedFolder},
 		{"named-context-image", 2, false, (*drawnStage).namedImage},
 		{"run", 4, true, func(s *drawnStage) { s.add("RUN ls -R /x* > /list || true") }},
-		{"mount-context", 4, true, (*drawnStage).mountContext},
-		{"mount-stage", 3, true, (*drawnStage).mountStage},
-		{"mount-image", 3, true, (*drawnStage).mountImage},
+		{"mount-context", 6, true, (*drawnStage).mountContext},
+		{"mount-stage", 8, true, (*drawnStage).mountStage},
+		{"mount-image", 6, true, (*drawnStage).mountImage},
 		{"config", 1, false, func(s *drawnStage) {
 			s.add("%s", s.pick("config", "WORKDIR /w", "USER 1000", "LABEL a=b", "ENTRYPOINT [\"/x/run.sh\"]", "VOLUME /v", "EXPOSE 80", "CMD a b", "STOPSIGNAL SIGINT"))
 		}},
@@ -70,7 +70,7 @@ func constructs() []construct {
 // structural are what is not drawn as an instruction.
 var structural = []string{
 	"parent", "from-stage", "argument-in-from", "outside-env", "outside-plain", "outside-trigger", "onbuild-of-fleet", "unreached-stage", "stage",
-	"stage-called-like-image", "context-elsewhere", "ignore", "ignore-negation", "ignore-beside", "escape",
+	"stage-called-like-image", "from-named-context", "context-elsewhere", "ignore", "ignore-negation", "ignore-beside", "escape",
 }
 
 // conditional note their use themselves: they need something to be there.

@@ -148,8 +148,11 @@ func samples() *rapid.Generator[*sample] {
 		s.then.put("README.md", "a fleet\n")
 		names := []string{"base", "tool", "app", "web", "job"}[:2+below(t, 4, "images")]
 		arch := "amd64"
-		if below(t, 12, "arch") == 0 {
+		switch below(t, 16, "arch") {
+		case 0:
 			arch = "arm64"
+		case 1:
+			arch = "[amd64, arm64]"
 		}
 		var all []*drawn
 		for _, name := range names {
@@ -195,7 +198,7 @@ func (d *drawn) draw(arch string) {
 			d.put(p)
 		}
 	}
-	d.wants = arch == "amd64" && d.oneIn(8, "shell")
+	d.wants = arch == "amd64" && d.oneIn(6, "shell")
 	target := d.dockerfile()
 	if target != "" {
 		yaml += "stage: " + target + "\n"
@@ -357,6 +360,15 @@ func (d *drawn) from(s *drawnStage) string {
 		s.shell = d.stages[s.index-1].shell
 		d.use("from-stage")
 		return "FROM " + d.stages[s.index-1].name
+	case kind == "outside" && d.oneIn(6, "named"):
+		d.use("from-named-context")
+		if d.bool("folder") {
+			d.need("sub/e.txt")
+			d.named["start"] = "/" + d.base + "/sub"
+			return "FROM start"
+		}
+		d.named["start:1"] = markBase + ":env"
+		return "FROM start:1"
 	case kind == "outside":
 		tag := d.pick("outside", "plain", "env", "env", "trigger", "trigger")
 		d.use("outside-" + tag)

@@ -40,11 +40,11 @@ func edits() []struct {
 		{"ignore file", 4, (*editor).ignore},
 		{"arguments", 2, (*editor).arguments},
 		{"comment", 1, (*editor).comment},
-		{"blanks", 1, (*editor).blanks},
+		{"blanks", 2, (*editor).blanks},
 		{"file and folder", 2, (*editor).swap},
 		{"link", 3, (*editor).link},
 		{"instruction", 4, (*editor).instruction},
-		{"value", 2, (*editor).value},
+		{"value", 4, (*editor).value},
 		{"readme", 1, func(e *editor) bool {
 			e.files.put(path.Join(e.pick("where", ".", e.image().dir, "images"), "README.md"), "edited\n")
 			return true
@@ -52,11 +52,11 @@ func edits() []struct {
 		{"description", 1, func(e *editor) bool {
 			return e.change(e.image().dir+"/image.yaml", func(s string) string { return s + "owners: [me]\n" })
 		}},
-		{"tests", 1, func(e *editor) bool {
+		{"tests", 2, func(e *editor) bool {
 			return e.change(e.image().dir+"/image.yaml", func(s string) string { return strings.Replace(s, "\"true\"", "\"test -e /x\"", 1) })
 		}},
 		{"bases", 2, func(e *editor) bool { e.files.put("images.lock", lockAfter); return true }},
-		{"stage", 1, func(e *editor) bool {
+		{"stage", 4, func(e *editor) bool {
 			return e.change(e.image().dir+"/image.yaml", func(s string) string {
 				if !strings.Contains(s, "stage: ") {
 					return s
@@ -73,7 +73,7 @@ func (e *editor) pick(label string, of ...string) string {
 
 func (e *editor) image() *drawn { return e.images[below(e.t, len(e.images), "image")] }
 
-// edit does one of them.
+// edit does one of them, and tries others where one finds nothing to do.
 func (e *editor) edit() {
 	var from []int
 	for i, x := range edits() {
@@ -81,9 +81,12 @@ func (e *editor) edit() {
 			from = append(from, i)
 		}
 	}
-	x := edits()[from[below(e.t, len(from), "edit")]]
-	if x.edit(e) {
-		e.done = append(e.done, x.name)
+	for range 6 {
+		x := edits()[from[below(e.t, len(from), "edit")]]
+		if x.edit(e) {
+			e.done = append(e.done, x.name)
+			return
+		}
 	}
 }
 

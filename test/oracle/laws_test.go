@@ -108,6 +108,12 @@ func TestOrderOfInputNeverMatters(t *testing.T) {
 				other[p] = file
 			}
 		}
+		alone, _ := w.digests(t, other)
+		for id, k := range alone {
+			if want[id] != k {
+				t.Fatalf("the key of %s depends on what else is built:\n%s", id, s.archive())
+			}
+		}
 		other = reordered(other)
 		if got, _ := w.digests(t, other); !maps.Equal(want, got) {
 			t.Fatalf("another order in image.yaml gives other keys:\n%s", s.archive())

@@ -68,13 +68,8 @@ type run struct {
 func (r *run) batch(t *testing.T, from, to int) {
 	g, ctx := errgroup.WithContext(t.Context())
 	g.SetLimit(*workers)
-	for i := from; i < to; i++ {
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return nil // another one has failed
-			}
-			return r.one(ctx, t, *base+int64(i))
-		})
+	for i := from; i < to && ctx.Err() == nil; i++ {
+		g.Go(func() error { return r.one(ctx, t, *base+int64(i)) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
@@ -94,7 +89,8 @@ func (r *run) one(ctx context.Context, t *testing.T, seed int64) error {
 	r.mu.Unlock()
 	if testing.Verbose() {
 		for _, said := range v.said {
-			t.Logf("seed %d: %s", seed, said)
+			line, _, _ := strings.Cut(said, "\n")
+			t.Logf("seed %d: %s", seed, line)
 		}
 	}
 	if len(v.faults) == 0 {

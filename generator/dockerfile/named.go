@@ -1,6 +1,8 @@
 package dockerfile
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -20,15 +22,17 @@ func ContextName(name string) (string, bool) {
 }
 
 // contexts are the named contexts of Options by the names that BuildKit looks
-// for. One that cannot be found by any name is left out.
+// for. One that cannot be found by any name is left out, and of several with one
+// name all but the first.
 func contexts(all map[string]string) map[string]string {
 	if len(all) == 0 {
 		return nil
 	}
 	out := make(map[string]string, len(all))
-	for name, value := range all {
-		if known, ok := ContextName(name); ok {
-			out[known] = value
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		known, ok := ContextName(name)
+		if _, taken := out[known]; ok && !taken {
+			out[known] = all[name]
 		}
 	}
 	return out

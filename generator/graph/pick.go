@@ -42,8 +42,14 @@ func (b *builder) contextNames(n *Node) {
 	if len(n.Image.Platforms) > 0 && n.ID.Platform != n.Image.Platforms[0] {
 		return
 	}
+	names := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(n.Image.Contexts)) {
-		if _, ok := dockerfile.ContextName(name); !ok {
+		known, ok := dockerfile.ContextName(name)
+		if other, taken := names[known]; ok && taken {
+			b.list.Errorf(dockerfile.RuleRef, b.yaml(n.Image), "remove one of them", "the contexts %q and %q are of one name", other, name)
+		}
+		names[known] = name
+		if !ok {
 			b.list.Errorf(dockerfile.RuleRef, b.yaml(n.Image), "name it as a FROM or --from= does that it is for: in lower case, and neither scratch nor context", "no reference can mean the context %q", name)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/gittest"
 	"github.com/rootfsgen/rootfsgen/internal/tool"
 )
@@ -130,7 +131,38 @@ func (d *desk) plan(args ...string) *verdicts {
 	if err := json.Unmarshal([]byte(d.ok(planning(args)...)), &v.Plan); err != nil {
 		d.t.Fatal(err)
 	}
+	if v.Registry != "known" && v.From != nil && v.From.Commit != "" {
+		d.agreesWithKeys(v)
+	}
 	return v
+}
+
+// agreesWithKeys shows that exactly those targets are built whose key is
+// another than that of the older side read by itself: a plan takes short cuts
+// where the sides are alike.
+func (d *desk) agreesWithKeys(v *verdicts) {
+	d.t.Helper()
+	out, _, code := d.run("key", "--json", "--to", v.From.Commit)
+	if code != 0 {
+		return // it is wrong by itself, and nothing is compared with it
+	}
+	var keys []struct {
+		Image, Tag, Variant string
+		Platform            model.Platform
+		Key                 model.Digest
+	}
+	if err := json.Unmarshal([]byte(out), &keys); err != nil {
+		d.t.Fatal(err)
+	}
+	for i := range v.Entries {
+		e := &v.Entries[i]
+		for _, k := range keys {
+			same := model.TargetID{Image: k.Image, Tag: k.Tag, Variant: k.Variant, Platform: k.Platform} == e.ID()
+			if same && e.Action != model.ActionRetire && (e.Action == model.ActionBuild) != (e.Key != k.Key) {
+				d.t.Errorf("%s: %s, though its key was %s and is %s", e.ID(), e.Action, k.Key.Short(), e.Key.Short())
+			}
+		}
+	}
 }
 
 func planning(args []string) []string {

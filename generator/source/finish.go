@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -84,8 +85,9 @@ func (l *loader) tests(i *model.Image, d description, f *file) {
 func (l *loader) paths(i *model.Image, d description, f *file) {
 	i.Context = i.Dir
 	if p, written := d.keys["context"]; written && !p.bad {
-		if dir := inTree(l.dir, d.model.Context); l.folders.has(dir) {
-			i.Context = dir
+		dir := inTree(l.dir, d.model.Context)
+		if found, ok := l.folder(dir); ok {
+			i.Context = found
 		} else {
 			l.noFolder(f, p.value.pos, dir)
 		}
@@ -97,9 +99,25 @@ func (l *loader) paths(i *model.Image, d description, f *file) {
 			i.Inputs = append(i.Inputs, input)
 			continue
 		}
+		if found, err := l.resolve(input); err == nil {
+			i.Inputs = append(i.Inputs, found)
+			continue
+		}
 		f.errorf(RuleMissingPath, d.keys["inputs"].value.items[n].pos, pathHint, "there is no file or folder %s", input)
 	}
 	l.contexts(i, d, f)
+}
+
+// folder is a folder of the tree, or the one that a link there leads to.
+func (l *loader) folder(dir string) (string, bool) {
+	if l.folders.has(dir) {
+		return dir, true
+	}
+	if !fs.ValidPath(dir) {
+		return "", false
+	}
+	found, err := l.resolve(dir)
+	return found, err == nil && l.folders.has(found)
 }
 
 // noFolder reports a folder that the tree does not have: maybe because it is,
@@ -122,11 +140,12 @@ func (l *loader) contexts(i *model.Image, d description, f *file) {
 	for _, p := range d.keys["contexts"].value.pairs {
 		value := p.value.text
 		if dir, isFolder := contextFolder(l.dir, value); isFolder {
-			if !l.folders.has(dir) {
+			found, ok := l.folder(dir)
+			if !ok {
 				l.noFolder(f, p.value.pos, dir)
 				continue
 			}
-			value = path.Join("/", dir)
+			value = path.Join("/", found)
 		}
 		if i.Contexts == nil {
 			i.Contexts = map[string]string{}

@@ -58,6 +58,14 @@ func TestLinkedFolders(t *testing.T) {
 			},
 		},
 		{
+			name: "on the way to the images",
+			files: map[string]history.File{
+				"images": link("team/all"), "team/all/app/Dockerfile": image, "team/all/more": link("app"), "lib": link("team/lib"), "team/lib/x": {},
+				"team/all/app/image.yaml": {Content: "context: lib\ninputs: [lib/x]\ncontexts: {l: ./lib, r: /}\n"},
+			},
+			aliases: []string{"team/all/more more: app:0"},
+		},
+		{
 			name:    "without a pattern",
 			config:  "version: 1\nimages: [{root: \".\"}]\n",
 			files:   map[string]history.File{"a/b/Dockerfile": image, "c/d": link("../a/b"), "c/x": link("/etc")},

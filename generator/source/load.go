@@ -122,6 +122,11 @@ func (l *loader) loadImages(s settings) error {
 		files = append(files, rules[len(rules)-1].files...)
 	}
 	l.folders = listFolders(l.tree, files)
+	for i := range rules { // a root may be a link to where the images are
+		if dir, found := l.folder(rules[i].Root.Root); found {
+			rules[i].Root.Root, s.model.Roots[i].Root = dir, dir
+		}
+	}
 	var nodes []node
 	found := l.candidates(rules)
 	for len(found) > 0 {

@@ -90,7 +90,7 @@ var settingsFile = record[settings]{
 		{key: "syntax", doc: "What `# syntax=` in a Dockerfile is: `locked`, an outside base that `images.lock` holds; `builtin`, the frontend inside BuildKit, whatever the file says.", def: model.SyntaxLocked,
 			shape: text{enum: []string{model.SyntaxBuiltin, model.SyntaxLocked}},
 			set:   func(s *settings, v value) { s.model.Syntax = v.text }},
-		{key: "repositories", doc: "Prefixes under which a reference in a Dockerfile means an image of this fleet. An empty one stands for bare names such as `FROM python`.",
+		{key: "repositories", doc: "Prefixes under which a reference in a Dockerfile means an image of this fleet. An empty one stands for bare names such as `FROM python`. The tag says which image of a name is meant; none, and `latest`, mean the tag `latest` or the only one; a tag that no image has is one from outside. Below roots without a pattern a folder's path, or its last part if it is the only one, is a name, too.",
 			defWords: "bare names and the scopes' addresses",
 			shape:    list{of: emptyPrefix, unique: true}, set: func(s *settings, v value) { s.model.Repositories, s.hasRepos = v.texts(), true }},
 		{key: "args", doc: "Values for build arguments that stand in a FROM and have no default.",

@@ -69,5 +69,8 @@
 // .dockerignore in the context. Select has applied it, so the builder must be
 // given none: where "COPY ." reads .dockerignore itself, BuildKit would apply
 // it, though <Dockerfile>.dockerignore takes its place. Giving the builder a
-// <Dockerfile>.dockerignore that holds only a comment prevents that.
+// <Dockerfile>.dockerignore that holds only a comment prevents that. Patterns
+// match as in BuildKit's walk through a folder. Where a look at the single path
+// says otherwise, its own client sends the file without its content; here it is
+// sent with it.
 package dockerfile

@@ -60,14 +60,20 @@ type trial struct {
 // try judges one sample. The error is trouble with the engines. again asks for
 // builds of ours that have been made already, to see the same bytes come out.
 func (w *world) try(ctx context.Context, s *sample, again bool) (*verdict, error) {
-	t := &trial{world: w, ours: map[string]*outcome{}, plain: map[string]*outcome{}}
 	var sides [2]*side
 	for i, f := range []files{s.then, s.now} {
 		var err error
 		if sides[i], err = w.load(ctx, f); err != nil {
 			return nil, err
 		}
-		for _, d := range sides[i].list {
+	}
+	return w.trySides(ctx, sides, again)
+}
+
+func (w *world) trySides(ctx context.Context, sides [2]*side, again bool) (*verdict, error) {
+	t := &trial{world: w, ours: map[string]*outcome{}, plain: map[string]*outcome{}}
+	for _, s := range sides {
+		for _, d := range s.list {
 			t.v.refused = append(t.v.refused, d.Rule)
 			t.v.said = append(t.v.said, fmt.Sprintf("%s: %s", d.Pos, d.Message))
 		}
@@ -163,10 +169,10 @@ func (t *trial) fault(kind string, id model.TargetID, detail string) {
 func (t *trial) compare(id model.TargetID, sides [2]*side, then, now *outcome) {
 	t.v.targets++
 	a, b := sides[0].keys[id], sides[1].keys[id]
-	fine := then.plainErr == nil && now.plainErr == nil && then.oursErr == nil && now.oursErr == nil
+	plain := then.plainErr == nil && now.plainErr == nil
 	if a.Digest != b.Digest {
 		t.v.changed = append(t.v.changed, id)
-		if fine && then.plain == now.plain {
+		if plain && then.plain == now.plain {
 			t.v.over = append(t.v.over, id)
 		}
 		return
@@ -177,13 +183,10 @@ func (t *trial) compare(id model.TargetID, sides [2]*side, then, now *outcome) {
 	if diff := recipeDiff(a, b); diff != "" {
 		t.fault(faultRecipe, id, diff)
 	}
-	if !fine {
-		return
-	}
-	if then.plain != now.plain {
+	if plain && then.plain != now.plain {
 		t.fault(faultMissed, id, fmt.Sprintf("then %s, now %s, and the key is made of\n%s", then.plain, now.plain, b.Form()))
 	}
-	if then.ours != now.ours {
+	if then.oursErr == nil && now.oursErr == nil && then.ours != now.ours {
 		t.fault(faultUnstable, id, fmt.Sprintf("then %s, now %s, and the key is made of\n%s", then.ours, now.ours, b.Form()))
 	}
 }

@@ -1,0 +1,68 @@
+package oracle
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/key"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// TestOracleSeesWhatIsWrong spoils keys and recipes, and expects to be told.
+func TestOracleSeesWhatIsWrong(t *testing.T) {
+	w := newWorld(t)
+	id := model.TargetID{Image: "app", Tag: "0", Platform: model.LinuxAMD64}
+	for name, c := range map[string]struct {
+		spoil func(then, now *key.Key)
+		want  []string
+	}{
+		"nothing":                         {func(_, _ *key.Key) {}, nil},
+		"a change that the key lacks":     {func(then, now *key.Key) { now.Digest = then.Digest }, []string{faultRecipe, faultMissed, faultUnstable}},
+		"a file that neither has":         {func(then, now *key.Key) { lose(then, "a"); lose(now, "a"); now.Digest = then.Digest }, []string{faultOnlyOurs, faultOnlyOurs, faultMissed}},
+		"one of several files is lost":    {func(then, now *key.Key) { lose(then, "d/b"); lose(now, "d/b") }, []string{faultOtherBytes, faultOtherBytes}},
+		"an argument that is not given":   {func(_, now *key.Key) { now.Recipe.Args = nil }, []string{faultOtherBytes}},
+		"a stage that was not asked for":  {func(_, now *key.Key) { now.Recipe.Stage = "other" }, []string{faultOtherBytes}},
+		"a file that is only read by now": {func(then, _ *key.Key) { lose(then, "a") }, []string{faultOnlyOurs}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			then := files{}
+			then.put("rootfsgen.yaml", "version: 1\n")
+			then.put("images/app/Dockerfile", "FROM scratch AS other\nFROM scratch\nARG V=none\nLABEL v=$V\nCOPY a d/* /\n")
+			then.put("images/app/image.yaml", "arch: amd64\nargs: {V: given}\n")
+			then.put("images/app/a", "a\n")
+			then.put("images/app/d/b", "b\n")
+			then.put("images/app/d/c", "c\n")
+			now := files{}
+			for p, f := range then {
+				now[p] = f
+			}
+			now.put("images/app/a", "edited\n")
+			var sides [2]*side
+			for i, f := range []files{then, now} {
+				var err error
+				if sides[i], err = w.load(t.Context(), f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.spoil(sides[0].keys[id], sides[1].keys[id])
+			v, err := w.trySides(t.Context(), sides, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range v.faults {
+				got = append(got, f.kind)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// lose takes a file out of what a build is given.
+func lose(k *key.Key, path string) {
+	k.Recipe.Files = slices.DeleteFunc(slices.Clone(k.Recipe.Files), func(e model.TreeEntry) bool { return e.Path == path })
+}

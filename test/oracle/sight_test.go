@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -34,10 +35,7 @@ func TestOracleSeesWhatIsWrong(t *testing.T) {
 			then.put("images/app/a", "a\n")
 			then.put("images/app/d/b", "b\n")
 			then.put("images/app/d/c", "c\n")
-			now := files{}
-			for p, f := range then {
-				now[p] = f
-			}
+			now := maps.Clone(then)
 			now.put("images/app/a", "edited\n")
 			var sides [2]*side
 			for i, f := range []files{then, now} {

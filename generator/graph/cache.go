@@ -19,7 +19,7 @@ type Cache struct {
 
 // cachedFiles bounds the Dockerfiles that are kept: a parsed one takes some
 // ten thousand bytes.
-const cachedFiles = 4096
+const cachedFiles = 1024
 
 // NewCache is an empty cache.
 func NewCache() *Cache { return &Cache{parser: dockerfile.NewParser(), files: map[string]*parsed{}} }

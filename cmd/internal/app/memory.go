@@ -1,23 +1,25 @@
 package app
 
 import (
-	"math"
 	"runtime"
 	"runtime/debug"
 )
 
-// quiet is how much memory is used before any is given back: a command that
-// needs less ends before that would pay.
-const quiet = 512 << 20
+// A command that needs less memory than spared ends before it would pay to
+// collect any. What needs more is kept below most as far as that can be.
+const (
+	spared = 768 << 20
+	most   = 900 << 20
+)
 
 // SpareCollector tells the garbage collector to begin only when there is much
 // to collect, and to be thrifty from then on.
 func SpareCollector() {
 	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(quiet)
+	debug.SetMemoryLimit(spared)
 	first := new([16]byte)
 	runtime.AddCleanup(first, func(percent int) {
+		debug.SetMemoryLimit(most)
 		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(math.MaxInt64)
 	}, 100)
 }

@@ -240,7 +240,12 @@ func (s *selector) wildcard(ctx context.Context, read Read, f filter, literal, w
 		}
 		found = found || picked
 	}
-	return found, nil
+	if e, isFile := s.lookup(read.Source); isFile && !found {
+		// BuildKit sends a file whose name is the pattern itself, though the
+		// pattern does not match it: its folder must be there.
+		_, err = s.pick(ctx, read, read.Source, e)
+	}
+	return found, err
 }
 
 // pick adds a file, and what it points to if it is a link; false when the

@@ -51,6 +51,8 @@ func TestSelect(t *testing.T) {
 		{"an escaped pattern", []string{"i/[a]", "i/a"}, `COPY ["[[]a]", "/"]`, "", "[a]", nil},
 		{"a pattern that matches nothing", []string{"i/a"}, "COPY *.tar /", "", "",
 			[]string{`warning:2:6 context-source COPY reads "*.tar", which matches no file in i: only files that git tracks can be built: is it committed, or at least not ignored?`}},
+		{"a file whose name is the pattern", []string{"i/d/[x]", "i/e"}, "COPY d/[x] /", "", "d/[x]",
+			[]string{`warning:2:6 context-source COPY reads "d/[x]", which matches no file in i: did you mean d/[x]?`}},
 		{"a bad pattern", []string{"i/a"}, "COPY a[ /", "", "", []string{`warning:2:6 context-source COPY has a pattern that does not parse: "a[": `}},
 		{"exclude", []string{"i/d/a.md", "i/d/b.go", "i/d/e/c.md", "i/d/e/k.go"}, "COPY --exclude=*.md --exclude=e/k* d /", "", "d/b.go d/e/c.md", nil},
 		{"exclude is not for the source itself", []string{"i/a.md", "i/b.go"}, "COPY --exclude=*.md a.md b.go /", "", "a.md b.go", nil},

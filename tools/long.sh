@@ -43,7 +43,7 @@ oracle() {
 once oracle oracle
 once plans go test -count 1 -timeout 0 -run '^Test(Merge|Program)' ./test/oracle -oracle.n $((fleets / 10)) -oracle.seed "$seed"
 for folder in $(git ls-files '*_test.go' | xargs grep -l '"pgregory.net/rapid"' | xargs -n 1 dirname | sort -u); do
-	once "laws of $folder" go test -count 1 -timeout 0 -skip '^Test(Oracle|Merge|Program)' "./$folder" -rapid.checks="$fleets"
+	once "laws of $folder" go test -count 1 -timeout 0 -skip '^Test(Oracle|Merge|Program)' "./$folder" -rapid.checks=$((fleets > 100 ? fleets : 100))
 done
 while read -r _ target; do
 	once "fuzz $target" tools/fuzz.sh "$duration" "$target"
@@ -55,3 +55,4 @@ printf '| %s | `%s` | `tools/long.sh %s %s %s` | %s fleets in %s builds, %s faul
 	"$(date -u +%F)" "$commit" "$fleets" "$duration" "$seed" "$(number fleets)" "$(number builds)" "$(number faulty)" \
 	"$(number targets)" "$(number changed)" "$(number over)" >>docs/verification.md
 echo "added to docs/verification.md"
+rm -rf "$work"

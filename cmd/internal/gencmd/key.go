@@ -46,6 +46,7 @@ they come from.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.To, "to", "", `of this revision, or "worktree" (default: the work tree on a desk, HEAD in CI)`)
+	o.DetectFlag(cmd)
 	cmd.Flags().StringVar(&platform, "platform", "", "only this one, for example linux/arm64")
 	cmd.Flags().BoolVar(&explain, "explain", false, "print the text that the key is the SHA-256 of")
 	planning.CompletePlatforms(cmd)

@@ -61,6 +61,7 @@ answer; --platform also shows keys and digests, which differ by platform.`,
 		},
 	}
 	o.Flags(cmd, planning.CompleteImages(a))
+	o.DetectFlag(cmd)
 	cmd.Flags().StringVar(&platform, "platform", "", "only this one, for example linux/arm64")
 	planning.CompletePlatforms(cmd)
 	return cmd

@@ -25,7 +25,8 @@ type Options struct {
 	Force      []string
 	Images     []string
 	Except     []string
-	Strict     bool // a Dockerfile that cannot be read is an error on a desk, too
+	Detect     string // which files count, instead of the settings' word; empty is theirs
+	Strict     bool   // a Dockerfile that cannot be read is an error on a desk, too
 }
 
 // What --registry-state may be.
@@ -36,8 +37,9 @@ const (
 )
 
 var (
-	scopes = []string{model.ScopePR, model.ScopeTesting, model.ScopeProd}
-	states = []string{StateAuto, StateOn, StateOff}
+	scopes  = []string{model.ScopePR, model.ScopeTesting, model.ScopeProd}
+	states  = []string{StateAuto, StateOn, StateOff}
+	detects = []string{model.DetectExact, model.DetectFolder}
 )
 
 // RevisionFlags adds the flags that say which trees are meant.
@@ -56,6 +58,12 @@ func (o *Options) RegistryFlags(cmd *cobra.Command) {
 	f.StringVar(&o.State, "registry-state", StateAuto, "ask the registry what it has: auto, on or off")
 	app.Values(cmd, "scope", scopes...)
 	app.Values(cmd, "registry-state", states...)
+}
+
+// DetectFlag adds the flag that says which files count.
+func (o *Options) DetectFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.Detect, "detect", "", "which files count: exact, those that an instruction can read, or folder, these and the whole folder less documentation (default: the settings' detect)")
+	app.Values(cmd, "detect", detects...)
 }
 
 // Flags adds all flags; images tells a shell which there are.
@@ -83,6 +91,8 @@ func (o *Options) check() error {
 		return usage("invalid --scope %q: expected pr, testing or prod", o.Scope)
 	case !slices.Contains(states, o.State):
 		return usage("invalid --registry-state %q: expected auto, on or off", o.State)
+	case o.Detect != "" && !slices.Contains(detects, o.Detect):
+		return usage("invalid --detect %q: expected exact or folder", o.Detect)
 	}
 	if o.SnapshotID != "" {
 		if err := model.CheckSnapshotID(o.SnapshotID); err != nil {

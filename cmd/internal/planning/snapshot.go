@@ -43,6 +43,7 @@ func (s *Session) whole(ctx context.Context, rev model.Revision, tree model.Tree
 		return nil, nil, err
 	}
 	s.read = noted.read
+	s.override(fleet)
 	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{
 		// A Dockerfile that cannot be read is the matter of its image alone on a desk.
 		CI: s.app.CI(), Lenient: !s.app.CI() && !s.o.Strict, Cache: s.cache, Ignored: s.ignored(ctx),
@@ -59,6 +60,13 @@ func (s *Session) whole(ctx context.Context, rev model.Revision, tree model.Tree
 		return nil, nil, err
 	}
 	return &plan.Snapshot{Revision: rev, Fleet: fleet, Graph: g, Keys: keys}, append(list, more...), nil
+}
+
+// override applies what the command says instead of the settings.
+func (s *Session) override(fleet *model.Fleet) {
+	if s.o.Detect != "" {
+		fleet.Settings.Detect = s.o.Detect
+	}
 }
 
 func (s *Session) sourceOptions(lock []byte) source.Options {
@@ -101,6 +109,7 @@ func (s *Session) derived(ctx context.Context, from model.Revision, tree model.T
 		if fleet, list, err = source.Load(ctx, tree, s.sourceOptions(lock)); err != nil {
 			return nil, nil, err
 		}
+		s.override(fleet)
 	}
 	if s.unusable(list) {
 		return nil, list, nil

@@ -30,54 +30,110 @@ const (
 func NewParser() *Parser { return &Parser{known: map[string]*parser.Node{}} }
 
 // Parse is the function Parse.
-func (p *Parser) Parse(path string, data []byte) (*File, diag.List) { return parse(path, data, p.tree) }
+func (p *Parser) Parse(path string, data []byte) (*File, diag.List) {
+	return parse(path, data, p.tree)
+}
 
-// tree is what BuildKit's parser makes of a file. Its instructions do not
-// depend on each other in a file without directives and here-documents, so
-// each is read by itself there, and those that were read before are not read
-// again.
-func (p *Parser) tree(data []byte) (*parser.Result, error) {
-	pieces, simple := split(data)
-	if !simple {
-		return parseTree(data)
+// ParseAll parses many files at once, without places; a file with mistakes is
+// nil, and Parse says which. One run of BuildKit's parser reads what is new in
+// all of them.
+func (p *Parser) ParseAll(files [][]byte) []*File {
+	out := make([]*File, len(files))
+	trees := p.trees(files)
+	for i, data := range files {
+		tree := trees[i]
+		if f, list := parse("", data, func(data []byte) (*parser.Result, error) {
+			if tree == nil {
+				return parseTree(data)
+			}
+			return tree, nil
+		}); len(list) == 0 {
+			out[i] = f
+		}
 	}
-	nodes := make([]*parser.Node, len(pieces))
-	var fresh []int
+	return out
+}
+
+// tree is what BuildKit's parser makes of one file.
+func (p *Parser) tree(data []byte) (*parser.Result, error) {
+	if tree := p.trees([][]byte{data})[0]; tree != nil {
+		return tree, nil
+	}
+	return parseTree(data)
+}
+
+// trees are what BuildKit's parser makes of files; nil where it must read one
+// as a whole. The instructions of a file without directives and
+// here-documents do not depend on each other, so each is read by itself, and
+// those that were read before are not read again.
+func (p *Parser) trees(files [][]byte) []*parser.Result {
+	cut := make([][]piece, len(files))
+	nodes := map[string]*parser.Node{}
+	var fresh []piece
 	var text []byte
 	p.mu.RLock()
-	for i, piece := range pieces {
-		if nodes[i] = p.known[string(piece.text)]; nodes[i] == nil {
-			fresh = append(fresh, i)
-			text = append(append(text, piece.text...), '\n')
+	for i, data := range files {
+		cut[i], _ = split(data)
+		for _, piece := range cut[i] {
+			if _, seen := nodes[string(piece.text)]; seen {
+				continue
+			}
+			known := p.known[string(piece.text)]
+			nodes[string(piece.text)] = known
+			if known == nil {
+				fresh = append(fresh, piece)
+				text = append(append(text, piece.text...), '\n')
+			}
 		}
 	}
 	p.mu.RUnlock()
 	if len(fresh) > 0 {
 		result, err := parseTree(text)
 		if err != nil || len(result.AST.Children) != len(fresh) {
-			return parseTree(data) // which knows the right place of the mistake
+			return p.oneByOne(files) // so that a mistake is that of its own file
 		}
-		for j, i := range fresh {
-			nodes[i] = result.AST.Children[j]
+		for i, piece := range fresh {
+			nodes[string(piece.text)] = result.AST.Children[i]
 		}
-		p.remember(pieces, fresh, nodes)
+		p.remember(fresh, nodes)
 	}
-	root := &parser.Node{StartLine: pieces[0].first, EndLine: pieces[len(pieces)-1].last}
-	placed := make([]parser.Node, len(pieces))
-	for i, piece := range pieces {
-		placed[i] = *nodes[i]
-		placed[i].StartLine, placed[i].EndLine = piece.first, piece.last
-		root.Children = append(root.Children, &placed[i])
+	out := make([]*parser.Result, len(files))
+	for i, pieces := range cut {
+		if len(pieces) > 0 {
+			out[i] = placed(pieces, nodes)
+		}
 	}
-	return &parser.Result{AST: root, EscapeToken: '\\'}, nil
+	return out
 }
 
-func (p *Parser) remember(pieces []piece, fresh []int, nodes []*parser.Node) {
+func (p *Parser) oneByOne(files [][]byte) []*parser.Result {
+	out := make([]*parser.Result, len(files))
+	for i := range files {
+		if len(files) > 1 {
+			out[i] = p.trees(files[i : i+1])[0]
+		}
+	}
+	return out
+}
+
+// placed puts instructions together to a file.
+func placed(pieces []piece, nodes map[string]*parser.Node) *parser.Result {
+	root := &parser.Node{StartLine: pieces[0].first, EndLine: pieces[len(pieces)-1].last, Children: make([]*parser.Node, len(pieces))}
+	copies := make([]parser.Node, len(pieces))
+	for i, piece := range pieces {
+		copies[i] = *nodes[string(piece.text)]
+		copies[i].StartLine, copies[i].EndLine = piece.first, piece.last
+		root.Children[i] = &copies[i]
+	}
+	return &parser.Result{AST: root, EscapeToken: '\\'}
+}
+
+func (p *Parser) remember(fresh []piece, nodes map[string]*parser.Node) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, i := range fresh {
-		if len(p.known) < remembered && len(pieces[i].text) <= longest {
-			p.known[string(pieces[i].text)] = nodes[i]
+	for _, piece := range fresh {
+		if len(p.known) < remembered && len(piece.text) <= longest {
+			p.known[string(piece.text)] = nodes[string(piece.text)]
 		}
 	}
 }
@@ -123,7 +179,10 @@ func split(data []byte) ([]piece, bool) {
 		}
 		at = end + 1
 	}
-	return out, begin < 0 && len(out) > 0
+	if begin >= 0 {
+		return nil, false
+	}
+	return out, len(out) > 0
 }
 
 // syntaxOf is the frontend that a file asks for. Only a file that begins with

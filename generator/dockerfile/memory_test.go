@@ -21,8 +21,22 @@ func TestRememberedIsParsed(t *testing.T) {
 		"// syntax=y\n", "#!shebang\n", "\ufeffFROM x\n", "EXPOSE 1 2\\\n 3\n", "RUN <file\n", "ARG a=1 b=2\\",
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		data := []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 8).Draw(t, "file"), ""))
-		sameTree(t, data, remembering, &split)
+		files := make([][]byte, rapid.IntRange(1, 4).Draw(t, "files"))
+		for i := range files {
+			files[i] = []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 8).Draw(t, "file"), ""))
+		}
+		p := NewParser()
+		if rapid.Bool().Draw(t, "remembering") {
+			p = remembering
+		}
+		for i, tree := range p.trees(files) {
+			sameTree(t, files[i], func(data []byte) (*parser.Result, error) {
+				if tree == nil {
+					return p.tree(data)
+				}
+				return tree, nil
+			}, &split)
+		}
 	})
 	if split == 0 {
 		t.Error("no file was read by its instructions")
@@ -35,12 +49,12 @@ func FuzzRemembered(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	remembering, split := NewParser(), 0
-	f.Fuzz(func(t *testing.T, data []byte) { sameTree(t, data, remembering, &split) })
+	f.Fuzz(func(t *testing.T, data []byte) { sameTree(t, data, remembering.tree, &split) })
 }
 
-func sameTree(t interface{ Errorf(string, ...any) }, data []byte, p *Parser, split *int) {
+func sameTree(t interface{ Errorf(string, ...any) }, data []byte, tree func([]byte) (*parser.Result, error), split *int) {
 	want, wantErr := parseTree(data)
-	got, err := p.tree(data)
+	got, err := tree(data)
 	if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 		t.Errorf("%q: error %v, want %v", data, err, wantErr)
 	}

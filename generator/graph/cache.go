@@ -49,3 +49,6 @@ func (c *Cache) parse(oid string, data []byte) *parsed {
 	}
 	return p
 }
+
+// parseAll parses many blobs; those with mistakes are nil.
+func (c *Cache) parseAll(texts [][]byte) []*dockerfile.File { return c.parser.ParseAll(texts) }

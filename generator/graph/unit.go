@@ -74,8 +74,12 @@ func (s *schedule) find(t model.TargetID) *unit {
 	return s.units[i]
 }
 
-// next waits for a unit to resolve; nil when none will come any more.
-func (s *schedule) next() *unit {
+// batch is how many units a worker takes at most at once.
+const batch = 32
+
+// next waits for units to resolve; there are none when none will come any
+// more.
+func (s *schedule) next() []*unit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.ready) == 0 && s.busy > 0 {
@@ -84,10 +88,11 @@ func (s *schedule) next() *unit {
 	if len(s.ready) == 0 {
 		return nil
 	}
-	u := s.ready[0]
-	s.ready = s.ready[1:]
-	s.busy++
-	return u
+	n := min(batch, len(s.ready)/runtime.GOMAXPROCS(0)+1)
+	units := s.ready[:n:n]
+	s.ready = s.ready[n:]
+	s.busy += n
+	return units
 }
 
 // end notes what became of a unit that next gave: it is resolved, or waits for
@@ -133,8 +138,11 @@ func (b *builder) run(units []*unit) {
 	for range runtime.GOMAXPROCS(0) {
 		w := b.worker()
 		workers.Go(func() {
-			for u := b.schedule.next(); u != nil; u = b.schedule.next() {
-				b.schedule.end(u, w.resolveUnit(u))
+			for units := b.schedule.next(); len(units) > 0; units = b.schedule.next() {
+				w.parseAll(units)
+				for _, u := range units {
+					b.schedule.end(u, w.resolveUnit(u))
+				}
 			}
 		})
 	}
@@ -145,6 +153,32 @@ func (b *builder) run(units []*unit) {
 		if !u.done.Load() {
 			w.resolveUnit(u)
 			u.done.Store(true)
+		}
+	}
+}
+
+// parseAll parses the Dockerfiles of units that can probably be resolved now.
+// It only spares time: what it leaves out is parsed, and reported, by itself.
+func (b *builder) parseAll(units []*unit) {
+	var fresh []*unit
+	var texts [][]byte
+	for _, u := range units {
+		e, found := b.tree.Lookup(u.image.Dockerfile)
+		if u.file != nil || u.like != nil || !found || e.Mode != model.ModeFile || b.cache.get(e.OID) != nil {
+			continue
+		}
+		data, err := b.tree.Read(b.ctx, e.Path)
+		if err != nil {
+			continue
+		}
+		if before := b.schedule.foresee(data); before == nil || before == u {
+			u.source = e
+			fresh, texts = append(fresh, u), append(texts, data)
+		}
+	}
+	for i, file := range b.cache.parseAll(texts) {
+		if u := fresh[i]; file != nil {
+			u.file = file.At(u.image.Dockerfile)
 		}
 	}
 }

@@ -70,11 +70,11 @@ func (w Wide) Import(to io.Writer, tree func(f func(path, content string))) erro
 	const first = 1795250000
 	commit(1, first, "a fleet")
 	tree(file)
-	b.WriteString("\nreset refs/tags/v1\nfrom :1\n\n")
+	fmt.Fprint(b, "\nreset refs/tags/v1\nfrom :1\n\n")
 	commit(2, first+1, "one edit")
-	b.WriteString("from :1\n")
+	fmt.Fprint(b, "from :1\n")
 	file(w.Edited(), "#!/bin/sh\nexec app --edited\n")
-	b.WriteString("\ndone\n")
+	fmt.Fprint(b, "\ndone\n")
 	if err := b.Flush(); err != nil {
 		return fmt.Errorf("writing a fleet for git: %w", err)
 	}

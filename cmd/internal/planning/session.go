@@ -175,11 +175,14 @@ func (s *Session) below() (string, error) {
 	if err != nil {
 		return ".", fmt.Errorf("finding %s: %w", source.DefaultConfig, err)
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
 	}
 	rel, err := filepath.Rel(s.Repo.Root(), dir)
-	if err != nil || !filepath.IsLocal(rel) {
+	if err != nil {
+		return ".", fmt.Errorf("finding %s: %w", source.DefaultConfig, err)
+	}
+	if !filepath.IsLocal(rel) {
 		return ".", nil
 	}
 	return filepath.ToSlash(rel), nil

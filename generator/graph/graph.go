@@ -33,7 +33,7 @@ type Options struct {
 	CI      bool                   // what is not locked is an error, not a warning
 	Ignored func(path string) bool // whether git ignores a path from the root of the tree, for hints; may be nil
 	Cache   *Cache                 // shared between graphs; may be nil
-	Lenient bool                   // a Dockerfile that cannot be read is a warning: its image is what its text is, and cannot be built
+	Lenient bool                   // a Dockerfile that cannot be read is a warning: its image is what its text is, and cannot be built; so is a reference that looks like ours and means nothing
 	Like    *Like                  // what need not be resolved again; may be nil
 	Drop    bool                   // leave out the images that have errors, and what is built from them
 }

@@ -243,6 +243,31 @@ func TestLenient(t *testing.T) {
 	}
 }
 
+// A reference to an image that left the fleet means what was published of it;
+// one that is nearly the name of another is a slip of the pen, always.
+func TestLenientWithUnknownImages(t *testing.T) {
+	t.Parallel()
+	ours := fleet(image("base"), image("gone"), image("typo"))
+	ours.Settings.Repositories = []string{"acme"}
+	g, list, err := Build(t.Context(), ours, tree(map[string]string{
+		"base": "FROM scratch", "gone": "FROM acme/retired-long-ago:2", "typo": "FROM acme/bsae",
+	}), Options{Lenient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`warning images/gone/Dockerfile:1:6 unknown-image "acme/retired-long-ago:2" is not an image of this fleet: no image of this repository is called so; if it is one from outside, say so with a rule under references`,
+		`error images/typo/Dockerfile:1:6 unknown-image "acme/bsae" is not an image of this fleet: did you mean acme/base?`,
+	}
+	if diff := gocmp.Diff(want, messages(list)); diff != "" {
+		t.Errorf("diagnostics (-want +got):\n%s", diff)
+	}
+	n, _ := g.Node(model.TargetID{Image: "gone", Tag: "1", Platform: model.LinuxAMD64})
+	if got, want := summary(n), "wave 0, acme/retired-long-ago:2:docker.io/acme/retired-long-ago:2:false"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // A Dockerfile that cannot be read is the matter of its image alone, where
 // that is asked for; one whose parent is not known is not.
 func TestLenientWithBrokenFiles(t *testing.T) {

@@ -50,6 +50,7 @@ type meaning struct {
 	image   *model.Image // nil for an image outside
 	note    string       // why it is outside, where it looked like ours
 	ruled   bool         // a rule says so
+	alone   bool         // unknown, and no image of the fleet is called nearly so: perhaps one that left it
 	unknown string       // what cannot be resolved, and
 	hint    string       // what to do
 }
@@ -232,8 +233,9 @@ func (n *names) byPlace(name string) (found []called, several []string) {
 }
 
 func (n *names) unknown(ref, written, name string, several []string) meaning {
-	m := meaning{unknown: fmt.Sprintf("%q is not an image of this fleet", ref), hint: "no image of this repository is called so; if it is one from outside, say so with a rule under references"}
+	m := meaning{alone: len(several) == 0, unknown: fmt.Sprintf("%q is not an image of this fleet", ref), hint: "no image of this repository is called so; if it is one from outside, say so with a rule under references"}
 	if near := diag.Nearest(name, n.all, max(2, len(name)/3)); near != "" {
+		m.alone = false
 		m.hint = "did you mean " + strings.TrimSuffix(written, name) + near + "?"
 	}
 	if len(several) > 0 {

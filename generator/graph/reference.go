@@ -23,6 +23,10 @@ func (b *builder) classify(ref dockerfile.Ref, list *diag.List) (model.TargetID,
 		if base := b.chosen(ref); base != nil {
 			return model.TargetID{}, base, true
 		}
+		if b.o.Lenient && m.alone {
+			list.Warnf(RuleUnknown, ref.Pos, m.hint, "%s", m.unknown)
+			return model.TargetID{}, b.base(ref, meaning{note: noSuchImage}, &diag.List{}), true
+		}
 		list.Errorf(RuleUnknown, ref.Pos, m.hint, "%s", m.unknown)
 		return model.TargetID{}, nil, false
 	case m.image != nil:
@@ -31,13 +35,16 @@ func (b *builder) classify(ref dockerfile.Ref, list *diag.List) (model.TargetID,
 	return model.TargetID{}, b.base(ref, m, list), true
 }
 
+// noSuchImage is said of a base that looks like one of ours.
+const noSuchImage = "no image of this fleet is called so"
+
 // chosen is the outside base that images.lock has for a reference which looks
 // like one of ours and is none: somebody locked it.
 func (b *builder) chosen(ref dockerfile.Ref) *Base {
 	if _, locked := b.fleet.Lock.Bases[reference.TagNameOnly(ref.Named).String()]; !locked {
 		return nil
 	}
-	return b.base(ref, meaning{note: "no image of this fleet is called so"}, &diag.List{})
+	return b.base(ref, meaning{note: noSuchImage}, &diag.List{})
 }
 
 // target is the parent's target for the reference's platform.

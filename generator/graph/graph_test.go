@@ -243,6 +243,19 @@ func TestLenient(t *testing.T) {
 	}
 }
 
+// The tag of an official image that the fleet has another one of.
+func TestLenientWithATagOfItself(t *testing.T) {
+	t.Parallel()
+	g, list, err := Build(t.Context(), fleet(image("wordpress")), tree(map[string]string{"wordpress": "FROM wordpress:latest"}), Options{Lenient: true})
+	if err != nil || list.HasErrors() {
+		t.Fatal(err, messages(list))
+	}
+	n, _ := g.Node(model.TargetID{Image: "wordpress", Tag: "1", Platform: model.LinuxAMD64})
+	if got, want := summary(n), "wave 0, wordpress:latest:docker.io/library/wordpress:latest:false"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // A reference to an image that left the fleet means what was published of it;
 // one that is nearly the name of another is a slip of the pen, always.
 func TestLenientWithUnknownImages(t *testing.T) {

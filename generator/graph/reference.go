@@ -130,7 +130,7 @@ func (b *builder) reference(n *Node, ref dockerfile.Ref) {
 	if !known {
 		return
 	}
-	if base == nil && b.o.Lenient && target.AllPlatforms() == n.ID.AllPlatforms() && strings.Contains(ref.Name, "/") {
+	if base == nil && b.o.Lenient && target.AllPlatforms() == n.ID.AllPlatforms() && strings.ContainsAny(ref.Name, "/:") {
 		base = b.earlier(ref)
 	}
 	if ref.Rewrite != nil && ref.Rewrite.Old == "" {
@@ -144,8 +144,8 @@ func (b *builder) reference(n *Node, ref dockerfile.Ref) {
 	n.Parents = append(n.Parents, Edge{To: target, Ref: ref.Name, Pos: ref.Pos, Use: Use{Kind: ref.Kind, Context: ref.Context, Under: ref.Under, Rewrite: ref.Rewrite}})
 }
 
-// earlier is an image under its full name as it was published before: what
-// else could it mean in its own Dockerfile?
+// earlier is an image under its full name, or with a tag, as it was published
+// before: what else could it mean in its own Dockerfile?
 func (b *builder) earlier(ref dockerfile.Ref) *Base {
 	b.list.Warnf(RuleCycle, ref.Pos, "pin the tag or the digest that is meant", "%s is built from itself: what was published before is taken", ref.Name)
 	return b.base(ref, meaning{ruled: true, note: "an image cannot be built from itself"}, &b.list)

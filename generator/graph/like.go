@@ -39,8 +39,11 @@ func (b *builder) share(like *Like) []*unit {
 			}
 		}
 	}
-	for id := range g.Dependants(fresh) {
-		fresh[id] = true
+	for _, id := range g.order { // parents come first
+		n := g.nodes[id]
+		if len(fresh) > 0 && !fresh[id] && slices.ContainsFunc(n.Parents, func(e Edge) bool { return fresh[e.To] }) {
+			fresh[id] = true
+		}
 	}
 	var units []*unit
 	for i := range b.fleet.Images {

@@ -122,13 +122,13 @@ var lockOf = []string{
 }
 
 var yamls = []string{
-	"label: x\n", "component_version: \"2\"\n", "args: {RELEASE: \"7\"}\n", "context: .\n", "context: /\n", "inputs: [/shared]\n", "inputs: [/shared/motd]\n",
+	"label: x\n", "context: /shared\n", "context: /shared\n", "component_version: \"2\"\n", "args: {RELEASE: \"7\"}\n", "context: .\n", "context: /\n", "inputs: [/shared]\n", "inputs: [/shared/motd]\n",
 	"rebuild: 2\n", "arch: amd64\n", "id: other\n", "stage: first\n", "tests: [{cmd: \"true\"}]\n", "contexts: {lib: /shared}\n", "contexts: {a: /images/c/files}\n", "colour: blue\n",
 	"builder: debian\nsuite: trixie\n",
 }
 
 var lines = []string{
-	"COPY . /all", "COPY motd /", "COPY files/ /f", "COPY *.txt /t/", "COPY fi*/m* /g/", "COPY $A /env", "ENV A=files", "ENV A=motd", "ARG RELEASE=1", "ENV R=$RELEASE",
+	"COPY . /all", "COPY link.txt /l", "COPY link.txt /l", "COPY motd /", "COPY files/ /f", "COPY *.txt /t/", "COPY fi*/m* /g/", "COPY $A /env", "ENV A=files", "ENV A=motd", "ARG RELEASE=1", "ENV R=$RELEASE",
 	"ARG TARGETARCH", "COPY motd-${TARGETARCH} /", "ONBUILD COPY motd /on", "ONBUILD ENV A=files", "RUN --mount=type=bind,target=/x true", "COPY --from=a / /a",
 	"COPY --from=lib / /lib", "RUN --mount=type=bind,from=debian:13,target=/y true", "RUN true # comment", "COPY --parents files/./m* /p", "COPY shared /s", "WORKDIR /x", "FROM debian:13 AS first", "FROM scratch",
 	"COPY none /none", "BROKEN",
@@ -142,6 +142,8 @@ func drawFleet(t *rapid.T) map[string]history.File {
 	put := func(path, content string) { files[path] = history.File{Content: content} }
 	put("rootfsgen.yaml", rapid.SampledFrom(settingsOf[:len(settingsOf)-1]).Draw(t, "settings"))
 	put("shared/motd", "shared")
+	put("shared/files/x.txt", "shared")
+	files["shared/link.txt"] = history.File{Mode: model.ModeSymlink, Content: "files/x.txt"}
 	put("docs/readme.md", "docs")
 	put("images.lock", rapid.SampledFrom(lockOf).Draw(t, "lock"))
 	for i, name := range imageNames {
@@ -152,7 +154,7 @@ func drawFleet(t *rapid.T) map[string]history.File {
 		put(dir+"motd-arm64", "arm64")
 		put(dir+"files/more.txt", name)
 		put(dir+"one.txt", name)
-		if rapid.IntRange(0, 3).Draw(t, "described") == 0 {
+		if rapid.IntRange(0, 2).Draw(t, "described") == 0 {
 			put(dir+"image.yaml", rapid.SampledFrom(yamls[:len(yamls)-2]).Draw(t, "yaml"))
 		}
 		if rapid.IntRange(0, 5).Draw(t, "ignores") == 0 {
@@ -176,7 +178,7 @@ func drawDockerfile(t *rapid.T, earlier []string, most int) string {
 // edit changes one file in a way that people do.
 func edit(t *rapid.T, files map[string]history.File) {
 	dir := "images/" + rapid.SampledFrom(imageNames).Draw(t, "image") + "/"
-	switch rapid.IntRange(0, 13).Draw(t, "edit") {
+	switch rapid.IntRange(0, 15).Draw(t, "edit") {
 	case 0:
 		files[dir+"Dockerfile"] = history.File{Content: drawDockerfile(t, imageNames, 3) + rapid.SampledFrom(lines).Draw(t, "last") + "\n"}
 	case 1:
@@ -207,6 +209,10 @@ func edit(t *rapid.T, files map[string]history.File) {
 				delete(files, path)
 			}
 		}
+	case 14:
+		files["shared/.dockerignore"] = history.File{Content: rapid.SampledFrom([]string{"motd\n", "files\n"}).Draw(t, "ignore")}
+	case 15:
+		files["shared/files/x.txt"] = history.File{Content: "edited"}
 	case 13:
 		files["images/f/Dockerfile"] = history.File{Content: drawDockerfile(t, imageNames, 2)}
 	}

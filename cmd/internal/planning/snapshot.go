@@ -125,9 +125,11 @@ func (s *Session) derived(ctx context.Context, from model.Revision, tree model.T
 		return nil, nil, err
 	}
 	then := &plan.Snapshot{Revision: from, Fleet: fleet, Graph: g, Keys: keys, Unread: unread(append(list, more...), fleet, g)}
-	for id := range keys { // what was read in part only
-		if image, found := fleet.Node(id); len(then.Unread) > 0 && found && then.Unread[image.Dir] {
-			delete(keys, id)
+	if len(then.Unread) > 0 {
+		for id := range keys { // what was read in part only
+			if image, found := fleet.Node(id); found && then.Unread[image.Dir] {
+				delete(keys, id)
+			}
 		}
 	}
 	return then, list, nil

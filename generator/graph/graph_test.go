@@ -251,7 +251,7 @@ func TestLenientWithATagOfItself(t *testing.T) {
 		t.Fatal(err, messages(list))
 	}
 	n, _ := g.Node(model.TargetID{Image: "wordpress", Tag: "1", Platform: model.LinuxAMD64})
-	if got, want := summary(n), "wave 0, wordpress:latest:docker.io/library/wordpress:latest:false"; got != want {
+	if got, want := summary(n), "wave 0, wordpress:docker.io/library/wordpress:latest:false"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -173,6 +173,7 @@ func reason(id lineID, o, n Line, hadIt, hasIt bool) model.Reason {
 		r.Kind, r.Detail = model.ReasonParent, "means another image"
 	case LineBase:
 		r.Kind = model.ReasonBase
+		r.Old, r.New = locked(r.Old, hadIt), locked(r.New, hasIt)
 		if !strings.ContainsAny(id.name, "/ ") { // a reference has its registry, a suite "debian" before it
 			r.Detail = DetailPackage
 		}

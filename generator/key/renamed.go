@@ -13,6 +13,19 @@ const DetailPackage = "a package of Debian"
 // same image: Old and New name both.
 const DetailVersion = "another version"
 
+// unlocked stands for the digest of a base that images.lock does not have: the
+// base itself is there all the same.
+const unlocked = "not locked"
+
+// locked is the digest of a base for people; empty for none where there is no
+// such base.
+func locked(digest string, there bool) string {
+	if there && digest == "" {
+		return unlocked
+	}
+	return digest
+}
+
 // renamed makes one reason of a parent, or of a base, that went and another
 // tag of it that came.
 func renamed(reasons []model.Reason) []model.Reason {
@@ -67,10 +80,10 @@ func untagged(kind, name string) string {
 	return reference + " " + platform
 }
 
-// pinned is a name with the digest that it stood for. A parent's key says
-// nothing beside its new name.
+// pinned is a name with the digest that it stood for, if one is known. A
+// parent's key says nothing beside its new name.
 func pinned(r *model.Reason, digest string) string {
-	if r.Kind == model.ReasonParent || strings.Contains(r.Name, "@") {
+	if r.Kind == model.ReasonParent || digest == unlocked || strings.Contains(r.Name, "@") {
 		return r.Name
 	}
 	return r.Name + "@" + digest

@@ -91,11 +91,7 @@ func (b *builder) unlocked(base *Base, ruled bool, list *diag.List) {
 	written, _ := cutTag(base.Ref)
 	hint := "run rootfsgen lock, and commit images.lock"
 	if b.names.bare && !ruled && !strings.Contains(written, "/") {
-		limit := 2
-		if len(written) < 5 {
-			limit = 1
-		}
-		if near := diag.Nearest(written, b.names.all, limit); near != "" && near != written {
+		if near := b.names.slip(written); near != "" {
 			list.Errorf(RuleUnknown, base.Pos, "did you mean "+near+"? If the image outside is meant, write "+base.Normalized, "%q is not an image of this fleet", base.Ref)
 			return
 		}

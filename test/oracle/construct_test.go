@@ -114,13 +114,16 @@ func (s *drawnStage) exclude() {
 	s.add("%s %s %s %s", verb, flag, s.pick("from", s.prefix+"d", ".", s.prefix+"*", s.prefix+"d/f", s.prefix+"d/*"), s.dest())
 }
 
+// parents has no pattern before the pivot: whether BuildKit's client then sends
+// the files there depends on links that the pattern matches, even on those that
+// are ignored, which our builds never see. testdata/misses has what counts.
 func (s *drawnStage) parents() {
 	s.need("a.txt", "d/e.txt", "d/f/g.txt", "sub/e.txt")
 	flag := "--parents"
 	if s.oneIn(3, "exclude") {
 		flag += " --exclude=" + s.pick("excluded", "**/e.txt", "d/f", "*.txt", "e.txt", "f")
 	}
-	s.add("COPY %s %s %s", flag, s.prefix+s.pick("pattern", "d/f/g.txt", "d/./f/g.txt", "./d/f", "**/*.txt", "d/*/g.txt", "./d/**/g.txt", "*/e.txt", "d", "dlink/e.txt", "*", "./*/./f", "d/./**", "*/./f/g.txt"), s.dest())
+	s.add("COPY %s %s %s", flag, s.prefix+s.pick("pattern", "d/f/g.txt", "d/./f/g.txt", "./d/f", "**/*.txt", "d/*/g.txt", "./d/**/g.txt", "*/e.txt", "d", "dlink/e.txt", "*", "./d/./f", "d/./**", "sub/./f/g.txt"), s.dest())
 }
 
 func (s *drawnStage) symlink() {

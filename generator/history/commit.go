@@ -107,7 +107,7 @@ func (r *Repo) MergeBase(ctx context.Context, a, b string) (model.Revision, erro
 	if err != nil {
 		return model.Revision{}, err
 	}
-	out, err := r.git(ctx, nil, nil, "merge-base", ca.id, cb.id)
+	out, err := r.once(ctx, nil, "merge-base", ca.id, cb.id)
 	switch {
 	case code(err) == 1 && r.shallow:
 		return model.Revision{}, &Problem{Kind: ErrShallow, Subject: a + " and " + b, Remedy: remedyShallow}

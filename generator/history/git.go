@@ -42,6 +42,26 @@ func (r *Repo) git(ctx context.Context, env []string, stdin []byte, args ...stri
 	return out, nil
 }
 
+// once is git for what is asked about history: the same question is answered
+// from what git said first, so that tags and branches that move meanwhile do
+// not give a plan that was true at no time.
+func (r *Repo) once(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+	question := strings.Join(args, "\x00") + "\x00" + string(stdin)
+	r.mu.Lock()
+	out, known := r.answers[question]
+	r.mu.Unlock()
+	if known {
+		return out, nil
+	}
+	out, err := r.git(ctx, nil, stdin, args...)
+	if err == nil {
+		r.mu.Lock()
+		r.answers[question] = out
+		r.mu.Unlock()
+	}
+	return out, err
+}
+
 // code is the exit code that git ended with, -1 when it did not run to its
 // end.
 func code(err error) int {

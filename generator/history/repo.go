@@ -26,6 +26,8 @@ type Repo struct {
 	batch *batch
 	cache map[string][]byte // small objects by id
 	size  int               // bytes in cache
+
+	answers map[string][]byte // of git about the history
 }
 
 var errClosed = errors.New("repository is closed")
@@ -46,7 +48,7 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	life, stop := context.WithCancelCause(ctx)
 	return &Repo{
 		root: l[4], gitDir: l[2], common: l[3], shallow: l[1] == "true",
-		life: life, stop: stop, cache: map[string][]byte{},
+		life: life, stop: stop, cache: map[string][]byte{}, answers: map[string][]byte{},
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -79,7 +80,7 @@ func (r *Repo) tags(ctx context.Context, glob, filter string) (map[string][]stri
 	if _, err := path.Match(glob, ""); err != nil {
 		return nil, fmt.Errorf("invalid tag pattern %q: %w", glob, err)
 	}
-	out, err := r.git(ctx, nil, nil, "for-each-ref", filter,
+	out, err := r.once(ctx, nil, "for-each-ref", filter,
 		"--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname:strip=2)", "refs/tags/")
 	if err != nil {
 		return nil, fmt.Errorf("listing tags: %w", err)
@@ -125,10 +126,10 @@ func (r *Repo) nearest(ctx context.Context, head string, candidates map[string][
 	}
 	var in strings.Builder
 	in.WriteString(head + "\n")
-	for id := range candidates {
+	for _, id := range slices.Sorted(maps.Keys(candidates)) {
 		in.WriteString("^" + id + "\n")
 	}
-	out, err := r.git(ctx, nil, []byte(in.String()), "rev-list", "--boundary", "--stdin")
+	out, err := r.once(ctx, []byte(in.String()), "rev-list", "--boundary", "--stdin")
 	if err != nil {
 		return "", err
 	}
@@ -143,7 +144,7 @@ func (r *Repo) nearest(ctx context.Context, head string, candidates map[string][
 	}
 	best, fewest := "", 0
 	for _, id := range border {
-		out, err := r.git(ctx, nil, nil, "rev-list", "--count", id+".."+head)
+		out, err := r.once(ctx, nil, "rev-list", "--count", id+".."+head)
 		if err != nil {
 			return "", err
 		}

@@ -26,13 +26,21 @@ const cacheDir = ".cache"
 // object folder of our own, so that the user's index and .git stay as they
 // are.
 func (r *Repo) Worktree(ctx context.Context) (model.Revision, model.Tree, error) {
-	id, err := r.writeWorktree(ctx)
+	rev, err := r.Uncommitted(ctx)
 	if err != nil {
-		return model.Revision{}, nil, fmt.Errorf("reading the work tree: %w", err)
+		return model.Revision{}, nil, err
 	}
-	rev := model.Revision{Ref: WorktreeRef, Tree: id}
 	t, err := r.Tree(ctx, rev)
 	return rev, t, err
+}
+
+// Uncommitted is Worktree without the list of its files.
+func (r *Repo) Uncommitted(ctx context.Context) (model.Revision, error) {
+	id, err := r.writeWorktree(ctx)
+	if err != nil {
+		return model.Revision{}, fmt.Errorf("reading the work tree: %w", err)
+	}
+	return model.Revision{Ref: WorktreeRef, Tree: id}, nil
 }
 
 // Dirty tells whether the work tree differs from HEAD. A repository without
@@ -51,7 +59,7 @@ func (r *Repo) Dirty(ctx context.Context) (bool, error) {
 
 func (r *Repo) writeWorktree(ctx context.Context) (id string, err error) {
 	if _, err := os.Stat(r.ObjectDir()); errors.Is(err, fs.ErrNotExist) {
-		if err := r.makeObjectDir(); err != nil {
+		if err := r.MakeCache("objects"); err != nil {
 			return "", fmt.Errorf("making room for uncommitted files: %w", err)
 		}
 		r.restart()
@@ -89,9 +97,10 @@ func (r *Repo) writeWorktree(ctx context.Context) (id string, err error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// makeObjectDir also hides .cache from git, where nothing else does.
-func (r *Repo) makeObjectDir() error {
-	if err := os.MkdirAll(r.ObjectDir(), 0o755); err != nil {
+// MakeCache makes a folder in .cache, which it hides from git where nothing
+// else does.
+func (r *Repo) MakeCache(name string) error {
+	if err := os.MkdirAll(filepath.Join(r.root, cacheDir, name), 0o755); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(filepath.Join(r.root, cacheDir, ".gitignore"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)

@@ -232,16 +232,27 @@ func (l *loader) noBuildFile(i *model.Image, f *file, r model.Root, files []stri
 			"the folder has no Dockerfile or Containerfile, but %s", strings.Join(files, ", "))
 		return
 	}
-	hint := "add a Dockerfile, or builder: debian to " + path.Join(i.Dir, imageFileName)
-	if rel, _ := relative(r.Root, i.Dir); !f.described {
-		hint = fmt.Sprintf("add a Dockerfile, or leave the folder out: images: [{root: %s, pattern: %q, exclude: [%s]}]", r.Root, r.Pattern, rel)
-		for dir := range l.folders.files {
-			if strings.HasPrefix(dir, i.Dir+"/") && len(l.folders.buildFiles(dir)) > 0 {
-				hint = fmt.Sprintf("for folders within folders, leave out the pattern: images: [{root: %s}]", r.Root)
-			}
+	const message = "the folder has no Dockerfile or Containerfile"
+	rel, _ := relative(r.Root, i.Dir)
+	switch {
+	case f.described:
+		l.list.Errorf(RuleNoBuildFile, pos, "add a Dockerfile, or builder: debian to "+path.Join(i.Dir, imageFileName), message)
+	case l.buildsBelow(i.Dir):
+		l.list.Errorf(RuleNoBuildFile, pos, fmt.Sprintf("for folders within folders, leave out the pattern: images: [{root: %s}]", r.Root), message)
+	default: // nothing says that it is an image: images may share its files
+		hint := fmt.Sprintf("add a Dockerfile, or leave the folder out: images: [{root: %s, pattern: %q, exclude: [%s]}]", r.Root, r.Pattern, rel)
+		l.list.Warnf(RuleNoBuildFile, pos, hint, message+", so it is no image")
+	}
+}
+
+// buildsBelow tells whether a folder of dir has something to build.
+func (l *loader) buildsBelow(dir string) bool {
+	for d := range l.folders.files {
+		if strings.HasPrefix(d, dir+"/") && len(l.folders.buildFiles(d)) > 0 {
+			return true
 		}
 	}
-	l.list.Errorf(RuleNoBuildFile, pos, hint, "the folder has no Dockerfile or Containerfile")
+	return false
 }
 
 // without reports keys that have no effect.

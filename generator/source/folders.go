@@ -57,6 +57,10 @@ func interesting(name string) bool {
 	return name == imageFileName || name == otherFileName || usualName(name) || suffixOf(name) != ""
 }
 
+// ignoreSuffix ends the name of the file that says what one build file does not
+// read: Dockerfile.dockerignore is for Dockerfile.
+const ignoreSuffix = ".dockerignore"
+
 func usualName(name string) bool { return name == "Dockerfile" || name == "Containerfile" }
 
 // suffixOf is what tells a build file from the usual one of its folder: "gpu"
@@ -64,7 +68,7 @@ func usualName(name string) bool { return name == "Dockerfile" || name == "Conta
 func suffixOf(name string) string {
 	for _, usual := range []string{"Dockerfile", "Containerfile"} {
 		switch rest, found := strings.CutPrefix(name, usual+"."); {
-		case found && rest != "dockerignore" && !strings.HasSuffix(rest, ".dockerignore"):
+		case found && !strings.HasSuffix(name, ignoreSuffix):
 			return rest
 		case !found:
 			if rest, found := strings.CutSuffix(name, "."+usual); found {
@@ -216,7 +220,7 @@ func (f folders) chosen(c candidate, r rule) []candidate {
 	var out []candidate
 	for _, glob := range r.files {
 		for _, name := range f.files[c.dir] {
-			if !glob.fits(name) || slices.ContainsFunc(out, func(o candidate) bool { return o.file == name }) {
+			if strings.HasSuffix(name, ignoreSuffix) || !glob.fits(name) || slices.ContainsFunc(out, func(o candidate) bool { return o.file == name }) {
 				continue
 			}
 			one := c

@@ -19,6 +19,10 @@ type node struct {
 	nameless bool     // its repository is wrong already
 }
 
+// rootName is what the image in the root of the repository is called where it
+// says nothing itself: the name of a clone's folder is anybody's choice.
+const rootName = "root"
+
 // name settles what an image is called, but for names that others have too.
 func (l *loader) name(n *node, c cell, f *file, from candidate) bool {
 	i, d := &n.Image, c.d
@@ -34,7 +38,7 @@ func (l *loader) name(n *node, c cell, f *file, from candidate) bool {
 	}
 	if i.ID == "" {
 		n.derived = true
-		if i.ID = shortened(model.Slug(strings.ReplaceAll(from.name, "/", "-")), n.path); i.ID == "" {
+		if i.ID = shortened(model.Slug(strings.ReplaceAll(orDefault(from.name, rootName), "/", "-")), n.path); i.ID == "" {
 			l.noName(from, where)
 			return false
 		}
@@ -72,12 +76,7 @@ func orPos(pos, or diag.Pos) diag.Pos {
 }
 
 func (l *loader) noName(from candidate, where diag.Pos) {
-	hint := "set id in " + path.Join(from.dir, imageFileName)
-	if from.name == "" {
-		l.list.Errorf(RuleNoName, where, hint+", or leave the folder out with exclude", "the image in the root of the repository has no name")
-		return
-	}
-	l.list.Errorf(RuleNoName, where, "rename the folder, or "+hint, "the folder's name %q cannot be an image's: it has neither letters nor digits", from.name)
+	l.list.Errorf(RuleNoName, where, "rename the folder, or set id in "+path.Join(from.dir, imageFileName), "the folder's name %q cannot be an image's: it has neither letters nor digits", from.name)
 }
 
 // tagOf makes s a valid tag; it is empty when nothing of s can be in one.

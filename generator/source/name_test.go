@@ -77,3 +77,48 @@ func TestNames(t *testing.T) {
 		}
 	})
 }
+
+// What lies in the root of a repository is called root, an ignore file is no
+// build file whatever the pattern, and a folder that says nothing of images is
+// none.
+func TestWhatAFolderHolds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		config string
+		files  []string
+		want   []string
+		rules  []string
+	}{
+		{`[{root: "."}]`, []string{"Dockerfile", "Dockerfile.slim", "a/Dockerfile"}, []string{"a:0", "root:0", "slim:0"}, nil},
+		{`[{root: "."}]`, []string{"Dockerfile", "root/Dockerfile"}, []string{"root-436f065f94:0", "root-add500d123:0"}, nil},
+		{
+			`[{root: ".", pattern: "{name}", dockerfiles: "Dockerfile.{variant}"}]`,
+			[]string{"a/Dockerfile.x", "a/Dockerfile.dockerignore", "a/Dockerfile.x.dockerignore"},
+			[]string{"a:0:x"}, nil,
+		},
+		{`[{root: images, pattern: "{name}"}]`, []string{"images/a/Dockerfile", "images/shared/lib.sh"}, []string{"a:0"}, []string{"warning no-build-file"}},
+		{`[{root: images, pattern: "{name}"}]`, []string{"images/a/Dockerfile", "images/b/1/Dockerfile"}, []string{"a:0"}, []string{"error no-build-file"}},
+	} {
+		files := map[string]string{}
+		for _, f := range c.files {
+			files[f] = "FROM scratch\n"
+		}
+		fleet, list, err := source.Load(t.Context(), history.Memory(files), source.Options{ConfigData: []byte("version: 1\nimages: " + c.config + "\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, rules []string
+		for _, i := range fleet.Images {
+			got = append(got, i.Node().Node())
+		}
+		for _, d := range list {
+			rules = append(rules, string(d.Severity)+" "+d.Rule)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s %v (-want +got):\n%s", c.config, c.files, diff)
+		}
+		if diff := cmp.Diff(c.rules, rules); diff != "" {
+			t.Errorf("%s %v: rules (-want +got):\n%s", c.config, c.files, diff)
+		}
+	}
+}

@@ -114,7 +114,7 @@ func (s *survey) add(ctx context.Context, e model.TreeEntry, described bool) err
 		s.left[e.Path] = "its name is not that of a build file: list it under dockerfiles if it is one"
 		return nil
 	case one.dir == "." && !described:
-		s.left[e.Path] = "a build file in the root of the repository has no name: give it one with id in image.yaml"
+		s.left[e.Path] = "what lies in the root of a repository is mostly not for a fleet: take its folder, \".\", out of exclude if it is"
 		return nil
 	}
 	content, err := s.tree.Read(ctx, e.Path)

@@ -32,6 +32,15 @@ func localFile(root string) string {
 // planned, nil where there is none. It is nil when there is no such lock, or
 // it goes before another images.lock.
 func ReadLocal(root string, committed []byte) ([]byte, error) {
+	content, err := Local(root)
+	if err != nil {
+		return nil, err
+	}
+	return Before(content, committed), nil
+}
+
+// Local is the file of the desk's own lock as it is, nil where there is none.
+func Local(root string) ([]byte, error) {
 	content, err := os.ReadFile(localFile(root))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -39,10 +48,16 @@ func ReadLocal(root string, committed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the local lock: %w", err)
 	}
-	if rest, found := bytes.CutPrefix(content, []byte(marker(committed))); found {
-		return rest, nil
+	return content, nil
+}
+
+// Before is what a desk's own lock holds, nil unless it goes before exactly
+// this images.lock.
+func Before(local, committed []byte) []byte {
+	if rest, found := bytes.CutPrefix(local, []byte(marker(committed))); found {
+		return rest
 	}
-	return nil, nil
+	return nil
 }
 
 // writeLocal replaces the desk's own lock in one step.

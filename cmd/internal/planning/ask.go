@@ -17,26 +17,36 @@ func (s *Session) Plan(ctx context.Context) (*model.Plan, error) {
 	if err := s.Compare(ctx); err != nil {
 		return nil, err
 	}
-	tag, err := s.rebuildTag(ctx)
+	req, err := s.request(ctx)
 	if err != nil {
 		return nil, err
-	}
-	prefix, readPrefix, ask, err := s.prefixes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	req := plan.Request{
-		Scope: s.o.Scope, Prefix: prefix, ReadPrefix: readPrefix, SnapshotID: s.o.SnapshotID, Date: s.Date(),
-		All: s.o.All, RebuildTag: tag, Force: s.o.Force, Images: s.o.Images, Except: s.o.Except,
 	}
 	state := model.RegistryState{}
-	if ask {
+	if s.asked {
 		if state, err = s.ask(ctx, req); err != nil {
 			return nil, err
 		}
 	}
 	req.Notes = s.notes
 	return plan.Make(s.Then, s.Now, state, req)
+}
+
+// request is what is asked of the generator, but for the notes; it settles
+// whether the registry is asked, too.
+func (s *Session) request(ctx context.Context) (req plan.Request, err error) {
+	tag, err := s.rebuildTag(ctx)
+	if err != nil {
+		return req, err
+	}
+	prefix, readPrefix, ask, err := s.prefixes(ctx)
+	if err != nil {
+		return req, err
+	}
+	s.asked = ask
+	return plan.Request{
+		Scope: s.o.Scope, Prefix: prefix, ReadPrefix: readPrefix, SnapshotID: s.o.SnapshotID, Date: s.Date(),
+		All: s.o.All, RebuildTag: tag, Force: s.o.Force, Images: s.o.Images, Except: s.o.Except,
+	}, nil
 }
 
 // prefixes are the addresses of the scope and of what it may read, and

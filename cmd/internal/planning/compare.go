@@ -16,22 +16,9 @@ import (
 // Compare finds what to compare with and loads it into Then. Nothing to
 // compare with is no error: everything is new then.
 func (s *Session) Compare(ctx context.Context) error {
-	if err := s.findTag(ctx); err != nil {
+	from, err := s.earlier(ctx)
+	if err != nil || from == nil {
 		return err
-	}
-	from, err := s.from(ctx)
-	if err != nil {
-		return fmt.Errorf("finding what to compare with: %w", err)
-	}
-	if from == nil {
-		if from, err = s.lastRun(ctx); err != nil {
-			return err
-		}
-		if from == nil {
-			s.note("No tag matches %q on this branch.", s.Now.Fleet.Settings.ReleaseTags)
-			return nil
-		}
-		s.note("No tag matches %q on this branch; compared with %s.", s.Now.Fleet.Settings.ReleaseTags, from.Ref)
 	}
 	then, err := s.before(ctx, *from)
 	if err != nil {
@@ -39,6 +26,30 @@ func (s *Session) Compare(ctx context.Context) error {
 	}
 	s.Then = then
 	return s.orphans(ctx)
+}
+
+// earlier finds what to compare with, nil for nothing. It needs no more of Now
+// than its revision and the settings.
+func (s *Session) earlier(ctx context.Context) (*model.Revision, error) {
+	if err := s.findTag(ctx); err != nil {
+		return nil, err
+	}
+	from, err := s.from(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("finding what to compare with: %w", err)
+	}
+	if from == nil {
+		if from, err = s.lastRun(ctx); err != nil {
+			return nil, err
+		}
+		if from == nil {
+			s.note("No tag matches %q on this branch.", s.Now.Fleet.Settings.ReleaseTags)
+			return nil, nil
+		}
+		s.note("No tag matches %q on this branch; compared with %s.", s.Now.Fleet.Settings.ReleaseTags, from.Ref)
+	}
+	s.since = from
+	return from, nil
 }
 
 // orphans refuses a fleet in which something is built from an image that was

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
@@ -37,14 +38,31 @@ type Session struct {
 	configData []byte          // the settings, where they lie outside
 	lock       []byte          // the desk's own, where it counts for Now
 	read       map[string]bool // the files of Now that say what the fleet is
+	rev        model.Revision  // of Now, before that is loaded
+	local      []byte          // the file of the desk's own lock
 	time       time.Time
 	tag        string // the release tag that is planned, empty where none is
 	notes      []string
+	since      *model.Revision // what Now is compared with, readable or not
+	asked      bool            // the registry had to answer
+	hinted     atomic.Bool     // git was asked about files that are in no tree
 }
 
 // Load opens the repository and loads the fleet that is to be planned.
 // Mistakes in its files are the error, a diag.List; warnings are printed.
 func Load(ctx context.Context, a *app.App, o Options) (*Session, error) {
+	s, err := open(ctx, a, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// open finds what is to be planned, and reads nothing of it.
+func open(ctx context.Context, a *app.App, o Options) (*Session, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -53,7 +71,10 @@ func Load(ctx context.Context, a *app.App, o Options) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{Repo: repo, app: a, o: o, cache: graph.NewCache()}
-	if err := s.load(ctx); err != nil {
+	if s.rev, err = s.target(ctx); err == nil && !a.CI() {
+		s.local, err = locking.Local(repo.Root())
+	}
+	if err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
 	return s, nil
@@ -63,7 +84,8 @@ func Load(ctx context.Context, a *app.App, o Options) (*Session, error) {
 func (s *Session) Close() error { return s.Repo.Close() }
 
 func (s *Session) load(ctx context.Context) error {
-	rev, tree, err := s.target(ctx)
+	rev := s.rev
+	tree, err := s.Repo.Tree(ctx, rev)
 	if err != nil {
 		return err
 	}
@@ -94,9 +116,9 @@ func (s *Session) load(ctx context.Context) error {
 	return nil
 }
 
-// target is the tree to plan: what was asked for, else HEAD, but on a desk
-// with uncommitted work that.
-func (s *Session) target(ctx context.Context) (model.Revision, model.Tree, error) {
+// target is what to plan: what was asked for, else HEAD, but on a desk with
+// uncommitted work that.
+func (s *Session) target(ctx context.Context) (model.Revision, error) {
 	if s.o.To == history.WorktreeRef || s.o.To == "" && !s.app.CI() {
 		return s.desk(ctx)
 	}
@@ -106,35 +128,32 @@ func (s *Session) target(ctx context.Context) (model.Revision, model.Tree, error
 	}
 	rev, err := s.Repo.Commit(ctx, ref)
 	if err != nil {
-		return model.Revision{}, nil, err
+		return model.Revision{}, err
 	}
-	if s.time, err = s.Repo.CommitTime(ctx, rev.Commit); err != nil {
-		return model.Revision{}, nil, err
-	}
-	tree, err := s.Repo.Tree(ctx, rev)
-	return rev, tree, err
+	s.time, err = s.Repo.CommitTime(ctx, rev.Commit)
+	return rev, err
 }
 
-func (s *Session) desk(ctx context.Context) (model.Revision, model.Tree, error) {
-	rev, tree, err := s.Repo.Worktree(ctx)
+func (s *Session) desk(ctx context.Context) (model.Revision, error) {
+	rev, err := s.Repo.Uncommitted(ctx)
 	if err != nil {
-		return model.Revision{}, nil, err
+		return model.Revision{}, err
 	}
 	head, err := s.Repo.Commit(ctx, "HEAD")
 	if errors.Is(err, history.ErrNoCommits) {
 		s.time = time.Now().UTC()
-		return rev, tree, nil
+		return rev, nil
 	}
 	if err != nil {
-		return model.Revision{}, nil, err
+		return model.Revision{}, err
 	}
 	if s.time, err = s.Repo.CommitTime(ctx, head.Commit); err != nil {
-		return model.Revision{}, nil, err
+		return model.Revision{}, err
 	}
 	if head.Tree == rev.Tree && s.o.To == "" {
 		rev = head
 	}
-	return rev, tree, nil
+	return rev, nil
 }
 
 // findConfig settles whether the settings lie in the tree or outside.
@@ -207,7 +226,7 @@ func (s *Session) localLock(ctx context.Context, tree model.Tree) ([]byte, error
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading images.lock: %w", err)
 	}
-	return locking.ReadLocal(s.Repo.Root(), committed)
+	return locking.Before(s.local, committed), nil
 }
 
 // Date is the UTC day of what is planned, as versions have it.

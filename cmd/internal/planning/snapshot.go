@@ -79,6 +79,7 @@ func (s *Session) ignored(ctx context.Context) func(string) bool {
 		return nil
 	}
 	return func(path string) bool {
+		s.hinted.Store(true)
 		ignored, err := s.Repo.Ignored(ctx, path)
 		return err == nil && ignored
 	}

@@ -49,7 +49,7 @@ type picked struct {
 func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {
 	return &builder{
 		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet, tree),
-		graph: &Graph{nodes: make(map[model.TargetID]*Node, 2*len(fleet.Images))}, cache: cmp.Or(o.Cache, NewCache()),
+		graph: &Graph{nodes: make(map[model.TargetID]*Node, 2*len(fleet.Images)), tree: tree}, cache: cmp.Or(o.Cache, NewCache()),
 		circular: map[model.TargetID]bool{},
 	}
 }

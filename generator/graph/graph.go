@@ -94,8 +94,19 @@ type Node struct {
 type Graph struct {
 	nodes      map[model.TargetID]*Node
 	order      []model.TargetID
+	tree       model.Tree // that the fleet lies in
 	once       sync.Once
 	dependants map[model.TargetID][]model.TargetID // made when first asked for
+}
+
+// Has tells whether the tree that the graph was made of has a file, read or
+// not.
+func (g *Graph) Has(file string) bool {
+	if g.tree == nil {
+		return false
+	}
+	_, found := g.tree.Lookup(file)
+	return found
 }
 
 // Build resolves every target of the fleet. The graph is complete when the
@@ -151,7 +162,7 @@ func (b *builder) drop(units []*unit) {
 		}
 	}
 	order := slices.DeleteFunc(g.order, func(id model.TargetID) bool { return wrong[id] })
-	b.graph = &Graph{nodes: nodes, order: order}
+	b.graph = &Graph{nodes: nodes, order: order, tree: b.tree}
 }
 
 // Node finds a target.

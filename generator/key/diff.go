@@ -29,10 +29,15 @@ func Diff(old, now Form) []model.Reason {
 		out = append(out, diffLines(old, now, len(out) > 0)...)
 	}
 	out = renamed(out)
-	slices.SortStableFunc(out, func(a, b model.Reason) int {
+	Sort(out)
+	return out
+}
+
+// Sort brings reasons into the order in which people want to read them.
+func Sort(reasons []model.Reason) {
+	slices.SortStableFunc(reasons, func(a, b model.Reason) int {
 		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name))
 	})
-	return out
 }
 
 // sameLines tells whether two forms are about the same things one by one, as

@@ -98,7 +98,7 @@ func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
 // edits are the differences of two keys, with what lies behind a parent's.
 func (m *maker) edits(t model.TargetID, old *key.Key) []model.Reason {
 	now := m.keys[t]
-	reasons := key.Diff(old.Form(), now.Form())
+	reasons := Differences(m.now, old, now)
 	if len(reasons) == 0 {
 		return []model.Reason{{Kind: model.ReasonOption, Name: "key", Old: old.Digest.String(), New: now.Digest.String()}}
 	}
@@ -110,6 +110,23 @@ func (m *maker) edits(t model.TargetID, old *key.Key) []model.Reason {
 		if p, found := ParentNamed(t, now.Parents, r.Name); found {
 			r.Detail = m.cause(p)
 		}
+	}
+	return reasons
+}
+
+// Differences are those of a target's keys. Files that are gone are told from
+// those that are still in the tree of now, and only read no longer: the keys
+// alone do not say which.
+func Differences(snapshot *Snapshot, old, now *key.Key) []model.Reason {
+	reasons := key.Diff(old.Form(), now.Form())
+	found := false
+	for i := range reasons {
+		if r := &reasons[i]; r.Kind == model.ReasonRemoved && r.Path != "" && snapshot.Graph.Has(r.Path) {
+			r.Kind, found = model.ReasonFile, true
+		}
+	}
+	if found {
+		key.Sort(reasons)
 	}
 	return reasons
 }

@@ -65,7 +65,7 @@ func (x *explainer) explain(e *model.Entry) Explanation {
 	if old, now := x.forms(e); old != nil && now != nil {
 		out.OldKey = old.Digest
 		if old.Digest != now.Digest {
-			out.Differences = append(out.Differences, key.Diff(old.Form(), now.Form())...)
+			out.Differences = append(out.Differences, plan.Differences(x.now, old, now)...)
 			out.Dockerfile = append(out.Dockerfile, key.DiffInstructions(old.Form(), now.Form())...)
 		}
 	}

@@ -138,7 +138,7 @@ func (e *Explanation) causeText(c Cause, links Links) string {
 		if r.Path == "" {
 			return plain(r.Detail)
 		}
-		what = "removed, or no longer read"
+		what = "removed"
 	case model.ReasonTemplate:
 		what = "edited"
 		if r.Old+r.New == "" && c.Reason.Old+c.Reason.New == "" {
@@ -184,6 +184,8 @@ func fileChange(r model.Reason) string {
 	switch {
 	case r.Old == "":
 		return "read now"
+	case r.New == "":
+		return "no longer read"
 	case hadIt && hasIt && old == now && r.Detail != "":
 		return r.Detail
 	case r.Detail != "":
@@ -208,6 +210,8 @@ func linkChange(r model.Reason, links Links) string {
 	switch {
 	case old == "":
 		return "added, " + now
+	case now == "" && r.Kind == model.ReasonFile:
+		return "was " + old
 	case now == "":
 		return "removed, was " + old
 	}

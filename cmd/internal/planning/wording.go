@@ -56,6 +56,8 @@ func Change(r model.Reason) string {
 		return plain(old + " -> " + now)
 	case now != "":
 		return plain("added, " + now)
+	case old != "" && r.Kind == model.ReasonFile:
+		return plain("was " + old)
 	case old != "":
 		return plain("removed, was " + old)
 	}

@@ -37,7 +37,7 @@ With images, only these and what they are built from are planned.`,
   rootfsgen plan --scope pr --snapshot-id pr-123 --format markdown`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: planning.CompleteImages(a),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if a.JSON {
 				format = "json"
 			}
@@ -45,31 +45,7 @@ With images, only these and what they are built from are planned.`,
 				return app.Fail(app.ExitUsage, fmt.Errorf("invalid --format %q: expected %s", format, strings.Join(planning.Formats(), ", ")))
 			}
 			o.Images = args
-			s, err := planning.Load(cmd.Context(), a, o)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, s.Close()) }()
-			if err := publishes(a, o, &s.Now.Fleet.Settings); err != nil {
-				return err
-			}
-			p, err := s.Plan(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := planning.Write(a.Out, p, format, a.OutTTY, a.Verbose); err != nil {
-				return err
-			}
-			if format == "text" && !a.OutTTY && !a.Quiet {
-				fmt.Fprintln(a.Err, planning.Summary(p, planning.Unlisted(a.Verbose)))
-			}
-			if a.Verbose && format != "json" {
-				printNotes(a, planning.Outside(s.Now.Graph))
-			}
-			if format == "text" || format == "gitlab" {
-				printNotes(a, p.Notes)
-			}
-			return nil
+			return planning.Print(cmd.Context(), a, o, format, func(s *model.Settings) error { return publishes(a, o, s) })
 		},
 	}
 	o.Flags(cmd, planning.CompleteImages(a))
@@ -86,14 +62,4 @@ func publishes(a *app.App, o planning.Options, s *model.Settings) error {
 		return nil
 	}
 	return app.Fail(app.ExitInvalid, errors.New("scope testing has no registry, so nothing can be published: "+pipeline.RegistryHint+", or name one with --registry"))
-}
-
-// printNotes prints what a person should know beside the result.
-func printNotes(a *app.App, notes []string) {
-	if a.Quiet {
-		return
-	}
-	for _, n := range notes {
-		fmt.Fprintln(a.Err, n)
-	}
 }

@@ -66,3 +66,13 @@ answer; --platform also shows keys and digests, which differ by platform.`,
 	planning.CompletePlatforms(cmd)
 	return cmd
 }
+
+// printNotes prints what a person should know beside the result.
+func printNotes(a *app.App, notes []string) {
+	if a.Quiet {
+		return
+	}
+	for _, n := range notes {
+		fmt.Fprintln(a.Err, n)
+	}
+}

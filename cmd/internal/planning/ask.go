@@ -21,6 +21,7 @@ func (s *Session) Plan(ctx context.Context) (*model.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.req = req
 	state := model.RegistryState{}
 	if s.asked {
 		if state, err = s.ask(ctx, req); err != nil {

@@ -27,6 +27,8 @@ type Options struct {
 	Except     []string
 	Detect     string // which files count, instead of the settings' word; empty is theirs
 	Strict     bool   // a Dockerfile that cannot be read is an error on a desk, too
+
+	program string // instead of this program's identity, for tests
 }
 
 // What --registry-state may be.

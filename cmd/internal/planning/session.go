@@ -44,6 +44,7 @@ type Session struct {
 	tag        string // the release tag that is planned, empty where none is
 	notes      []string
 	since      *model.Revision // what Now is compared with, readable or not
+	req        plan.Request    // but for the notes
 	asked      bool            // the registry had to answer
 	hinted     atomic.Bool     // git was asked about files that are in no tree
 }

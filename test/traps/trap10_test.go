@@ -2,7 +2,6 @@ package traps
 
 import (
 	"testing"
-
 )
 
 // TestTrap10Dockerignore: what an ignore file leaves out does not count, the

@@ -90,7 +90,7 @@ func TestReference(t *testing.T) {
 		file, title, intro string
 		table              table
 	}{
-		{"rootfsgen.yaml", "rootfsgen.yaml", "Settings of the fleet, in the root of the repository. Without the file everything has its default.\n" +
+		{"rootfsgen.yaml", "rootfsgen.yaml", "Settings of the fleet, in the folder that the fleet lies in: mostly the root of the repository. Without the file everything has its default.\n" +
 			"Unknown keys are errors. `rootfsgen schema rootfsgen` prints the JSON schema; `rootfsgen init` writes a first file.", settingsFile},
 		{"image.yaml", "image.yaml", "What an image is, in `images/<name>/image.yaml`. A folder with only a Dockerfile or Containerfile is an image too.\n" +
 			"Unknown keys are errors. `rootfsgen schema image` prints the JSON schema.", imageFile},

@@ -84,7 +84,7 @@ race: packages tools node build ## Run every test under the race detector
 	CGO_ENABLED=1 $(go_test) -race ./...
 
 .PHONY: turbo
-turbo:
+turbo: ## Install turborepo, which "make bench" measures beside ours
 	@tools/turbo.sh
 
 .PHONY: bench

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-covered=(generator runtime/buildkit runtime/build runtime/gitcontext test/oracle)
+covered=(generator cmd/internal/planning runtime/buildkit runtime/build runtime/gitcontext test/oracle)
 
 # shellcheck disable=SC2016 # the backquotes are Markdown's
 recorded=$(sed -n 's/^| [0-9-]* | `\([0-9a-f]*\)[^`]*` .*/\1/p' docs/verification.md | tail -n 1)

@@ -54,8 +54,9 @@ func newMaker(then, now *Snapshot, state model.RegistryState, req Request) (*mak
 	return m, nil
 }
 
-// pair finds what targets were called then that had another tag: where an image
-// has one then and now, that one.
+// pair finds what targets were called then that had another tag: where the
+// image of a folder has one then and now, that one. A folder that is named by
+// its tag and gives way to another is another image of that name.
 func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
 	old := map[model.TargetID]model.TargetID{}
 	if then == nil {
@@ -80,11 +81,18 @@ func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
 		come[s] = append(come[s], t)
 	}
 	for s, fresh := range come {
-		if len(fresh) == 1 && len(gone[s]) == 1 {
+		if len(fresh) == 1 && len(gone[s]) == 1 && folder(now, fresh[0]) == folder(then, gone[s][0]) {
 			old[fresh[0]] = gone[s][0]
 		}
 	}
 	return old
+}
+
+func folder(s *Snapshot, t model.TargetID) string {
+	if image, found := s.Fleet.Node(t); found {
+		return image.Dir
+	}
+	return ""
 }
 
 // existing is the highest generation of a target that may be used, none when

@@ -89,7 +89,7 @@ func (m *maker) retired() []model.Entry {
 		if len(m.now.Fleet.Tags(t.Image)) > 0 {
 			r.Name, r.Detail = t.Platform.String(), "the image is no longer made for this"
 			if len(m.nodes[t.AllPlatforms()]) == 0 {
-				r.Name = t.Node()
+				r.Name, r.Detail = t.Node(), "it is no longer in the fleet"
 			}
 		}
 		e := model.Entry{

@@ -82,6 +82,9 @@ func (m *maker) merging(platforms []model.TargetID, x *model.Index) string {
 			return model.StepRun
 		}
 		affected = affected || v.affected
+		if was, renamed := m.renamed[p]; renamed && was.Tag != p.Tag && !m.state.Known {
+			return model.StepRun // its bytes are there, under another version
+		}
 	}
 	switch {
 	case !m.state.Known, m.req.request() && !affected:

@@ -13,6 +13,7 @@ type environment struct {
 	vars  map[string]variable // of ARG and ENV
 	image map[string]variable // of ENV only: what an image's configuration keeps
 	open  bool                // the base is not known: it may set variables that are not in vars
+	own   *predefined         // where vars has none; nil inside stages
 }
 
 // variable is one value; unknown means that it came from a variable of a base
@@ -28,6 +29,15 @@ func newEnvironment() *environment {
 
 func (e *environment) clone() *environment {
 	return &environment{vars: maps.Clone(e.vars), image: maps.Clone(e.image), open: e.open}
+}
+
+// get is what a variable is worth; false where nothing set it.
+func (e *environment) get(name string) (variable, bool) {
+	if v, found := e.vars[name]; found || e.own == nil {
+		return v, found
+	}
+	value, found := e.own.value(name)
+	return variable{value: value}, found
 }
 
 func (e *environment) set(name, value string) { e.vars[name] = variable{value: value} }
@@ -78,7 +88,7 @@ type expansion struct {
 // variable that is not set is an empty string, as there, and listed as unknown
 // if the environment cannot tell, or always when strict is set.
 func (e *environment) expand(word string, escape rune, strict bool) expansion {
-	if !strings.ContainsAny(word, "$'\"<"+string(escape)) {
+	if !special(word, escape) {
 		return expansion{text: word}
 	}
 	g := &getter{env: e}
@@ -90,6 +100,17 @@ func (e *environment) expand(word string, escape rune, strict bool) expansion {
 	}
 	x.unknown = slices.Compact(sorted(unknown))
 	return x
+}
+
+// special tells whether a word may be something else than it says.
+func special(word string, escape rune) bool {
+	for _, c := range word {
+		switch c {
+		case '$', '\'', '"', '<', escape:
+			return true
+		}
+	}
+	return false
 }
 
 func sorted(s []string) []string {
@@ -105,7 +126,7 @@ type getter struct {
 }
 
 func (g *getter) Get(name string) (string, bool) {
-	v, found := g.env.vars[name]
+	v, found := g.env.get(name)
 	if !found {
 		return "", false
 	}
@@ -136,7 +157,7 @@ func (e *environment) missing(word string, escape rune) []string {
 		case c == '$' && !single:
 			name, operator, n := variableAt(runes[i+1:])
 			i += n
-			v, set := e.vars[name]
+			v, set := e.get(name)
 			// What is open may be set: no operator answers for it then.
 			if name != "" && !set && (e.open || !answered(operator)) {
 				out = append(out, name)

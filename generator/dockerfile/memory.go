@@ -6,6 +6,8 @@ import (
 	"sync"
 	"unicode"
 
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
@@ -16,7 +18,68 @@ import (
 // It is safe for concurrent use.
 type Parser struct {
 	mu    sync.RWMutex
-	known map[string]*parser.Node // by text; the place is that of another file
+	known map[string]*memo // by text
+	names names
+}
+
+// memo is an instruction that was read. Its place is that of another file.
+type memo struct {
+	node *parser.Node
+	once sync.Once
+	cmd  any // nil where each file must read it by itself
+}
+
+// parse is what the instruction means, node being its own in a file.
+func (k *memo) parse(node *parser.Node) (any, error) {
+	if k == nil {
+		return parseInstruction(node)
+	}
+	var first any
+	var err error
+	k.once.Do(func() {
+		if first, err = parseInstruction(node); err == nil && !expanded(first) {
+			k.cmd = first
+		}
+	})
+	switch {
+	case first != nil || err != nil:
+		return first, err
+	case k.cmd != nil:
+		return k.cmd, nil
+	}
+	return parseInstruction(node)
+}
+
+// expanded tells whether resolving a file changes an instruction: BuildKit
+// expands the mounts of a RUN in place.
+func expanded(cmd any) bool {
+	run, isRun := cmd.(*instructions.RunCommand)
+	return isRun && len(instructions.GetMounts(run)) > 0
+}
+
+// names are references that were read.
+type names struct {
+	mu    sync.Mutex
+	named map[string]reference.Named
+}
+
+func (n *names) parse(name string) (reference.Named, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if named, done := n.named[name]; done {
+		return named, nil
+	}
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, err
+	}
+	if n.named == nil {
+		n.named = map[string]reference.Named{}
+	}
+	if len(n.named) < remembered {
+		n.named[name] = named
+	}
+	return named, nil
 }
 
 // remembered bounds the instructions that are kept, and longest the length of
@@ -27,11 +90,11 @@ const (
 )
 
 // NewParser remembers nothing yet.
-func NewParser() *Parser { return &Parser{known: map[string]*parser.Node{}} }
+func NewParser() *Parser { return &Parser{known: map[string]*memo{}} }
 
 // Parse is the function Parse.
 func (p *Parser) Parse(path string, data []byte) (*File, diag.List) {
-	return parse(path, data, p.tree)
+	return parse(path, data, &p.names, p.tree)
 }
 
 // ParseAll parses many files at once, without places; a file with mistakes is
@@ -41,12 +104,13 @@ func (p *Parser) ParseAll(files [][]byte) []*File {
 	out := make([]*File, len(files))
 	trees := p.trees(files)
 	for i, data := range files {
-		tree := trees[i]
-		if f, list := parse("", data, func(data []byte) (*parser.Result, error) {
-			if tree == nil {
-				return parseTree(data)
+		known := trees[i]
+		if f, list := parse("", data, &p.names, func(data []byte) (*tree, error) {
+			if known == nil {
+				result, err := parseTree(data)
+				return &tree{Result: result}, err
 			}
-			return tree, nil
+			return known, nil
 		}); len(list) == 0 {
 			out[i] = f
 		}
@@ -55,32 +119,28 @@ func (p *Parser) ParseAll(files [][]byte) []*File {
 }
 
 // tree is what BuildKit's parser makes of one file.
-func (p *Parser) tree(data []byte) (*parser.Result, error) {
-	if tree := p.trees([][]byte{data})[0]; tree != nil {
-		return tree, nil
+func (p *Parser) tree(data []byte) (*tree, error) {
+	if known := p.trees([][]byte{data})[0]; known != nil {
+		return known, nil
 	}
-	return parseTree(data)
+	result, err := parseTree(data)
+	return &tree{Result: result}, err
 }
 
 // trees are what BuildKit's parser makes of files; nil where it must read one
 // as a whole. The instructions of a file without directives and
 // here-documents do not depend on each other, so each is read by itself, and
 // those that were read before are not read again.
-func (p *Parser) trees(files [][]byte) []*parser.Result {
+func (p *Parser) trees(files [][]byte) []*tree {
 	cut := make([][]piece, len(files))
-	nodes := map[string]*parser.Node{}
-	var fresh []piece
+	var fresh []*piece
 	var text []byte
 	p.mu.RLock()
 	for i, data := range files {
 		cut[i], _ = split(data)
-		for _, piece := range cut[i] {
-			if _, seen := nodes[string(piece.text)]; seen {
-				continue
-			}
-			known := p.known[string(piece.text)]
-			nodes[string(piece.text)] = known
-			if known == nil {
+		for j := range cut[i] {
+			piece := &cut[i][j]
+			if piece.known = p.known[string(piece.text)]; piece.known == nil {
 				fresh = append(fresh, piece)
 				text = append(append(text, piece.text...), '\n')
 			}
@@ -92,22 +152,19 @@ func (p *Parser) trees(files [][]byte) []*parser.Result {
 		if err != nil || len(result.AST.Children) != len(fresh) {
 			return p.oneByOne(files) // so that a mistake is that of its own file
 		}
-		for i, piece := range fresh {
-			nodes[string(piece.text)] = result.AST.Children[i]
-		}
-		p.remember(fresh, nodes)
+		p.remember(fresh, result.AST.Children)
 	}
-	out := make([]*parser.Result, len(files))
+	out := make([]*tree, len(files))
 	for i, pieces := range cut {
 		if len(pieces) > 0 {
-			out[i] = placed(pieces, nodes)
+			out[i] = placed(pieces)
 		}
 	}
 	return out
 }
 
-func (p *Parser) oneByOne(files [][]byte) []*parser.Result {
-	out := make([]*parser.Result, len(files))
+func (p *Parser) oneByOne(files [][]byte) []*tree {
+	out := make([]*tree, len(files))
 	for i := range files {
 		if len(files) > 1 {
 			out[i] = p.trees(files[i : i+1])[0]
@@ -117,23 +174,31 @@ func (p *Parser) oneByOne(files [][]byte) []*parser.Result {
 }
 
 // placed puts instructions together to a file.
-func placed(pieces []piece, nodes map[string]*parser.Node) *parser.Result {
+func placed(pieces []piece) *tree {
 	root := &parser.Node{StartLine: pieces[0].first, EndLine: pieces[len(pieces)-1].last, Children: make([]*parser.Node, len(pieces))}
+	all := make([]*memo, len(pieces))
 	copies := make([]parser.Node, len(pieces))
 	for i, piece := range pieces {
-		copies[i] = *nodes[string(piece.text)]
+		copies[i] = *piece.known.node
 		copies[i].StartLine, copies[i].EndLine = piece.first, piece.last
-		root.Children[i] = &copies[i]
+		root.Children[i], all[i] = &copies[i], piece.known
 	}
-	return &parser.Result{AST: root, EscapeToken: '\\'}
+	return &tree{Result: &parser.Result{AST: root, EscapeToken: '\\'}, memos: all}
 }
 
-func (p *Parser) remember(fresh []piece, nodes map[string]*parser.Node) {
+// remember keeps what was read of pieces.
+func (p *Parser) remember(fresh []*piece, nodes []*parser.Node) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, piece := range fresh {
+	made := make([]memo, len(fresh))
+	for i, piece := range fresh {
+		if piece.known = p.known[string(piece.text)]; piece.known != nil {
+			continue // another of the files has it, too
+		}
+		piece.known = &made[i]
+		piece.known.node = nodes[i]
 		if len(p.known) < remembered && len(piece.text) <= longest {
-			p.known[string(piece.text)] = nodes[string(piece.text)]
+			p.known[string(piece.text)] = piece.known
 		}
 	}
 }
@@ -142,6 +207,7 @@ func (p *Parser) remember(fresh []piece, nodes map[string]*parser.Node) {
 type piece struct {
 	text        []byte // without the last line's end
 	first, last int    // lines, counted from 1
+	known       *memo  // what it comes to
 }
 
 // split cuts a file into its instructions. It is false for a file in which one
@@ -150,7 +216,7 @@ func split(data []byte) ([]piece, bool) {
 	if len(data) == 0 || len(data) > 1<<20 || bytes.Contains(data, []byte("\ufeff")) || bytes.IndexByte(data, '\r') >= 0 || bytes.Contains(data, []byte("<<")) {
 		return nil, false
 	}
-	var out []piece
+	out := make([]piece, 0, 8)
 	begin, first, number := -1, 0, 0 // of an instruction that is continued
 	for at := 0; at < len(data); {
 		end := len(data)
@@ -172,10 +238,10 @@ func split(data []byte) ([]piece, bool) {
 				begin, first = at, number
 			}
 		case begin >= 0:
-			out = append(out, piece{data[begin:end], first, number})
+			out = append(out, piece{text: data[begin:end], first: first, last: number})
 			begin = -1
 		default:
-			out = append(out, piece{data[at:end], number, number})
+			out = append(out, piece{text: data[at:end], first: number, last: number})
 		}
 		at = end + 1
 	}

@@ -1,12 +1,16 @@
 package dockerfile
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"pgregory.net/rapid"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 // TestRememberedIsParsed reads files instruction by instruction, and as a
@@ -32,10 +36,13 @@ func TestRememberedIsParsed(t *testing.T) {
 		for i, tree := range p.trees(files) {
 			sameTree(t, files[i], func(data []byte) (*parser.Result, error) {
 				if tree == nil {
-					return p.tree(data)
+					return result(p.tree(data))
 				}
-				return tree, nil
+				return tree.Result, nil
 			}, &split)
+		}
+		for i, f := range p.ParseAll(files) {
+			sameMeaning(t, files[i], f)
 		}
 	})
 	if split == 0 {
@@ -49,7 +56,31 @@ func FuzzRemembered(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	remembering, split := NewParser(), 0
-	f.Fuzz(func(t *testing.T, data []byte) { sameTree(t, data, remembering.tree, &split) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		sameTree(t, data, func(data []byte) (*parser.Result, error) { return result(remembering.tree(data)) }, &split)
+		sameMeaning(t, data, remembering.ParseAll([][]byte{data})[0])
+	})
+}
+
+func result(t *tree, err error) (*parser.Result, error) { return t.Result, err }
+
+// sameMeaning compares what instructions that were remembered come to with
+// what they do in a file that is read by itself.
+func sameMeaning(t interface{ Errorf(string, ...any) }, data []byte, remembered *File) {
+	alone, list := Parse("", data)
+	if remembered == nil || len(list) > 0 {
+		if remembered != nil {
+			t.Errorf("%q: it has mistakes that were not found: %s", data, list)
+		}
+		return
+	}
+	for range 2 {
+		want, wantList := alone.Resolve(Options{Platform: model.LinuxAMD64})
+		got, list := remembered.Resolve(Options{Platform: model.LinuxAMD64})
+		if !reflect.DeepEqual(got, want) || !slices.Equal(list, wantList) {
+			t.Errorf("%q comes to %+v, %s, want %+v, %s", data, got, list, want, wantList)
+		}
+	}
 }
 
 func sameTree(t interface{ Errorf(string, ...any) }, data []byte, tree func([]byte) (*parser.Result, error), split *int) {

@@ -87,7 +87,7 @@ func (r *resolver) fromNamed(ref *Ref) bool {
 		return true
 	}
 	ref.Context = name
-	if ref.Platform != r.o.Platform.String() {
+	if ref.Platform != r.platform {
 		ref.Context += "::" + ref.Platform
 	}
 	return true

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
@@ -37,8 +36,8 @@ type File struct {
 
 // content is what does not depend on where the file lies.
 type content struct {
-	mu        sync.Mutex // of names, and of RUNs: BuildKit expands their mounts in place
-	names     map[string]reference.Named
+	mu        sync.Mutex // of RUNs: BuildKit expands their mounts in place
+	names     *names
 	lines     []string // with their ends cut off
 	escape    rune
 	anywhere  bool // it means the same on every platform
@@ -65,10 +64,21 @@ type stage struct {
 // Parse reads a Dockerfile. path is where it lies in the tree, for positions.
 // The diagnostics are all of its mistakes as far as BuildKit's parser can go
 // on after one; File is nil when there are errors.
-func Parse(path string, data []byte) (*File, diag.List) { return parse(path, data, parseTree) }
+func Parse(path string, data []byte) (*File, diag.List) {
+	return parse(path, data, &names{}, func(data []byte) (*tree, error) {
+		result, err := parseTree(data)
+		return &tree{Result: result}, err
+	})
+}
 
-func parse(path string, data []byte, tree func([]byte) (*parser.Result, error)) (*File, diag.List) {
-	c := &content{names: map[string]reference.Named{}, lines: make([]string, 0, bytes.Count(data, []byte("\n"))+1)}
+// tree is what BuildKit's parser makes of a file.
+type tree struct {
+	*parser.Result
+	memos []*memo // the instructions that many files have; may be empty
+}
+
+func parse(path string, data []byte, n *names, read func([]byte) (*tree, error)) (*File, diag.List) {
+	c := &content{names: n, lines: make([]string, 0, bytes.Count(data, []byte("\n"))+1)}
 	for line := range strings.SplitSeq(string(data), "\n") {
 		c.lines = append(c.lines, strings.TrimSuffix(line, "\r"))
 	}
@@ -78,14 +88,18 @@ func parse(path string, data []byte, tree func([]byte) (*parser.Result, error)) 
 		c.syntax = syntax
 		c.syntaxPos = diag.Pos{Line: line}
 	}
-	result, err := tree(data)
+	result, err := read(data)
 	if err != nil {
 		list.Errorf(RuleSyntax, f.errorPos(err), "", "%s", message(err))
 		return nil, list
 	}
 	c.escape = result.EscapeToken
-	for _, node := range result.AST.Children {
-		f.add(node, &list)
+	for i, node := range result.AST.Children {
+		var k *memo
+		if i < len(result.memos) {
+			k = result.memos[i]
+		}
+		f.add(node, k, &list)
 	}
 	if len(c.stages) == 0 && !list.HasErrors() {
 		list.Errorf(RuleSyntax, diag.Pos{File: path}, "begin with FROM, for example FROM scratch", "no stage to build")
@@ -120,8 +134,8 @@ func parseTree(data []byte) (result *parser.Result, err error) {
 	return parser.Parse(bytes.NewReader(data))
 }
 
-func (f *File) add(node *parser.Node, list *diag.List) {
-	parsed, err := parseInstruction(node)
+func (f *File) add(node *parser.Node, k *memo, list *diag.List) {
+	parsed, err := k.parse(node)
 	if err != nil {
 		list.Errorf(RuleSyntax, f.pos(node), suggestion(node, err), "%s", message(err))
 		return

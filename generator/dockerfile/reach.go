@@ -39,7 +39,10 @@ func (r *resolver) mark(i int) {
 		r.mark(s.parent)
 	}
 	r.inherit(s)
-	s.body = append(r.triggers(s), s.stage.body...)
+	if s.body = s.stage.body; len(s.onBuild) > 0 {
+		s.body = append(r.triggers(s), s.stage.body...)
+	}
+	s.deps = make([][]dependency, 0, len(s.body))
 	for _, in := range s.body {
 		deps := r.dependencies(i, in)
 		s.deps = append(s.deps, deps)

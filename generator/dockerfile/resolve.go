@@ -83,13 +83,8 @@ type Resolved struct {
 // complete when the list holds no error.
 func (f *File) Resolve(o Options) (*Resolved, diag.List) {
 	r := &resolver{
-		file: f, o: o, out: &Resolved{Args: map[string]string{}, Spare: map[string]string{}},
-		given: maps.Clone(o.Args), names: map[string]int{}, needed: map[string]bool{}, contexts: contexts(o.Contexts),
+		file: f, o: o, out: &Resolved{}, dated: true, platform: o.Platform.String(), contexts: contexts(o.Contexts),
 	}
-	if r.given == nil {
-		r.given = map[string]string{}
-	}
-	r.given[sourceDateEpoch] = strconv.Itoa(model.SourceDateEpoch)
 	r.globals()
 	r.bases()
 	target, found := r.target()
@@ -108,11 +103,14 @@ type resolver struct {
 	o      Options
 	out    *Resolved
 	list   diag.List
-	given  map[string]string // build arguments, the fallbacks that are used among them
+	taken  map[string]string // the fallbacks that are used
+	dated  bool              // sourceDateEpoch is given
 	global *environment
 	names  map[string]int  // stage by name, as BuildKit keeps them: the last of a name wins
 	needed map[string]bool // global arguments that the stages reached take a value from
 	stages []*resolvedStage
+
+	platform string // the target's
 
 	contexts map[string]string // the named ones, by the name that BuildKit looks for
 
@@ -161,11 +159,11 @@ func (r *resolver) target() (int, bool) {
 // globals gives the arguments before the first FROM their values.
 func (r *resolver) globals() {
 	r.global = newEnvironment()
-	for name, value := range predefined(r.o.Platform, r.stageName()) {
-		if own, found := r.given[name]; found {
-			value = own
+	r.global.own = &predefined{platform: r.o.Platform, name: r.platform, stage: r.stageName()}
+	for name, value := range r.o.Args {
+		if _, found := r.global.own.value(name); found {
+			r.global.set(name, value)
 		}
-		r.global.set(name, value)
 	}
 	for _, i := range r.file.meta {
 		cmd, isArg := i.cmd.(*instructions.ArgCommand)
@@ -178,14 +176,39 @@ func (r *resolver) globals() {
 	}
 }
 
+// given is the value of a build argument that was given, or for which a
+// fallback is used.
+func (r *resolver) given(name string) (string, bool) {
+	if r.dated && name == sourceDateEpoch {
+		return strconv.Itoa(model.SourceDateEpoch), true
+	}
+	if value, found := r.o.Args[name]; found {
+		return value, true
+	}
+	value, found := r.taken[name]
+	return value, found
+}
+
+// need notes a global argument that a stage which is reached takes a value
+// from.
+func (r *resolver) need(name string) {
+	if r.needed == nil {
+		r.needed = map[string]bool{}
+	}
+	r.needed[name] = true
+}
+
 func (r *resolver) globalArg(i instruction, arg instructions.KeyValuePairOptional) {
-	if value, found := r.given[arg.Key]; found {
+	if value, found := r.given(arg.Key); found {
 		r.global.set(arg.Key, value)
 		return
 	}
 	if arg.Value == nil {
 		if value, found := r.o.Fallback[arg.Key]; found {
-			r.given[arg.Key] = value
+			if r.taken == nil {
+				r.taken = map[string]string{}
+			}
+			r.taken[arg.Key] = value
 			r.global.set(arg.Key, value)
 		}
 		return
@@ -211,20 +234,36 @@ func (r *resolver) stageName() string {
 
 // predefined are the arguments that BuildKit declares by itself. The machine
 // that builds must not matter, so the build platform is the target's.
-func predefined(p model.Platform, stage string) map[string]string {
-	return map[string]string{
-		"BUILDPLATFORM": p.String(), "BUILDOS": p.OS, "BUILDOSVERSION": "", "BUILDARCH": p.Arch, "BUILDVARIANT": "",
-		"TARGETPLATFORM": p.String(), "TARGETOS": p.OS, "TARGETOSVERSION": "", "TARGETARCH": p.Arch, "TARGETVARIANT": "",
-		"TARGETSTAGE": stage,
+type predefined struct {
+	platform    model.Platform
+	name, stage string // of the platform, and of the stage to build
+}
+
+func (p *predefined) value(arg string) (string, bool) {
+	switch arg {
+	case "BUILDPLATFORM", "TARGETPLATFORM":
+		return p.name, true
+	case "BUILDOS", "TARGETOS":
+		return p.platform.OS, true
+	case "BUILDARCH", "TARGETARCH":
+		return p.platform.Arch, true
+	case "BUILDOSVERSION", "TARGETOSVERSION", "BUILDVARIANT", "TARGETVARIANT":
+		return "", true
+	case "TARGETSTAGE":
+		return p.stage, true
 	}
+	return "", false
 }
 
 // bases expands each FROM and finds the stages that begin with stages.
 func (r *resolver) bases() {
+	all := make([]resolvedStage, len(r.file.stages))
+	r.stages = make([]*resolvedStage, 0, len(all))
 	for i := range r.file.stages {
 		s := &r.file.stages[i]
 		x := r.global.expand(s.from.BaseName, r.file.escape, false)
-		rs := &resolvedStage{stage: s, base: x.text, parent: -1, platform: r.o.Platform.String(), used: x.used}
+		rs := &all[i]
+		*rs = resolvedStage{stage: s, base: x.text, parent: -1, platform: r.platform, used: x.used}
 		pos := r.file.fromPos(s)
 		switch {
 		case x.err != nil:
@@ -249,6 +288,9 @@ func (r *resolver) bases() {
 			r.fromPlatform(rs, pos)
 		}
 		if s.from.Name != "" {
+			if r.names == nil {
+				r.names = map[string]int{}
+			}
 			r.names[s.from.Name] = i
 		}
 		r.stages = append(r.stages, rs)

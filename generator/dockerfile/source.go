@@ -183,23 +183,12 @@ func (r *resolver) name(ref *Ref) bool {
 		ref.Context = model.AliasHost + ref.Context
 		ref.Rewrite = &model.Rewrite{New: ref.Context}
 	}
-	if ref.Platform != r.o.Platform.String() {
+	if ref.Platform != r.platform {
 		ref.Context += "::" + ref.Platform
 	}
 	return true
 }
 
-// named reads a reference, each once only for all targets of the file.
-func (f *File) named(name string) (reference.Named, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if named, done := f.names[name]; done {
-		return named, nil
-	}
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return nil, err
-	}
-	f.names[name] = named
-	return named, nil
-}
+// named reads a reference, each once only for all targets of the files that
+// one Parser read.
+func (f *File) named(name string) (reference.Named, error) { return f.names.parse(name) }

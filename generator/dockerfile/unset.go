@@ -1,7 +1,6 @@
 package dockerfile
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -11,10 +10,7 @@ import (
 // Unset are the arguments that images of FROM need and nothing gives a value,
 // sorted.
 func (f *File) Unset(o Options) []string {
-	r := &resolver{file: f, o: o, out: &Resolved{Args: map[string]string{}}, given: maps.Clone(o.Args), names: map[string]int{}, needed: map[string]bool{}}
-	if r.given == nil {
-		r.given = map[string]string{}
-	}
+	r := &resolver{file: f, o: o, out: &Resolved{}, platform: o.Platform.String()}
 	r.globals()
 	var out []string
 	for i := range f.stages {

@@ -16,27 +16,30 @@ func (r *resolver) walk() {
 	if r.file.escape != '\\' {
 		r.out.Instructions = append(r.out.Instructions, "# escape="+quoted(string(r.file.escape)))
 	}
-	body := &Resolved{}
+	size := 0
+	for _, s := range r.stages {
+		size += 1 + len(s.body)
+	}
+	body := make([]string, 0, size)
 	for _, s := range r.stages {
 		if !s.reached {
 			continue
 		}
 		r.from(s)
 		s.env = r.beginning(s)
-		body.Instructions = append(body.Instructions, canonicalFrom(s.stage))
+		body = append(body, canonicalFrom(s.stage))
 		if s.replaced {
 			r.replaced(s)
 			continue
 		}
 		for j, in := range s.body {
 			if !in.trigger {
-				body.Instructions = append(body.Instructions, in.canonical())
+				body = append(body, in.canonical())
 			}
 			r.instruction(s, in, s.deps[j])
 		}
 	}
-	r.out.Instructions = append(r.out.Instructions, r.metaInstructions()...)
-	r.out.Instructions = append(r.out.Instructions, body.Instructions...)
+	r.out.Instructions = append(append(r.out.Instructions, r.metaInstructions()...), body...)
 }
 
 // from notes the image that a stage begins with.
@@ -49,7 +52,7 @@ func (r *resolver) from(s *resolvedStage) {
 		return
 	}
 	for _, name := range s.used {
-		r.needed[name] = true
+		r.need(name)
 	}
 	if r.unresolved(s.stage, pos) || s.parent >= 0 || s.base == scratch || s.context != "" {
 		return
@@ -119,7 +122,7 @@ func (r *resolver) images(s *resolvedStage, in instruction, kind string, deps []
 		if _, _, isFolder := r.folderOf(d); isFolder {
 			continue
 		}
-		ref := Ref{Name: d.image, Platform: r.o.Platform.String(), Kind: kind, Pos: r.file.pos(in.node)}
+		ref := Ref{Name: d.image, Platform: r.platform, Kind: kind, Pos: r.file.pos(in.node)}
 		if r.fromNamed(&ref) {
 			r.out.Refs = append(r.out.Refs, ref)
 			continue
@@ -146,7 +149,7 @@ func (r *resolver) images(s *resolvedStage, in instruction, kind string, deps []
 
 // arg does what BuildKit does with an ARG inside a stage.
 func (r *resolver) arg(s *resolvedStage, arg instructions.KeyValuePairOptional, pos diag.Pos) {
-	if value, found := r.given[arg.Key]; found {
+	if value, found := r.given(arg.Key); found {
 		r.pass(arg.Key)
 		s.env.set(arg.Key, value)
 		return
@@ -159,8 +162,8 @@ func (r *resolver) arg(s *resolvedStage, arg instructions.KeyValuePairOptional, 
 		s.env.vars[arg.Key] = variable{value: x.text, unknown: len(x.unknown) > 0}
 		return
 	}
-	if v, found := r.global.vars[arg.Key]; found {
-		r.needed[arg.Key] = true
+	if v, found := r.global.get(arg.Key); found {
+		r.need(arg.Key)
 		s.env.vars[arg.Key] = v
 	}
 }
@@ -169,13 +172,26 @@ func (r *resolver) arg(s *resolvedStage, arg instructions.KeyValuePairOptional, 
 // to every build, and is a constant of the key's format.
 func (r *resolver) pass(name string) {
 	if name != sourceDateEpoch {
-		r.out.Args[name] = r.given[name]
+		value, _ := r.given(name)
+		r.out.argument(name, value)
 	}
+}
+
+// argument notes a build argument that was given and can matter.
+func (r *Resolved) argument(name, value string) {
+	if r.Args == nil {
+		r.Args = map[string]string{}
+	}
+	r.Args[name] = value
 }
 
 func (r *resolver) setEnv(s *resolvedStage, cmd *instructions.EnvCommand, pos diag.Pos) {
 	// All values of one ENV are expanded before the first is set.
-	set := map[string]variable{}
+	type pair struct {
+		name string
+		variable
+	}
+	set := make([]pair, 0, 4)
 	for _, kv := range cmd.Env {
 		key := s.env.expand(kv.Key, r.file.escape, false)
 		value := s.env.expand(kv.Value, r.file.escape, false)
@@ -187,10 +203,11 @@ func (r *resolver) setEnv(s *resolvedStage, cmd *instructions.EnvCommand, pos di
 		if len(key.unknown) > 0 {
 			s.env.forget()
 		}
-		set[key.text] = variable{value: value.text, unknown: len(value.unknown) > 0}
+		set = append(set, pair{key.text, variable{value: value.text, unknown: len(value.unknown) > 0}})
 	}
-	maps.Copy(s.env.vars, set)
-	maps.Copy(s.env.image, set)
+	for _, v := range set {
+		s.env.vars[v.name], s.env.image[v.name] = v.variable, v.variable
+	}
 }
 
 // run notes what a RUN's mounts read from the build context.
@@ -240,13 +257,13 @@ func (r *resolver) metaInstructions() []string {
 				continue
 			}
 			matters = true
-			_, isGiven := r.given[arg.Key]
+			_, isGiven := r.given(arg.Key)
 			switch {
 			case isGiven:
 				r.pass(arg.Key)
 			case arg.Value != nil:
 				for _, name := range r.global.expand(*arg.Value, r.file.escape, false).used {
-					r.needed[name] = true
+					r.need(name)
 				}
 			}
 		}
@@ -271,20 +288,23 @@ func (r *resolver) finish(target int) {
 			r.out.Config.OnBuild = append(r.out.Config.OnBuild, cmd.Expression)
 		}
 	}
-	platform := predefined(r.o.Platform, r.stageName())
-	for name, value := range platform {
-		if _, isGiven := r.given[name]; !isGiven && r.needed[name] && strings.HasPrefix(name, "BUILD") {
-			r.out.Args[name] = value
+	for name := range r.needed {
+		value, isPredefined := r.global.own.value(name)
+		if _, isGiven := r.given(name); !isGiven && isPredefined && strings.HasPrefix(name, "BUILD") {
+			r.out.argument(name, value)
 		}
 	}
-	declared := r.file.declared()
+	var declared map[string]bool
+	if len(r.o.Args) > 0 {
+		declared = r.file.declared()
+	}
 	for name, value := range r.o.Args {
-		_, isPredefined := platform[name]
+		_, isPredefined := r.global.own.value(name)
 		switch {
 		case isReserved(name):
 			r.out.Reserved = append(r.out.Reserved, name)
 		case isProxy(name) || isPredefined:
-			r.out.Args[name] = value
+			r.out.argument(name, value)
 		case !declared[name]:
 			r.out.Undeclared = append(r.out.Undeclared, name)
 		}
@@ -300,6 +320,9 @@ func (r *resolver) finish(target int) {
 // spare finds the arguments that were given and that only a FROM takes which
 // is not reached, directly or by the default of another.
 func (r *resolver) spare() {
+	if len(r.o.Args)+len(r.taken) == 0 {
+		return
+	}
 	taken := map[string]bool{}
 	for _, s := range r.stages {
 		for _, name := range s.used {
@@ -312,10 +335,13 @@ func (r *resolver) spare() {
 			continue
 		}
 		for _, arg := range cmd.Args {
-			value, isGiven := r.given[arg.Key]
+			value, isGiven := r.given(arg.Key)
 			switch _, matters := r.out.Args[arg.Key]; {
 			case !taken[arg.Key]:
 			case isGiven && !matters && arg.Key != sourceDateEpoch:
+				if r.out.Spare == nil {
+					r.out.Spare = map[string]string{}
+				}
 				r.out.Spare[arg.Key] = value
 			case !isGiven && arg.Value != nil:
 				for _, name := range r.global.expand(*arg.Value, r.file.escape, false).used {
@@ -374,6 +400,9 @@ func (f *File) mounts(cmd *instructions.RunCommand) []*instructions.Mount {
 func (f *File) expandedMounts(cmd *instructions.RunCommand, expand instructions.SingleWordExpander) ([]*instructions.Mount, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(instructions.GetMounts(cmd)) == 0 {
+		return nil, nil
+	}
 	if err := cmd.Expand(expand); err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func runValidate(ctx context.Context, a *app.App, o planning.Options) (err error
 		return printVerdict(a, verdict{Valid: true, Images: images, Targets: targets, Diagnostics: append(diag.List{}, s.Warnings...)})
 	}
 	if images == 0 {
-		a.Log.Warn("no image was found: name the folder that holds them with images: in rootfsgen.yaml, or begin with rootfsgen init")
+		a.Log.Warn(planning.NoImages)
 	}
 	_, err = fmt.Fprintf(a.Out, "%s, %s: ok\n", count(images, "image"), count(targets, "target"))
 	return err

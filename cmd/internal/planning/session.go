@@ -84,6 +84,9 @@ func open(ctx context.Context, a *app.App, o Options) (*Session, error) {
 // Close ends the reading of the repository.
 func (s *Session) Close() error { return s.Repo.Close() }
 
+// NoImages is what a fleet without images is told.
+const NoImages = "No image was found: name the folder that holds them with images: in rootfsgen.yaml, or begin with rootfsgen init."
+
 func (s *Session) load(ctx context.Context) error {
 	rev := s.rev
 	tree, err := s.Repo.Tree(ctx, rev)
@@ -114,6 +117,9 @@ func (s *Session) load(ctx context.Context) error {
 		s.app.PrintDiagnostics(list)
 	}
 	s.Tree, s.Now, s.Warnings = tree, now, list
+	if len(now.Fleet.Images) == 0 { // an empty plan must not look like one without changes
+		s.note(NoImages)
+	}
 	return nil
 }
 

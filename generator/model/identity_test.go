@@ -1,6 +1,9 @@
 package model
 
-import "testing"
+import (
+	"encoding/json"
+	"testing"
+)
 
 func TestIndexIdentity(t *testing.T) {
 	t.Parallel()
@@ -21,5 +24,24 @@ func TestIndexIdentity(t *testing.T) {
 	}
 	if IndexIdentity("x:2", []IndexPart{a, b}) == got {
 		t.Error("another tag with the same bytes has the same identity")
+	}
+}
+
+// TestIdentityText compares the text behind an identity with JSON's encoder.
+func TestIdentityText(t *testing.T) {
+	t.Parallel()
+	for _, node := range []string{"x:1", "x:1:gpu", "", "a<b", `a"b`, "\u00e9", "a&b", "a\x7f"} {
+		for _, parts := range [][]IndexPart{nil, {{Platform: LinuxAMD64, Key: DigestOf(nil)}}, {{Platform: LinuxAMD64}, {Platform: LinuxARM64, Key: "k", Generation: -12}}} {
+			want, err := json.Marshal(map[string]any{"format": "rootfsgen-index/1", "node": node, "parts": parts})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, plain := plainIdentity(node, parts); plain && string(got) != string(want) {
+				t.Errorf("%s, want %s", got, want)
+			}
+			if IndexIdentity(node, parts) != DigestOf(want) {
+				t.Errorf("%q, %v: not the identity of %s", node, parts, want)
+			}
+		}
 	}
 }

@@ -3,23 +3,18 @@ package plan
 import (
 	"slices"
 
-	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 // maker holds what is known while a plan is made.
 type maker struct {
 	*fleet
-	then, now  *Snapshot
-	state      model.RegistryState
-	req        Request
-	chosen     targets
-	forcedSet  targets
-	renamed    map[model.TargetID]model.TargetID   // what a target was called then, where that was something else
-	generation map[model.TargetID]int              // that a target must have
-	newer      map[model.TargetID][]model.TargetID // the parents because of which a target is built anew
-	verdicts   map[model.TargetID]*verdict
-	states     map[[2]string]map[string]string // see steps
+	then, now *Snapshot
+	state     model.RegistryState
+	req       Request
+	gone      int                               // how many targets of then are not there now under their names
+	renamed   map[model.TargetID]model.TargetID // what a target was called then, where that was something else
+	states    map[[2]string]map[string]string   // see steps
 	explained
 }
 
@@ -41,17 +36,39 @@ func newMaker(then, now *Snapshot, state model.RegistryState, req Request) (*mak
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{fleet: f, then: then, now: now, state: state, req: req, verdicts: make(map[model.TargetID]*verdict, len(f.order)), states: map[[2]string]map[string]string{}, explained: newExplained(then, state.Known)}
-	if m.chosen, err = f.choose(req); err != nil {
+	m := &maker{fleet: f, then: then, now: now, state: state, req: req, states: map[[2]string]map[string]string{}, explained: newExplained(then, state.Known)}
+	if err := f.choose(req); err != nil {
 		return nil, err
 	}
-	if m.forcedSet, err = f.forced(req, m.chosen); err != nil {
-		return nil, err
-	}
-	m.renamed = pair(then, now)
+	m.compare()
 	m.generations()
 	m.findNewer()
 	return m, nil
+}
+
+// compare finds what each target was then.
+func (m *maker) compare() {
+	if m.then == nil {
+		return
+	}
+	m.gone = len(m.then.Keys)
+	for _, t := range m.order {
+		if t.old = m.then.Keys[t.id]; t.old != nil {
+			m.gone--
+		}
+	}
+	if m.gone == 0 {
+		return // everything that was there still is
+	}
+	m.renamed = pair(m.then, m.now)
+	for _, t := range m.order {
+		if was, renamed := m.renamed[t.id]; renamed {
+			t.old = m.then.Keys[was]
+			if was.Tag != t.id.Tag {
+				t.renamed = was.Tag
+			}
+		}
+	}
 }
 
 // pair finds what targets were called then that had another tag: where the
@@ -59,9 +76,6 @@ func newMaker(then, now *Snapshot, state model.RegistryState, req Request) (*mak
 // its tag and gives way to another is another image of that name.
 func pair(then, now *Snapshot) map[model.TargetID]model.TargetID {
 	old := map[model.TargetID]model.TargetID{}
-	if then == nil {
-		return old
-	}
 	type slot struct {
 		image, variant string
 		platform       model.Platform
@@ -97,7 +111,7 @@ func folder(s *Snapshot, t model.TargetID) string {
 
 // existing is the highest generation of a target that may be used, none when
 // there is none or nobody asked.
-func (m *maker) existing(t model.TargetID) int {
+func (m *maker) existing(t *target) int {
 	g := none
 	if !m.state.Known {
 		return g
@@ -111,9 +125,12 @@ func (m *maker) existing(t model.TargetID) int {
 	return g
 }
 
-func (m *maker) content(in map[string]model.RepositoryState, t model.TargetID) (model.Content, bool) {
-	c, found := in[m.image(t).ImageName].Contents[m.keys[t].Digest]
-	return c, found && m.state.Known
+func (m *maker) content(in map[string]model.RepositoryState, t *target) (model.Content, bool) {
+	if !m.state.Known {
+		return model.Content{}, false
+	}
+	c, found := in[t.image.ImageName].Contents[t.key.Digest]
+	return c, found
 }
 
 // generations settles the generation of every target. What is forced gets one
@@ -121,37 +138,34 @@ func (m *maker) content(in map[string]model.RepositoryState, t model.TargetID) (
 // parents'. A dependant whose generation is below its parent's was therefore
 // built before it, even when the run that forced the parent died half-way.
 func (m *maker) generations() {
-	m.generation = map[model.TargetID]int{}
 	if !m.state.Known {
 		return // all are 0
 	}
 	next := 0
-	for t := range m.dependants(m.forcedSet) {
+	for t := range dependants(m.forced()) {
 		next = max(next, m.existing(t)+1)
 	}
 	for _, t := range m.order {
-		m.generation[t] = max(0, m.existing(t))
-		if m.forcedSet[t] && m.state.Known {
-			m.generation[t] = next
+		t.generation = max(0, m.existing(t))
+		if t.forced {
+			t.generation = next
 		}
 	}
 	for moved := true; moved; {
 		moved = false
-		raise := func(t model.TargetID, g int) {
-			if m.generation[t] < g {
-				m.generation[t], moved = g, true
+		raise := func(t *target, g int) {
+			if t.generation < g {
+				t.generation, moved = g, true
 			}
 		}
 		for _, t := range m.order {
-			for _, p := range m.keys[t].Parents {
-				raise(t, m.generation[p])
+			for _, p := range t.parents {
+				raise(t, p.generation)
 			}
 		}
-		for _, platforms := range m.nodes {
-			for _, t := range platforms {
-				for _, o := range platforms {
-					raise(t, m.generation[o])
-				}
+		for _, t := range m.order {
+			for _, o := range t.node {
+				raise(t, o.generation)
 			}
 		}
 	}
@@ -160,16 +174,12 @@ func (m *maker) generations() {
 // findNewer notes the parents that have a newer generation than a dependant of
 // theirs. Without the registry, that is every parent that is built anew.
 func (m *maker) findNewer() {
-	m.newer = map[model.TargetID][]model.TargetID{}
-	if !m.state.Known && len(m.forcedSet) == 0 {
-		return
-	}
 	for _, t := range m.order {
 		have := m.existing(t)
-		for _, p := range m.keys[t].Parents {
-			stale := have != none && m.generation[p] > have
-			if stale || !m.state.Known && m.rebuilt(p) {
-				m.newer[t] = append(m.newer[t], p)
+		for _, p := range t.parents {
+			stale := have != none && p.generation > have
+			if stale || !m.state.Known && p.rebuilt() {
+				t.newer = append(t.newer, p)
 			}
 		}
 	}
@@ -177,117 +187,102 @@ func (m *maker) findNewer() {
 
 // rebuilt tells whether t is built anew for no input of its own: it is forced,
 // or a parent is, or has a newer generation than t.
-func (m *maker) rebuilt(t model.TargetID) bool {
-	return m.forcedSet[t] || len(m.newer[t]) > 0
-}
+func (t *target) rebuilt() bool { return t.forced || len(t.newer) > 0 }
 
 // changed tells whether the key differs from then's.
-func (m *maker) changed(t model.TargetID) bool {
-	k, now := m.oldKey(t), m.keys[t]
-	return k != now && (k == nil || k.Digest != now.Digest)
+func (t *target) changed() bool {
+	return t.old != t.key && (t.old == nil || t.old.Digest != t.key.Digest)
 }
 
-func (m *maker) testsChanged(t model.TargetID) bool {
-	k, now := m.oldKey(t), m.keys[t]
-	return k != now && (k == nil || k.TestsKey != now.TestsKey)
-}
-
-func (m *maker) oldKey(t model.TargetID) *key.Key {
-	if m.then == nil {
-		return nil
-	}
-	if k := m.then.Keys[t]; k != nil {
-		return k
-	}
-	if was, renamed := m.renamed[t]; renamed {
-		return m.then.Keys[was]
-	}
-	return nil
+func (t *target) testsChanged() bool {
+	return t.old != t.key && (t.old == nil || t.old.TestsKey != t.key.TestsKey)
 }
 
 // decide gives every chosen target its verdict.
 func (m *maker) decide() {
-	affected := targets{}
 	for _, t := range m.order {
-		if m.chosen[t] && (m.changed(t) || m.testsChanged(t) || m.rebuilt(t)) {
-			affected[t.AllPlatforms()] = true
+		if t.chosen && (t.changed() || t.testsChanged() || t.rebuilt()) {
+			for _, o := range t.node {
+				o.affected = true
+			}
 		}
 	}
 	for _, t := range m.order {
-		if !m.chosen[t] {
+		if !t.chosen {
 			continue
 		}
-		v := &verdict{affected: affected[t.AllPlatforms()]}
 		if m.state.Known {
-			m.fromRegistry(t, v)
+			m.fromRegistry(t)
 		} else {
-			m.fromGit(t, v)
+			m.fromGit(t)
 		}
-		v.reasons = append(m.reasons(t, v), v.reasons...)
-		m.verdicts[t] = v
+		if reasons := m.because(t); len(reasons) > 0 {
+			t.reasons = append(reasons, t.reasons...)
+		}
+		t.decided = true
 	}
 }
 
 // fromGit decides without the registry: what changed is built.
-func (m *maker) fromGit(t model.TargetID, v *verdict) {
-	v.action, v.build, v.test = model.ActionNone, model.StepDone, model.StepDone
+func (m *maker) fromGit(t *target) {
+	t.action, t.build, t.test = model.ActionNone, model.StepDone, model.StepDone
 	switch {
-	case m.changed(t) || m.rebuilt(t):
-		v.action, v.build, v.test = model.ActionBuild, model.StepRun, model.StepRun
-	case m.testsChanged(t):
-		v.test = model.StepRun
+	case t.changed() || t.rebuilt():
+		t.action, t.build, t.test = model.ActionBuild, model.StepRun, model.StepRun
+	case t.testsChanged():
+		t.test = model.StepRun
 	}
 }
 
 // fromRegistry decides by what is there under the key.
-func (m *maker) fromRegistry(t model.TargetID, v *verdict) {
-	g := m.generation[t]
+func (m *maker) fromRegistry(t *target) {
+	g := t.generation
 	own, inOwn := m.content(m.state.Repositories, t)
 	read, inRead := m.content(m.state.Read, t)
-	v.build, v.test = model.StepRun, model.StepRun
+	t.build, t.test = model.StepRun, model.StepRun
 	switch {
 	case inOwn && own.Generation == g:
-		v.digest = own.Digest
-		m.present(t, v)
+		t.digest = own.Digest
+		m.present(t)
 	case inRead && read.Generation == g:
-		v.digest = read.Digest
-		v.action = model.ActionReuse
-		v.reasons = []model.Reason{registry("copied from " + m.req.ReadPrefix)}
+		t.digest = read.Digest
+		t.action = model.ActionReuse
+		t.reasons = []model.Reason{registry("copied from " + m.req.ReadPrefix)}
 	default:
-		v.action = model.ActionBuild
-		if !m.changed(t) && !m.rebuilt(t) {
-			v.reasons = []model.Reason{m.absent(t)}
+		t.action = model.ActionBuild
+		if !t.changed() && !t.rebuilt() {
+			t.reasons = []model.Reason{m.absent(t)}
 		}
 	}
 }
 
 // present decides for bytes that the scope has already: which steps are done.
-func (m *maker) present(t model.TargetID, v *verdict) {
-	v.action = model.ActionNone
-	if m.changed(t) {
-		v.action = model.ActionReuse
-		v.reasons = []model.Reason{registry("the registry has these bytes already")}
+func (m *maker) present(t *target) {
+	t.action = model.ActionNone
+	if t.changed() {
+		t.action = model.ActionReuse
+		t.reasons = []model.Reason{registry("the registry has these bytes already")}
 	}
-	if v.digest == "" {
-		v.action = model.ActionReuse
-		v.reasons = append(v.reasons, registry("its build was not recorded"))
+	if t.digest == "" {
+		t.action = model.ActionReuse
+		t.reasons = append(t.reasons, registry("its build was not recorded"))
 		return
 	}
-	v.build = model.StepDone
-	if m.tested(t, v.digest) {
-		v.test = model.StepDone
+	t.build = model.StepDone
+	if m.tested(t, t.digest) {
+		t.test = model.StepDone
 		return
 	}
-	if m.oldKey(t) == nil || !m.testsChanged(t) {
-		v.reasons = append(v.reasons, registry("its tests have not passed yet"))
+	if t.old == nil || !t.testsChanged() {
+		t.reasons = append(t.reasons, registry("its tests have not passed yet"))
 	}
 }
 
 // absent says why bytes that nobody changed must be made.
-func (m *maker) absent(t model.TargetID) model.Reason {
-	for _, o := range m.nodes[t.AllPlatforms()] {
-		if o != t && m.existing(o) == m.generation[t] && m.generation[t] > 0 {
-			return registry("only " + o.Platform.String() + " is there in this generation")
+func (m *maker) absent(t *target) model.Reason {
+	for _, o := range t.node {
+		if o != t && m.existing(o) == t.generation && t.generation > 0 {
+			return registry("only " + o.id.Platform.String() + " is there in this generation")
 		}
 	}
 	return registry("the registry does not have it: it was never built, or failed the last time")
@@ -299,9 +294,9 @@ func registry(detail string) model.Reason {
 
 // tested tells whether the scope has a record that today's tests have passed
 // on a digest.
-func (m *maker) tested(t model.TargetID, digest model.Digest) bool {
+func (m *maker) tested(t *target, digest model.Digest) bool {
 	c, found := m.content(m.state.Repositories, t)
-	return found && c.Digest == digest && c.Has(model.StepTest, model.TestStepKey(digest, m.keys[t].TestsKey))
+	return found && c.Digest == digest && c.Has(model.StepTest, model.TestStepKey(digest, t.key.TestsKey))
 }
 
 // leaveAlone takes out of a request what it does not touch: bytes that are
@@ -309,22 +304,18 @@ func (m *maker) tested(t model.TargetID, digest model.Digest) bool {
 // something that the request builds needs them.
 func (m *maker) leaveAlone() {
 	for _, t := range slices.Backward(m.order) {
-		v := m.verdicts[t]
-		if v == nil || v.affected || v.build == model.StepDone && v.test == model.StepDone {
+		if !t.decided || t.affected || t.build == model.StepDone && t.test == model.StepDone {
 			continue
 		}
-		needed := v.action == model.ActionBuild && slices.ContainsFunc(m.children[t], func(c model.TargetID) bool {
-			cv := m.verdicts[c]
-			return cv != nil && cv.action == model.ActionBuild
-		})
+		needed := t.action == model.ActionBuild && slices.ContainsFunc(t.children, func(c *target) bool { return c.decided && c.action == model.ActionBuild })
 		if needed {
 			continue
 		}
-		if v.action == model.ActionBuild {
-			v.reasons = []model.Reason{registry("not in the registry; this request does not change it")}
+		if t.action == model.ActionBuild {
+			t.reasons = []model.Reason{registry("not in the registry; this request does not change it")}
 		} else {
-			v.reasons, v.unfinished = nil, true
+			t.reasons, t.unfinished = nil, true
 		}
-		v.action, v.build, v.test = model.ActionNone, model.StepDone, model.StepDone
+		t.action, t.build, t.test = model.ActionNone, model.StepDone, model.StepDone
 	}
 }

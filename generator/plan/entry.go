@@ -8,17 +8,20 @@ import (
 
 // entry writes down one target's verdict. x is the index that it will be part
 // of, nil when none is made.
-func (m *maker) entry(t model.TargetID, x *model.Index) model.Entry {
-	v, k, image := m.verdicts[t], m.keys[t], m.image(t)
+func (m *maker) entry(t *target, x *model.Index) model.Entry {
+	id, k, image := t.id, t.key, t.image
 	e := model.Entry{
-		Image: t.Image, Dir: image.Dir, Tag: t.Tag, Variant: t.Variant, Platform: t.Platform,
-		Action: v.action, Steps: m.steps(v),
-		Key: k.Digest, Generation: m.generation[t], Digest: v.digest, Repository: image.ImageName,
-		Parents: []model.Parent{}, Wave: m.wave[t], Refs: m.refs(t, x), Runner: runner(image, t.Platform),
-		Reasons: m.because(v), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...), Recipe: &k.Recipe,
+		Image: id.Image, Dir: image.Dir, Tag: id.Tag, Variant: id.Variant, Platform: id.Platform,
+		Action: t.action, Steps: m.steps(&t.verdict),
+		Key: k.Digest, Generation: t.generation, Digest: t.digest, Repository: image.ImageName,
+		Parents: []model.Parent{}, Wave: t.wave, Refs: m.refs(t, x), Runner: runner(image, id.Platform),
+		Reasons: m.said(&t.verdict), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...), Recipe: &k.Recipe,
 	}
-	for _, p := range k.Parents {
-		e.Parents = append(e.Parents, m.parent(t, p))
+	if len(t.parents) > 0 {
+		e.Parents = make([]model.Parent, len(t.parents))
+	}
+	for i, p := range t.parents {
+		e.Parents[i] = t.parent(p)
 	}
 	return e
 }
@@ -34,20 +37,21 @@ func (m *maker) steps(v *verdict) map[string]string {
 	return shared
 }
 
-func (m *maker) parent(of, p model.TargetID) model.Parent {
+// parent is one of t's as its entry has it.
+func (t *target) parent(p *target) model.Parent {
 	parent := model.Parent{
-		Image: p.Image, Tag: p.Tag, Variant: p.Variant, Key: m.keys[p].Digest,
-		Generation: m.generation[p], Repository: m.image(p).ImageName,
+		Image: p.id.Image, Tag: p.id.Tag, Variant: p.id.Variant, Key: p.key.Digest,
+		Generation: p.generation, Repository: p.image.ImageName,
 	}
-	if p.Platform != of.Platform {
-		parent.Platform = p.Platform
+	if p.id.Platform != t.id.Platform {
+		parent.Platform = p.id.Platform
 	}
 	return parent
 }
 
 // refs are what merging will publish for the target. The .N of a version is
 // chosen then, so it is left open, but for a snapshot, whose name is known.
-func (m *maker) refs(t model.TargetID, x *model.Index) []string {
+func (m *maker) refs(t *target, x *model.Index) []string {
 	if x == nil {
 		return []string{}
 	}
@@ -55,8 +59,8 @@ func (m *maker) refs(t model.TargetID, x *model.Index) []string {
 	if m.req.SnapshotID == "" {
 		version += "[.?]"
 	}
-	base := reference(m.req.Prefix, m.image(t).ImageName) + ":" + version
-	return []string{base, base + "-" + t.Platform.Dashed()}
+	base := reference(m.req.Prefix, t.image.ImageName) + ":" + version
+	return []string{base, base + "-" + t.id.Platform.Dashed()}
 }
 
 // runner is the machine class that a target is built on.
@@ -70,25 +74,31 @@ func runner(image *model.Image, p model.Platform) string {
 	return model.RunnerSpotAMD64
 }
 
+// hasNode tells whether the fleet has the node that a target is of.
+func (m *maker) hasNode(id model.TargetID) bool {
+	image, found := m.now.Fleet.Node(id)
+	return found && slices.ContainsFunc(image.Targets(), func(t model.TargetID) bool { return m.targets[t] != nil })
+}
+
 // retired are the targets of then that are no longer there. A request for some
 // images has none.
 func (m *maker) retired() []model.Entry {
-	if m.then == nil || len(m.req.Images) > 0 {
+	if m.then == nil || m.gone == 0 || len(m.req.Images) > 0 {
 		return nil
 	}
-	paired := targets{}
+	paired := map[model.TargetID]bool{}
 	for _, old := range m.renamed {
 		paired[old] = true
 	}
 	var out []model.Entry
 	for t, k := range m.then.Keys {
-		if m.keys[t] != nil || paired[t] {
+		if m.targets[t] != nil || paired[t] {
 			continue
 		}
 		r := model.Reason{Kind: model.ReasonRemoved, Name: t.Image, Detail: "it is no longer in the fleet"}
 		if len(m.now.Fleet.Tags(t.Image)) > 0 {
 			r.Name, r.Detail = t.Platform.String(), "the image is no longer made for this"
-			if len(m.nodes[t.AllPlatforms()]) == 0 {
+			if !m.hasNode(t) {
 				r.Name, r.Detail = t.Node(), "it is no longer in the fleet"
 			}
 		}

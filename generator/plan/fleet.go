@@ -10,86 +10,122 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
+// target is one target of a snapshot, and what becomes of it.
+type target struct {
+	id       model.TargetID
+	key      *key.Key
+	image    *model.Image
+	wave     int       // 0 without parents, else one more than the highest of theirs
+	parents  []*target // as the key has them
+	children []*target
+	node     []*target // the platforms of its node, itself among them, sorted
+
+	old        *key.Key  // what it was in the tree that is compared with, nil where it was not there
+	renamed    string    // the tag that it had there, where that was another
+	chosen     bool      // the request is about it
+	forced     bool      // it must be built anew whatever the registry has
+	generation int       // that it must have
+	newer      []*target // the parents because of which it is built anew
+	decided    bool
+	verdict
+}
+
 // fleet is a snapshot with the look-ups that planning needs.
 type fleet struct {
-	keys     map[model.TargetID]*key.Key
-	images   map[model.TargetID]*model.Image // by node
-	order    []model.TargetID                // by wave, then target
-	wave     map[model.TargetID]int
-	children map[model.TargetID][]model.TargetID
-	nodes    map[model.TargetID][]model.TargetID // the platforms of each node, sorted; by the target without one
+	targets map[model.TargetID]*target
+	order   []*target // by wave, then id
 }
 
 func newFleet(s *Snapshot) (*fleet, error) {
-	f := &fleet{
-		keys: s.Keys, images: make(map[model.TargetID]*model.Image, len(s.Fleet.Images)), wave: make(map[model.TargetID]int, len(s.Keys)),
-		children: map[model.TargetID][]model.TargetID{}, nodes: make(map[model.TargetID][]model.TargetID, len(s.Fleet.Images)),
-	}
+	f := &fleet{targets: make(map[model.TargetID]*target, len(s.Keys)), order: make([]*target, 0, len(s.Keys))}
+	all := make([]target, len(s.Keys))
 	for i := range s.Fleet.Images {
 		image := &s.Fleet.Images[i]
-		f.images[image.Node()] = image
-	}
-	f.order = slices.SortedFunc(maps.Keys(s.Keys), model.TargetID.Compare)
-	for _, t := range f.order {
-		if f.image(t) == nil {
-			return nil, fmt.Errorf("planning %s: the fleet has no such image", t)
-		}
-		for _, p := range s.Keys[t].Parents {
-			if s.Keys[p] == nil {
-				return nil, fmt.Errorf("planning %s: its parent %s has no key", t, p)
+		id := image.Node()
+		for _, id.Platform = range image.Platforms {
+			if k := s.Keys[id]; k != nil && len(f.order) < len(all) {
+				t := &all[len(f.order)]
+				t.id, t.key, t.image = id, k, image
+				f.order, f.targets[id] = append(f.order, t), t
 			}
-			f.children[p] = append(f.children[p], t)
 		}
 	}
-	for i := 0; i < len(f.order); { // the platforms of a node stand together
-		node, end := f.order[i].AllPlatforms(), i+1
-		for end < len(f.order) && f.order[end].Is(node) {
-			end++
+	if len(f.targets) < len(s.Keys) {
+		for _, id := range slices.SortedFunc(maps.Keys(s.Keys), model.TargetID.Compare) {
+			if f.targets[id] == nil {
+				return nil, fmt.Errorf("planning %s: the fleet has no such image", id)
+			}
 		}
-		f.nodes[node] = f.order[i:end:end]
-		i = end
 	}
-	byWave, highest := map[int][]model.TargetID{}, 0
-	for _, t := range f.order {
-		if err := f.level(t, map[model.TargetID]bool{}); err != nil {
-			return nil, err
-		}
-		byWave[f.wave[t]] = append(byWave[f.wave[t]], t)
-		highest = max(highest, f.wave[t])
+	byID := func(a, b *target) int { return a.id.Compare(b.id) }
+	if !slices.IsSortedFunc(f.order, byID) {
+		slices.SortFunc(f.order, byID)
 	}
-	order := make([]model.TargetID, 0, len(f.order))
-	for wave := range highest + 1 {
-		order = append(order, byWave[wave]...)
+	if err := f.connect(); err != nil {
+		return nil, err
 	}
-	f.order = order
+	slices.SortStableFunc(f.order, func(a, b *target) int { return a.wave - b.wave })
 	return f, nil
 }
 
-// image is what a target is of, nil where the fleet has no such node.
-func (f *fleet) image(t model.TargetID) *model.Image { return f.images[t.AllPlatforms()] }
-
-// level gives t its wave: 0 without parents, else one more than the highest
-// of theirs.
-func (f *fleet) level(t model.TargetID, open map[model.TargetID]bool) error {
-	if _, known := f.wave[t]; known {
-		return nil
+// connect finds what the targets are to each other. They are sorted by id.
+func (f *fleet) connect() error {
+	for i := 0; i < len(f.order); { // the platforms of a node stand together
+		end := i + 1
+		for end < len(f.order) && f.order[end].id.Is(f.order[i].id) {
+			end++
+		}
+		node := slices.Clone(f.order[i:end])
+		for _, t := range node {
+			t.node = node
+		}
+		i = end
 	}
-	if open[t] {
-		return fmt.Errorf("planning %s: it is built from itself", t)
+	for _, t := range f.order {
+		t.parents, t.wave = make([]*target, len(t.key.Parents)), unknown
+		for i, id := range t.key.Parents {
+			p := f.targets[id]
+			if p == nil {
+				return fmt.Errorf("planning %s: its parent %s has no key", t.id, id)
+			}
+			t.parents[i] = p
+			p.children = append(p.children, t)
+		}
 	}
-	open[t] = true
-	wave := 0
-	for _, p := range f.keys[t].Parents {
-		if err := f.level(p, open); err != nil {
+	for _, t := range f.order {
+		if err := t.level(); err != nil {
 			return err
 		}
-		wave = max(wave, f.wave[p]+1)
 	}
-	f.wave[t] = wave
 	return nil
 }
 
-type targets map[model.TargetID]bool
+// What a target's wave is while it is not known.
+const (
+	unknown = -1
+	open    = -2 // that of its parents is being found
+)
+
+// level gives t its wave.
+func (t *target) level() error {
+	switch t.wave {
+	case unknown:
+	case open:
+		return fmt.Errorf("planning %s: it is built from itself", t.id)
+	default:
+		return nil
+	}
+	t.wave = open
+	wave := 0
+	for _, p := range t.parents {
+		if err := p.level(); err != nil {
+			return err
+		}
+		wave = max(wave, p.wave+1)
+	}
+	t.wave = wave
+	return nil
+}
 
 // Means tells whether a name on a command line means the target: "name",
 // "name:tag" or "name:tag:variant".
@@ -98,91 +134,102 @@ func Means(name string, t model.TargetID) bool {
 }
 
 // named are the targets that the names mean.
-func (f *fleet) named(names []string) (targets, error) {
-	found := targets{}
+func (f *fleet) named(names []string) ([]*target, error) {
+	var found []*target
 	for _, name := range names {
-		hit := false
+		before := len(found)
 		for _, t := range f.order {
-			if Means(name, t) {
-				found[t], hit = true, true
+			if Means(name, t.id) {
+				found = append(found, t)
 			}
 		}
-		if !hit {
-			return nil, Unknown(name, f.order)
+		if len(found) == before {
+			all := make([]model.TargetID, len(f.order))
+			for i, t := range f.order {
+				all[i] = t.id
+			}
+			return nil, Unknown(name, all)
 		}
 	}
 	return found, nil
 }
 
-// choose is what the request is about: the images and everything that they
-// are built from, less what it leaves out.
-func (f *fleet) choose(req Request) (targets, error) {
-	chosen := targets{}
-	if len(req.Images) == 0 {
-		for _, t := range f.order {
-			chosen[t] = true
-		}
-	} else {
-		named, err := f.named(req.Images)
-		if err != nil {
-			return nil, err
-		}
-		for t := range named {
-			f.withParents(t, chosen)
-		}
+// choose marks what the request is about: the images and everything that they
+// are built from, less what it leaves out; and of these what must be built anew
+// whatever the registry has.
+func (f *fleet) choose(req Request) error {
+	named, err := f.named(req.Images)
+	if err != nil {
+		return err
+	}
+	for _, t := range named {
+		t.choose()
+	}
+	for _, t := range f.order {
+		t.chosen = t.chosen || len(req.Images) == 0
 	}
 	except, err := f.named(req.Except)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for t := range f.dependants(except) {
-		delete(chosen, t)
+	for t := range dependants(except) {
+		t.chosen = false
 	}
-	return chosen, nil
+	if req.All || req.RebuildTag != "" {
+		for _, t := range f.order {
+			t.forced = t.chosen
+		}
+		return nil
+	}
+	forced, err := f.named(req.Force)
+	if err != nil {
+		return err
+	}
+	for _, t := range forced {
+		t.forced = t.chosen
+	}
+	return nil
 }
 
-// withParents adds t and, as platforms move together, every platform of each
+// choose marks t and, as platforms move together, every platform of each
 // ancestor.
-func (f *fleet) withParents(t model.TargetID, into targets) {
-	if into[t] {
+func (t *target) choose() {
+	if t.chosen {
 		return
 	}
-	into[t] = true
-	for _, sibling := range f.nodes[t.AllPlatforms()] {
-		f.withParents(sibling, into)
+	t.chosen = true
+	for _, sibling := range t.node {
+		sibling.choose()
 	}
-	for _, p := range f.keys[t].Parents {
-		f.withParents(p, into)
+	for _, p := range t.parents {
+		p.choose()
 	}
 }
 
-// forced are the chosen targets that must be built anew whatever the registry
-// has.
-func (f *fleet) forced(req Request, chosen targets) (targets, error) {
-	if req.All || req.RebuildTag != "" {
-		return maps.Clone(chosen), nil
+// forced are the targets that are.
+func (f *fleet) forced() []*target {
+	var out []*target
+	for _, t := range f.order {
+		if t.forced {
+			out = append(out, t)
+		}
 	}
-	named, err := f.named(req.Force)
-	if err != nil {
-		return nil, err
-	}
-	maps.DeleteFunc(named, func(t model.TargetID, _ bool) bool { return !chosen[t] })
-	return named, nil
+	return out
 }
 
 // dependants are the targets and everything that is built from them.
-func (f *fleet) dependants(of targets) targets {
-	all := targets{}
-	var add func(t model.TargetID)
-	add = func(t model.TargetID) {
+func dependants(of []*target) map[*target]bool {
+	all := map[*target]bool{}
+	var add func(t *target)
+	add = func(t *target) {
 		if !all[t] {
 			all[t] = true
-			for _, c := range f.children[t] {
+			for _, c := range t.children {
 				add(c)
 			}
 		}
 	}
-	for t := range of {
+	for _, t := range of {
 		add(t)
 	}
 	return all

@@ -25,36 +25,36 @@ func Identity(entries []model.Entry) model.Digest {
 func (m *maker) indexes() []model.Index {
 	type named struct {
 		name      string
-		platforms []model.TargetID
+		platforms []*target
 	}
-	all := make([]named, 0, len(m.nodes))
-	for node, platforms := range m.nodes {
-		if m.chosen[platforms[0]] {
-			all = append(all, named{node.Node(), platforms})
+	all := make([]named, 0, len(m.order))
+	for _, t := range m.order {
+		if t.chosen && t.node[0] == t {
+			all = append(all, named{t.id.Node(), t.node})
 		}
 	}
 	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
 	out := make([]model.Index, len(all))
 	for i, n := range all {
-		out[i] = m.index(n.platforms)
+		out[i] = m.index(n.name, n.platforms)
 	}
 	return out
 }
 
-func (m *maker) index(platforms []model.TargetID) model.Index {
-	t := platforms[0]
-	image := m.image(t)
+func (m *maker) index(node string, platforms []*target) model.Index {
+	t, id, image := platforms[0], platforms[0].id, platforms[0].image
 	parts := make([]model.IndexPart, len(platforms))
 	for i, p := range platforms {
-		parts[i] = model.IndexPart{Platform: p.Platform, Key: m.keys[p].Digest, Generation: m.generation[p]}
+		parts[i] = model.IndexPart{Platform: p.id.Platform, Key: p.key.Digest, Generation: p.generation}
 	}
 	x := model.Index{
-		Image: t.Image, Tag: t.Tag, Variant: t.Variant, Repository: image.ImageName,
-		Identity: model.IndexIdentity(t.Node(), parts), Generation: m.generation[t],
-		Version: version(t, m.req), Meta: meta(image, platforms),
+		Image: id.Image, Tag: id.Tag, Variant: id.Variant, Repository: image.ImageName,
+		Identity: model.IndexIdentity(node, parts), Generation: t.generation,
+		Version: version(id, m.req), Meta: meta(image, platforms),
 	}
-	for _, p := range platforms {
-		x.Platforms = append(x.Platforms, p.Platform)
+	x.Platforms = make([]model.Platform, len(platforms))
+	for i, p := range platforms {
+		x.Platforms[i] = p.id.Platform
 	}
 	x.Action = m.merging(platforms, &x)
 	return x
@@ -74,15 +74,14 @@ func version(t model.TargetID, req Request) string {
 }
 
 // merging tells whether an index is still to be made.
-func (m *maker) merging(platforms []model.TargetID, x *model.Index) string {
+func (m *maker) merging(platforms []*target, x *model.Index) string {
 	affected := false
 	for _, p := range platforms {
-		v := m.verdicts[p]
-		if v.build == model.StepRun || v.test == model.StepRun {
+		if p.build == model.StepRun || p.test == model.StepRun {
 			return model.StepRun
 		}
-		affected = affected || v.affected
-		if was, renamed := m.renamed[p]; renamed && was.Tag != p.Tag && !m.state.Known {
+		affected = affected || p.affected
+		if p.renamed != "" && !m.state.Known {
 			return model.StepRun // its bytes are there, under another version
 		}
 	}
@@ -99,19 +98,19 @@ func (m *maker) merging(platforms []model.TargetID, x *model.Index) string {
 
 // merged tells whether the scope has a record that the index was made of
 // today's platforms, each of which has passed today's tests.
-func (m *maker) merged(platforms []model.TargetID, x *model.Index) bool {
+func (m *maker) merged(platforms []*target, x *model.Index) bool {
 	tests := make([]model.Digest, len(platforms))
 	for i, p := range platforms {
-		tests[i] = model.TestStepKey(m.verdicts[p].digest, m.keys[p].TestsKey)
+		tests[i] = model.TestStepKey(p.digest, p.key.TestsKey)
 	}
 	first, found := m.content(m.state.Repositories, platforms[0])
 	return found && first.Generation == x.Generation && first.Has(model.StepMerge, model.MergeStateKey(x.Identity, tests))
 }
 
-func meta(image *model.Image, platforms []model.TargetID) model.ImageMeta {
-	arch := []string{}
-	for _, p := range platforms {
-		arch = append(arch, p.Platform.Arch)
+func meta(image *model.Image, platforms []*target) model.ImageMeta {
+	arch := make([]string, len(platforms))
+	for i, p := range platforms {
+		arch[i] = p.id.Platform.Arch
 	}
 	return model.ImageMeta{
 		Label: image.Label, Image: image.Image, Description: image.Description, GPU: image.GPU, Priority: image.Priority,

@@ -47,25 +47,20 @@ func Queries(now *Snapshot, req Request) (model.RegistryQuery, error) {
 	if err != nil {
 		return model.RegistryQuery{}, err
 	}
-	chosen, err := f.choose(req)
-	if err != nil {
+	if err := f.choose(req); err != nil {
 		return model.RegistryQuery{}, err
 	}
-	forced, err := f.forced(req, chosen)
-	if err != nil {
-		return model.RegistryQuery{}, err
-	}
-	for t := range f.dependants(forced) { // their generations count
-		chosen[t] = true
+	for t := range dependants(f.forced()) { // their generations count
+		t.chosen = true
 	}
 	q := model.RegistryQuery{
 		Prefix: req.Prefix, ReadPrefix: req.ReadPrefix,
 		Bootstrap: now.Fleet.Settings.Registry.Bootstrap, Keys: map[string][]model.Digest{},
 	}
 	for _, t := range f.order {
-		if chosen[t] {
-			repo := f.image(t).ImageName
-			q.Keys[repo] = append(q.Keys[repo], now.Keys[t].Digest)
+		if t.chosen {
+			repo := t.image.ImageName
+			q.Keys[repo] = append(q.Keys[repo], t.key.Digest)
 		}
 	}
 	for repo, keys := range q.Keys {
@@ -109,8 +104,8 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 	}
 	p.Entries = slices.Grow(p.Entries, len(m.order))
 	for _, t := range m.order {
-		if m.chosen[t] {
-			p.Entries = append(p.Entries, m.entry(t, running[t.AllPlatforms()]))
+		if t.chosen {
+			p.Entries = append(p.Entries, m.entry(t, running[t.id.AllPlatforms()]))
 		}
 	}
 	if retired := m.retired(); len(retired) > 0 {
@@ -129,9 +124,9 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 // look like retirement.
 func (m *maker) leftOut() []string {
 	var out []string
-	for node, platforms := range m.nodes {
-		if !m.chosen[platforms[0]] {
-			out = append(out, node.Node())
+	for _, t := range m.order {
+		if !t.chosen && t.node[0] == t {
+			out = append(out, t.id.Node())
 		}
 	}
 	slices.Sort(out)
@@ -148,7 +143,7 @@ func (m *maker) notes() []string {
 	}
 	if !m.state.Known {
 		notes = append(notes, "The registry was not asked: git alone says what is built, and what failed before is not noticed.")
-		if len(m.forcedSet) > 0 {
+		if len(m.forced()) > 0 {
 			notes = append(notes, "Without the registry the next generation is not known; the plan says 0.")
 		}
 	}

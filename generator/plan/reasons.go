@@ -14,12 +14,12 @@ type explained struct {
 	since     string                      // how From is called; empty where there is none
 	unchanged []model.Reason              // of what the registry has, or was not asked about
 	leftAlone []model.Reason              // of what it has not wholly, and a request leaves alone
-	causes    map[model.TargetID]string   // "because images/base/motd", see cause
+	causes    map[*target]string          // "because images/base/motd", see cause
 	before    map[string][]model.TargetID // the targets of From by image; nil until somebody asks
 }
 
 func newExplained(then *Snapshot, known bool) explained {
-	x := explained{causes: map[model.TargetID]string{}}
+	x := explained{causes: map[*target]string{}}
 	unchanged := "unchanged"
 	if then != nil {
 		x.since = RefName(then.Revision)
@@ -34,10 +34,10 @@ func newExplained(then *Snapshot, known bool) explained {
 	return x
 }
 
-// because is what an entry says. An entry to which nothing happens says why:
+// said is what an entry says. An entry to which nothing happens says why:
 // its key is what it was, and what the registry answered. That is of kind
 // "registry", as the kinds of edits would say that there was one.
-func (m *maker) because(v *verdict) []model.Reason {
+func (m *maker) said(v *verdict) []model.Reason {
 	switch {
 	case len(v.reasons) > 0:
 		return v.reasons
@@ -60,34 +60,33 @@ func RefName(r model.Revision) string {
 	return name
 }
 
-// reasons are those of git and of the request; the registry's are the
-// verdict's own. Parents have theirs already: they come first.
-func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
+// because are the reasons of git and of the request; the registry's are the
+// target's already. Parents have theirs already: they come first.
+func (m *maker) because(t *target) []model.Reason {
 	var reasons []model.Reason
-	old := m.oldKey(t)
 	switch {
-	case old == nil:
+	case t.old == nil:
 		reasons = append(reasons, m.isNew(t))
-	case m.changed(t):
-		reasons = m.edits(t, old)
-	case m.testsChanged(t):
+	case t.changed():
+		reasons = m.edits(t)
+	case t.testsChanged():
 		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "tests", Detail: "its tests were edited; nothing is built for that"})
 	}
-	if was, renamed := m.renamed[t]; renamed && was.Tag != t.Tag {
-		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "component_version", Old: was.Tag, New: t.Tag, Detail: "nothing is built for that"})
+	if t.renamed != "" {
+		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "component_version", Old: t.renamed, New: t.id.Tag, Detail: "nothing is built for that"})
 	}
 	switch {
-	case m.forcedSet[t] && m.req.RebuildTag != "":
+	case t.forced && m.req.RebuildTag != "":
 		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Name: m.req.RebuildTag, Detail: `the tag ends in "a"`})
-	case m.forcedSet[t] && m.req.All:
+	case t.forced && m.req.All:
 		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Detail: "asked for"})
-	case m.forcedSet[t]:
-		reasons = append(reasons, model.Reason{Kind: model.ReasonForced, Name: t.Image, Detail: "asked for"})
-	case v.action == model.ActionBuild:
-		for _, p := range m.newer[t] {
-			r := model.Reason{Kind: model.ReasonParent, Name: p.Node(), Detail: "it is built anew"}
+	case t.forced:
+		reasons = append(reasons, model.Reason{Kind: model.ReasonForced, Name: t.id.Image, Detail: "asked for"})
+	case t.action == model.ActionBuild:
+		for _, p := range t.newer {
+			r := model.Reason{Kind: model.ReasonParent, Name: p.id.Node(), Detail: "it is built anew"}
 			if m.state.Known {
-				r.Detail = fmt.Sprintf("it is, or will be, of generation %d", m.generation[p])
+				r.Detail = fmt.Sprintf("it is, or will be, of generation %d", p.generation)
 			}
 			reasons = append(reasons, r)
 		}
@@ -96,8 +95,8 @@ func (m *maker) reasons(t model.TargetID, v *verdict) []model.Reason {
 }
 
 // edits are the differences of two keys, with what lies behind a parent's.
-func (m *maker) edits(t model.TargetID, old *key.Key) []model.Reason {
-	now := m.keys[t]
+func (m *maker) edits(t *target) []model.Reason {
+	old, now := t.old, t.key
 	reasons := Differences(m.now, old, now)
 	if len(reasons) == 0 {
 		return []model.Reason{{Kind: model.ReasonOption, Name: "key", Old: old.Digest.String(), New: now.Digest.String()}}
@@ -107,8 +106,8 @@ func (m *maker) edits(t model.TargetID, old *key.Key) []model.Reason {
 		if r.Kind != model.ReasonParent || r.Detail != "" || r.Old == "" || r.New == "" {
 			continue
 		}
-		if p, found := ParentNamed(t, now.Parents, r.Name); found {
-			r.Detail = m.cause(p)
+		if p, found := ParentNamed(t.id, now.Parents, r.Name); found {
+			r.Detail = m.cause(m.targets[p])
 		}
 	}
 	return reasons
@@ -143,21 +142,21 @@ func ParentNamed(t model.TargetID, parents []model.TargetID, name string) (model
 
 // cause is what lies behind a target's first reason, "because" before it:
 // "because images/base/motd" for all that are built from base, however far.
-func (m *maker) cause(t model.TargetID) string {
+func (m *maker) cause(t *target) string {
 	if s, known := m.causes[t]; known {
 		return s
 	}
 	s := ""
-	if v := m.verdicts[t]; v != nil {
-		for _, r := range v.reasons {
+	if t.decided {
+		for _, r := range t.reasons {
 			p, found := model.TargetID{}, false
 			if r.Kind == model.ReasonParent {
-				p, found = ParentNamed(t, m.keys[t].Parents, r.Name)
+				p, found = ParentNamed(t.id, t.key.Parents, r.Name)
 			}
 			switch {
 			case found:
-				s = m.cause(p)
-			case r.Kind != model.ReasonRegistry || v.action == model.ActionBuild:
+				s = m.cause(m.targets[p])
+			case r.Kind != model.ReasonRegistry || t.action == model.ActionBuild:
 				s = "because " + Brief(r)
 			}
 			if s != "" {
@@ -201,11 +200,12 @@ func Brief(r model.Reason) string {
 }
 
 // isNew says what is new about a target: its image, its tag, its platform.
-func (m *maker) isNew(t model.TargetID) model.Reason {
+func (m *maker) isNew(of *target) model.Reason {
+	t := of.id
 	if m.then == nil {
 		return model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "there is nothing to compare with"}
 	}
-	if m.then.Unread[m.image(t).Dir] {
+	if m.then.Unread[of.image.Dir] {
 		return model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "it could not be read at " + m.since}
 	}
 	if m.before == nil {

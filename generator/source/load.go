@@ -141,7 +141,30 @@ func (l *loader) loadImages(s settings) error {
 	}
 	l.settle(nodes)
 	slices.SortFunc(l.images, func(a, b model.Image) int { return a.Node().Compare(b.Node()) })
+	if len(rules) == 1 && s.roots[0].pos.Line == 0 {
+		l.nested(rules[0])
+	}
 	return l.links(rules)
+}
+
+// nested warns of build files below an image's folder where no rule was
+// written: only who wrote one has said that they are nothing.
+func (l *loader) nested(r rule) {
+	built := map[string]bool{}
+	for i := range l.images {
+		built[l.images[i].Dockerfile] = true
+	}
+	for _, dir := range l.folders.dirs {
+		rel, below := relative(r.Root.Root, dir)
+		if !below || hidden(strings.Split(rel, "/")) || !strings.Contains(rel, "/") {
+			continue
+		}
+		for _, name := range l.folders.buildFiles(dir) {
+			if file := path.Join(dir, name); !built[file] {
+				l.list.Warnf(RuleNotRead, diag.Pos{File: file}, "for folders within folders, write images: [{root: "+r.Root.Root+"}]", "the build file is no image's: images are the folders of %s", r.Root.Root)
+			}
+		}
+	}
 }
 
 // candidates are what the rules find, each thing once, sorted by folder.

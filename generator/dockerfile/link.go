@@ -37,6 +37,7 @@ func (s *selector) follow(ctx context.Context, read Read, rel string) (string, b
 			}
 			if outside != "" {
 				s.leaves(s.mistake, read, next, outside)
+				s.meant(path.Join(s.prefix, path.Dir(next), outside, after))
 			}
 			e.Path = next
 			s.picked[next] = e
@@ -51,6 +52,21 @@ func (s *selector) follow(ctx context.Context, read Read, rel string) (string, b
 		done, rest = next, after
 	}
 	return done, true, nil
+}
+
+// meant tells of what a link that leaves the context leads to, if that is in
+// the tree: a file, or all in a folder.
+func (s *selector) meant(full string) {
+	if s.beyond == nil || full == ".." || strings.HasPrefix(full, "../") {
+		return
+	}
+	if e, found := s.tree.Lookup(full); found {
+		s.beyond(e)
+		return
+	}
+	for _, e := range Below(s.tree, full) {
+		s.beyond(e)
+	}
 }
 
 // mistake reports what makes the build fail, but the plan not wrong.

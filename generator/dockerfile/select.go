@@ -35,6 +35,10 @@ type Selection struct {
 	Reads      []Read
 	Whole      bool // everything that is not ignored
 	CI         bool // what makes a build fail is an error, not a warning
+	// Beyond is told of the files of the tree that a link which leaves the
+	// context leads to. No build can read them; whoever wrote the link meant them
+	// all the same. It may be nil.
+	Beyond func(model.TreeEntry)
 }
 
 // Select picks the files of a build context that the reads can reach, after
@@ -42,7 +46,7 @@ type Selection struct {
 // sorted. The error is one of reading the tree; everything that people can
 // repair is in the list.
 func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEntry, diag.List, error) {
-	s := &selector{Selector: all, ci: sel.CI, picked: map[string]model.TreeEntry{}, folders: map[string]bool{}, entered: map[string]bool{}}
+	s := &selector{Selector: all, ci: sel.CI, beyond: sel.Beyond, picked: map[string]model.TreeEntry{}, folders: map[string]bool{}, entered: map[string]bool{}}
 	if sel.Context != "." && sel.Context != "" {
 		s.prefix = path.Clean(sel.Context) + "/"
 	}
@@ -92,6 +96,7 @@ func (s *selector) result() []model.TreeEntry {
 type selector struct {
 	*Selector
 	ci      bool
+	beyond  func(model.TreeEntry)
 	prefix  string            // the context, with a slash at its end; empty for the whole repository
 	entries []model.TreeEntry // of the context, with their full paths
 	ignore  *ignore

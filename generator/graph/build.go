@@ -42,8 +42,9 @@ type builder struct {
 
 // picked is what a selection came to.
 type picked struct {
-	files []model.TreeEntry
-	list  diag.List
+	files  []model.TreeEntry
+	beyond []model.TreeEntry // outside of the context
+	list   diag.List
 }
 
 func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {

@@ -26,12 +26,12 @@ func (b *builder) pick(n *Node) {
 		}
 	}
 	if len(reads) > 0 || r.Whole {
-		n.Files = b.selected(dockerfile.Selection{Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: reads, Whole: r.Whole, CI: b.o.CI})
+		n.Files = b.selected(n, dockerfile.Selection{Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: reads, Whole: r.Whole, CI: b.o.CI})
 	}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		dir := named[name][0].Folder
 		n.Folders = append(n.Folders, Folder{
-			Context: name, Dir: dir, Files: b.selected(dockerfile.Selection{Context: dir, Reads: named[name], CI: b.o.CI}),
+			Context: name, Dir: dir, Files: b.selected(n, dockerfile.Selection{Context: dir, Reads: named[name], CI: b.o.CI}),
 		})
 	}
 }
@@ -55,13 +55,16 @@ func (b *builder) contextNames(n *Node) {
 	}
 }
 
-// selected are the files of one selection. What is wrong with it is reported
-// once.
-func (b *builder) selected(s dockerfile.Selection) []model.TreeEntry {
+// selected are the files of one selection; what links lead to outside of it
+// becomes an input of n. What is wrong with it is reported once.
+func (b *builder) selected(n *Node, s dockerfile.Selection) []model.TreeEntry {
 	key := selectionKey(s)
 	if p, done := b.picks[key]; done {
+		n.Inputs = append(n.Inputs, p.beyond...)
 		return p.files
 	}
+	var beyond []model.TreeEntry
+	s.Beyond = func(e model.TreeEntry) { beyond = append(beyond, e) }
 	files, list, err := b.selector.Select(b.ctx, s)
 	if err != nil {
 		b.fail(err)
@@ -70,7 +73,8 @@ func (b *builder) selected(s dockerfile.Selection) []model.TreeEntry {
 	if b.picks == nil {
 		b.picks = map[string]*picked{}
 	}
-	b.picks[key] = &picked{files: files, list: list}
+	b.picks[key] = &picked{files: files, beyond: beyond, list: list}
+	n.Inputs = append(n.Inputs, beyond...)
 	b.list = append(b.list, list...)
 	return files
 }

@@ -35,6 +35,9 @@ func TestTrap12Symlinks(t *testing.T) {
 	d.symlink("../../shared/conf", "images/out/conf")
 	step(nil).builds() // no instruction reads it
 	d.Commit(map[string]string{"images/out/Dockerfile": "FROM scratch\nCOPY conf /\n"})
+	p = step(map[string]string{"shared/conf": "3\n"}) // on a desk it is planned, and counts
+	p.builds("out")
+	p.because("out", file("shared/conf"))
 	d.in("CI=true").refuses(nil, "images/out/Dockerfile:2:6", "images/out/conf", "../../shared/conf", "outside the build context")
 	d.symlink("/etc/passwd", "images/out/conf") // which is in the context, or nowhere
 	d.Commit(nil)

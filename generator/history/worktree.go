@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -64,6 +65,7 @@ func (r *Repo) writeWorktree(ctx context.Context) (id string, err error) {
 		}
 		r.restart()
 	}
+	r.expire(time.Now())
 	dir, err := os.MkdirTemp(filepath.Join(r.root, cacheDir), "index-")
 	if err != nil {
 		return "", fmt.Errorf("making a temporary index: %w", err)

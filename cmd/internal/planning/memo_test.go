@@ -104,6 +104,10 @@ func TestMemoIsAsked(t *testing.T) {
 			first:  func(w *memoWorld, q *asking) { q.app.Config = w.outside },
 			change: func(w *memoWorld, _ *asking) { mustWrite(t, w.outside, "version: 1\nargs: {A: b}\n") },
 		},
+		"another fleet of the repository": {
+			first:  func(w *memoWorld, _ *asking) { w.Commit(map[string]string{"sub/rootfsgen.yaml": "version: 1\n"}) },
+			change: func(w *memoWorld, q *asking) { q.app.Dir = filepath.Join(w.Dir, "sub") },
+		},
 		"the format":      {change: func(_ *memoWorld, q *asking) { q.format = "json" }},
 		"a person":        {change: func(_ *memoWorld, q *asking) { q.app.OutTTY = true }},
 		"all":             {change: func(_ *memoWorld, q *asking) { q.o.All = true }},

@@ -41,6 +41,16 @@ type Selection struct {
 	Beyond func(model.TreeEntry)
 }
 
+// Same tells whether two selections pick the same files, and have the same
+// mistakes: mostly those of the platforms of one image.
+func (sel Selection) Same(o Selection) bool {
+	return sel.Context == o.Context && sel.Dockerfile == o.Dockerfile && sel.Whole == o.Whole && sel.CI == o.CI &&
+		slices.EqualFunc(sel.Reads, o.Reads, func(a, b Read) bool {
+			same := slices.Equal(a.Exclude, b.Exclude)
+			return same && a.By == b.By && a.Source == b.Source && a.Include == b.Include && a.Pos == b.Pos
+		})
+}
+
 // Select picks the files of a build context that the reads can reach, after
 // its ignore file has been applied. Paths are relative to the context, and
 // sorted. The error is one of reading the tree; everything that people can
@@ -68,6 +78,11 @@ func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEnt
 
 // result is what was picked, and the folders that would else be missing.
 func (s *selector) result() []model.TreeEntry {
+	if len(s.folders) == 0 {
+		out := slices.AppendSeq(make([]model.TreeEntry, 0, len(s.picked)), maps.Values(s.picked))
+		slices.SortFunc(out, func(a, b model.TreeEntry) int { return cmp.Compare(a.Path, b.Path) })
+		return out
+	}
 	made := map[string]bool{}
 	makeFor := func(p string) {
 		for dir := path.Dir(p); dir != "." && !made[dir]; dir = path.Dir(dir) {
@@ -77,9 +92,7 @@ func (s *selector) result() []model.TreeEntry {
 	out := make([]model.TreeEntry, 0, len(s.picked))
 	for p, e := range s.picked {
 		out = append(out, e)
-		if len(s.folders) > 0 {
-			makeFor(p)
-		}
+		makeFor(p)
 	}
 	// The deepest first: a folder needs no entry for the ones that it lies in.
 	for _, dir := range slices.Backward(slices.Sorted(maps.Keys(s.folders))) {

@@ -27,9 +27,10 @@ type builder struct {
 	cache    *Cache
 	schedule *schedule
 	circular map[model.TargetID]bool // targets that are built from themselves
+	resolved []*unit                 // all that were not shared
 
 	// Of one worker:
-	picks    map[string]*picked // by selection, of the unit
+	picks    []picked // of the unit
 	selector *dockerfile.Selector
 	active   map[model.TargetID]bool
 	owner    func(file string) string // see folder
@@ -40,11 +41,11 @@ type builder struct {
 	err      error // the first one of reading the tree
 }
 
-// picked is what a selection came to.
+// picked is what a selection came to. What is wrong with it was reported.
 type picked struct {
+	of     dockerfile.Selection
 	files  []model.TreeEntry
 	beyond []model.TreeEntry // outside of the context
-	list   diag.List
 }
 
 func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {

@@ -4,7 +4,6 @@
 package graph
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -133,6 +132,7 @@ func Build(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) 
 			b.graph.nodes[n.ID] = n
 		}
 	}
+	b.resolved = units
 	b.finish()
 	if o.Drop {
 		b.drop(units)
@@ -202,6 +202,10 @@ func (g *Graph) Dependants(ids map[model.TargetID]bool) map[model.TargetID]bool 
 // finish orders the targets, and reports cycles.
 func (b *builder) finish() {
 	g := b.graph
+	if b.ordered() {
+		g.order = b.o.Like.Graph.Targets()
+		return
+	}
 	g.order = make([]model.TargetID, 0, len(g.nodes))
 	for i := range b.fleet.Images {
 		g.order = append(g.order, b.fleet.Images[i].Targets()...)
@@ -219,7 +223,20 @@ func (b *builder) finish() {
 	if w.cyclic {
 		b.cycles()
 	}
-	slices.SortStableFunc(g.order, func(a, c model.TargetID) int { return cmp.Compare(g.nodes[a].Wave, g.nodes[c].Wave) })
+	g.byWave()
+}
+
+// byWave puts parents before children. The order was that of the ids.
+func (g *Graph) byWave() {
+	var waves [][]model.TargetID
+	for _, id := range g.order {
+		n := g.nodes[id].Wave
+		for len(waves) <= n {
+			waves = append(waves, nil)
+		}
+		waves[n] = append(waves[n], id)
+	}
+	g.order = slices.Concat(waves...)
 }
 
 // waves finds how many targets are built one after another before each.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 
@@ -39,11 +40,20 @@ func (b *builder) share(like *Like) []*unit {
 			}
 		}
 	}
+	if like.Settled { // all of it but what is fresh
+		b.graph.nodes = maps.Clone(g.nodes)
+	}
 	for _, id := range g.order { // parents come first
+		if len(fresh) == 0 {
+			break
+		}
 		n := g.nodes[id]
-		if len(fresh) > 0 && !fresh[id] && slices.ContainsFunc(n.Parents, func(e Edge) bool { return fresh[e.To] }) {
+		if !fresh[id] && slices.ContainsFunc(n.Parents, func(e Edge) bool { return fresh[e.To] }) {
 			fresh[id] = true
 		}
+	}
+	if len(fresh) == 0 && like.Settled {
+		return nil
 	}
 	var units []*unit
 	for i := range b.fleet.Images {
@@ -57,7 +67,13 @@ func (b *builder) share(like *Like) []*unit {
 					u.like[j], _ = g.Node(id)
 				}
 			}
+			for _, id := range targets {
+				delete(b.graph.nodes, id)
+			}
 			units = append(units, u)
+			continue
+		}
+		if like.Settled {
 			continue
 		}
 		for _, id := range targets {
@@ -65,6 +81,25 @@ func (b *builder) share(like *Like) []*unit {
 		}
 	}
 	return units
+}
+
+// ordered tells whether the targets have the order that they have in the other
+// graph: the same are there, and are built from the same.
+func (b *builder) ordered() bool {
+	like := b.o.Like
+	if like == nil || !like.Settled || len(b.graph.nodes) != len(like.Graph.nodes) {
+		return false
+	}
+	for _, u := range b.resolved {
+		for _, n := range u.nodes {
+			old, found := like.Graph.nodes[n.ID]
+			if !found || !slices.EqualFunc(n.Parents, old.Parents, func(a, c Edge) bool { return a.To == c.To }) {
+				return false
+			}
+			n.Wave = old.Wave
+		}
+	}
+	return true
 }
 
 // sameRules tells whether the settings that a target's files and references

@@ -56,9 +56,10 @@ type meaning struct {
 }
 
 func newNames(fleet *model.Fleet, tree model.Tree) *names {
+	size := len(fleet.Images)
 	n := &names{
-		tree: tree, images: map[string][]called{}, places: map[string][]called{}, known: map[string]meaning{},
-		folders: map[string][]*model.Image{}, files: map[string][]*model.Image{},
+		tree: tree, images: make(map[string][]called, size), places: map[string][]called{}, known: map[string]meaning{},
+		folders: make(map[string][]*model.Image, size), files: make(map[string][]*model.Image, size),
 	}
 	for i := range fleet.Images {
 		image := &fleet.Images[i]

@@ -15,11 +15,9 @@ import (
 // in images.lock was chosen, and is none; a reference that names its registry
 // cannot be taken for somebody else's, and is only a warning.
 func Orphans(then, now *Graph) diag.List {
-	meant := map[string]model.TargetID{}
-	for _, id := range then.order {
-		for _, e := range then.nodes[id].Parents {
-			meant[e.Ref] = e.To
-		}
+	meant := then.meant(now)
+	if len(meant) == 0 {
+		return nil
 	}
 	tags, nodes := map[string]string{}, map[model.TargetID]bool{}
 	for _, id := range now.order {
@@ -52,6 +50,31 @@ func Orphans(then, now *Graph) diag.List {
 		}
 	}
 	return list.Sorted()
+}
+
+// meant are the targets that references of then meant which are ones to an
+// image outside now, and not locked.
+func (g *Graph) meant(now *Graph) map[string]model.TargetID {
+	outside := map[string]bool{}
+	for _, n := range now.nodes {
+		for i := range n.Bases {
+			if b := &n.Bases[i]; !b.Locked {
+				outside[b.Ref] = true
+			}
+		}
+	}
+	if len(outside) == 0 {
+		return nil
+	}
+	meant := map[string]model.TargetID{}
+	for _, id := range g.order {
+		for _, e := range g.nodes[id].Parents {
+			if outside[e.Ref] {
+				meant[e.Ref] = e.To
+			}
+		}
+	}
+	return meant
 }
 
 // implied tells whether a base lies on the default registry only because its

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/dockerfile"
@@ -16,13 +15,16 @@ import (
 func (b *builder) pick(n *Node) {
 	b.contextNames(n)
 	r := n.Resolved
-	var reads []dockerfile.Read
-	named := map[string][]dockerfile.Read{}
-	for _, read := range r.Reads {
-		if read.From == "" {
-			reads = append(reads, read)
-		} else {
-			named[read.From] = append(named[read.From], read)
+	reads := r.Reads
+	var named map[string][]dockerfile.Read
+	if slices.ContainsFunc(reads, func(read dockerfile.Read) bool { return read.From != "" }) {
+		reads, named = nil, map[string][]dockerfile.Read{}
+		for _, read := range r.Reads {
+			if read.From == "" {
+				reads = append(reads, read)
+			} else {
+				named[read.From] = append(named[read.From], read)
+			}
 		}
 	}
 	if len(reads) > 0 || r.Whole {
@@ -58,10 +60,11 @@ func (b *builder) contextNames(n *Node) {
 // selected are the files of one selection; what links lead to outside of it
 // becomes an input of n. What is wrong with it is reported once.
 func (b *builder) selected(n *Node, s dockerfile.Selection) []model.TreeEntry {
-	key := selectionKey(s)
-	if p, done := b.picks[key]; done {
-		n.Inputs = append(n.Inputs, p.beyond...)
-		return p.files
+	for i := range b.picks {
+		if p := &b.picks[i]; p.of.Same(s) {
+			n.Inputs = append(n.Inputs, p.beyond...)
+			return p.files
+		}
 	}
 	var beyond []model.TreeEntry
 	s.Beyond = func(e model.TreeEntry) { beyond = append(beyond, e) }
@@ -70,31 +73,10 @@ func (b *builder) selected(n *Node, s dockerfile.Selection) []model.TreeEntry {
 		b.fail(err)
 		return nil
 	}
-	if b.picks == nil {
-		b.picks = map[string]*picked{}
-	}
-	b.picks[key] = &picked{files: files, beyond: beyond, list: list}
+	b.picks = append(b.picks, picked{of: s, files: files, beyond: beyond})
 	n.Inputs = append(n.Inputs, beyond...)
 	b.list = append(b.list, list...)
 	return files
-}
-
-// selectionKey is equal for targets that select the same files: mostly the
-// platforms of one image.
-func selectionKey(s dockerfile.Selection) string {
-	var k strings.Builder
-	part := func(all ...string) {
-		for _, s := range all {
-			k.WriteString(s)
-			k.WriteByte(0)
-		}
-	}
-	part(s.Context, s.Dockerfile, strconv.FormatBool(s.Whole))
-	for _, r := range s.Reads {
-		part(r.By, r.Source, r.Include, r.Pos.String(), strconv.Itoa(len(r.Exclude)))
-		part(r.Exclude...)
-	}
-	return k.String()
 }
 
 // folder adds every file of the image's folder but documentation, where the

@@ -52,8 +52,8 @@ func (c *computer) recipe(n *graph.Node) model.Recipe {
 	case len(n.Resolved.Spare) == 0:
 		r.Args = n.Resolved.Args
 	default:
-		r.Args = maps.Clone(n.Resolved.Args)
-		maps.Copy(r.Args, n.Resolved.Spare)
+		r.Args = maps.Clone(n.Resolved.Spare)
+		maps.Copy(r.Args, n.Resolved.Args) // of which there may be none
 	}
 	if n.Syntax != nil && n.Syntax.Locked {
 		r.Syntax = n.Syntax.Repository + "@" + n.Syntax.Digest.String()

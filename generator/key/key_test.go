@@ -196,6 +196,19 @@ func TestForm(t *testing.T) {
 	}
 }
 
+// TestRecipeSpareArgs has an argument that only the FROM of a stage takes that
+// is not reached: the builder gets it.
+func TestRecipeSpareArgs(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.put("images/tool/Dockerfile", "ARG A\nFROM $A AS spare\nFROM scratch\nCOPY . /\n")
+	w.images["tool"].Args = map[string]string{"A": "busybox"}
+	r := w.keys(t)[amd64("tool")].Recipe
+	if diff := gocmp.Diff(map[string]string{"A": "busybox"}, r.Args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+}
+
 func TestRecipe(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

@@ -34,6 +34,7 @@ type Request struct {
 	Force      []string // images to build anew
 	Images     []string // plan only these and what they are built from; empty is all
 	Except     []string // leave these and what is built from them out
+	Unread     string   // what there was to compare with, where none of it could be understood
 	Notes      []string // put before the plan's own
 }
 
@@ -136,6 +137,8 @@ func (m *maker) leftOut() []string {
 func (m *maker) notes() []string {
 	notes := slices.Clone(m.req.Notes)
 	switch {
+	case m.then == nil && m.req.Unread != "":
+		notes = append(notes, "There is nothing else to compare with, so everything is new.")
 	case m.then == nil:
 		notes = append(notes, "There is no earlier release to compare with, so everything is new.")
 	case m.then.Revision.Tree == m.now.Revision.Tree:

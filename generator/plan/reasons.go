@@ -202,6 +202,9 @@ func Brief(r model.Reason) string {
 // isNew says what is new about a target: its image, its tag, its platform.
 func (m *maker) isNew(of *target) model.Reason {
 	t := of.id
+	if m.then == nil && m.req.Unread != "" {
+		return model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "it could not be read at " + m.req.Unread}
+	}
 	if m.then == nil {
 		return model.Reason{Kind: model.ReasonNew, Name: t.Image, Detail: "there is nothing to compare with"}
 	}

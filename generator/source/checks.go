@@ -33,17 +33,17 @@ var (
 		pattern: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)}
 	registryPrefix = text{name: "a registry address", check: checkPrefix, max: 200,
 		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$`)}
-	treePath = text{name: "a path", check: model.CheckPath, max: 512,
-		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`)}
+	treePath = text{name: "a path", check: model.CheckPath, max: 512, slash: true,
+		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*/?$`)}
 
-	rootedPath = text{name: "a path", check: checkRooted, max: 512,
-		pattern: regexp.MustCompile(`^(/|/?[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*)$`)}
+	rootedPath = text{name: "a path", check: checkRooted, max: 512, slash: true,
+		pattern: regexp.MustCompile(`^(/|/?[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*/?)$`)}
 	buildFileGlob = text{name: "a file name", check: checkBuildFile, max: 256,
 		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+$`)}
 	referenceMatch = text{name: "a regular expression", check: checkMatch, max: 1024,
 		pattern: regexp.MustCompile(`^[^\x00-\x1f\x7f]+$`)}
-	referenceFolder = text{name: "a path", check: checkFolderTemplate, max: 512,
-		pattern: regexp.MustCompile(`^(/|/?[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*)$`)}
+	referenceFolder = text{name: "a path", check: checkFolderTemplate, max: 512, slash: true,
+		pattern: regexp.MustCompile(`^(/|/?[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*/?)$`)}
 	groupName = text{name: "a group's name", max: 64, expect: "letters, digits and _, not beginning with a digit",
 		pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)}
 	contextName = text{name: "a name", max: 256, expect: "the name of a context, or the reference that it stands for",
@@ -69,8 +69,8 @@ var (
 		pattern: regexp.MustCompile(`^https?://[^\s@]+$`)}
 	snapshotTime = text{name: "a time", max: 16, check: checkSnapshot,
 		pattern: regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)}
-	folderPattern = text{name: "a pattern", max: 256, check: checkFolderPattern,
-		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*$`)}
+	folderPattern = text{name: "a pattern", max: 256, check: checkFolderPattern, slash: true,
+		pattern: regexp.MustCompile(`^[^/\\\x00-\x1f\x7f]+(/[^/\\\x00-\x1f\x7f]+)*/?$`)}
 	digestText = text{name: "a digest", max: 71, expect: "sha256: and 64 hexadecimal digits",
 		pattern: regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)}
 )

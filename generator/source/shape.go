@@ -68,6 +68,7 @@ type text struct {
 	expect    string // what is expected, for a pattern without a check
 	max       int    // characters; 0 is 4096
 	multiline bool
+	slash     bool // one "/" at the end is dropped
 	empty     bool // "" is accepted
 	controls  bool // control characters are accepted: what others wrote
 }
@@ -85,6 +86,9 @@ func (t text) read(f *file, what string, n ast.Node) (value, bool) {
 	default:
 		f.wrongType(what, n, t.words())
 		return v, false
+	}
+	if rest := strings.TrimSuffix(v.text, "/"); t.slash && rest != "" {
+		v.text = rest
 	}
 	if err := t.verify(v.text); err != nil {
 		f.errorf(RuleBadValue, v.pos, t.hint(v.text), "%s: %s", what, err)

@@ -69,7 +69,7 @@ func TestAnswersOfARegistry(t *testing.T) {
 				p, err := planOf(t.Context(), frame(r.Dir, who.env), planning.Options{
 					Scope: who.scope, State: who.state, Registry: server.Prefix("fleet"), From: "v1",
 				})
-				got := ""
+				var got string
 				switch coded, ok := errors.AsType[app.Coded](err); {
 				case err == nil:
 					got = p.Registry

@@ -28,7 +28,7 @@ func (s *Session) Plan(ctx context.Context) (*model.Plan, error) {
 			return nil, err
 		}
 	}
-	req.Notes = s.notes
+	req.Notes, req.Unread = s.notes, s.unread
 	return plan.Make(s.Then, s.Now, state, req)
 }
 

@@ -99,6 +99,7 @@ func (s *Session) before(ctx context.Context, from model.Revision) (*plan.Snapsh
 		return nil, err
 	}
 	if then == nil {
+		s.unread = from.Ref
 		s.note("The images of %s cannot be read: %s.", from.Ref, list.Sorted().Error())
 	}
 	return then, nil

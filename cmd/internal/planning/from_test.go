@@ -243,6 +243,9 @@ func TestOldSettingsThatCannotBeRead(t *testing.T) {
 	if p.From != nil || p.Entries[0].Action != model.ActionBuild || !strings.Contains(strings.Join(p.Notes, " "), "The images of v1 cannot be read: rootfsgen.yaml:1:1") {
 		t.Errorf("from %v, %s, notes %q", p.From, p.Entries[0].Action, p.Notes)
 	}
+	if got, want := p.Entries[0].Reasons[0].Detail, "it could not be read at v1"; got != want {
+		t.Errorf("the reason is %q, want %q", got, want)
+	}
 }
 
 func TestShallowRequest(t *testing.T) {

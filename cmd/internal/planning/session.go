@@ -42,6 +42,7 @@ type Session struct {
 	local      []byte          // the file of the desk's own lock
 	time       time.Time
 	tag        string // the release tag that is planned, empty where none is
+	unread     string // the older side, where none of it could be understood
 	notes      []string
 	since      *model.Revision // what Now is compared with, readable or not
 	req        plan.Request    // but for the notes

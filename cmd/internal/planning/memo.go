@@ -19,7 +19,8 @@ import (
 
 // Print plans, and prints the plan in a format: what "rootfsgen plan" does.
 // check may refuse the settings. Where git alone answers, what was printed is
-// remembered, and printed again when the same is asked of the same.
+// remembered on a desk, and printed again when the same is asked of the same.
+// In CI one job could answer another that runs in the folder after it.
 func Print(ctx context.Context, a *app.App, o Options, format string, check func(*model.Settings) error) (err error) {
 	said := &bytes.Buffer{}
 	heard := *a
@@ -30,7 +31,7 @@ func Print(ctx context.Context, a *app.App, o Options, format string, check func
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	m := newMemory(s.Repo)
-	if asked, answerable := s.foresee(ctx, format); answerable {
+	if asked, answerable := s.foresee(ctx, format); answerable && !a.CI() {
 		if known := m.recall(asked); known != nil {
 			return known.print(a)
 		}
@@ -45,7 +46,7 @@ func Print(ctx context.Context, a *app.App, o Options, format string, check func
 	if err != nil {
 		return err
 	}
-	if s.asked || s.hinted.Load() { // what is in no tree had a say
+	if a.CI() || s.asked || s.hinted.Load() { // what is in no tree had a say
 		return s.print(a.Out, p, format)
 	}
 	note := m.begin(s.question(format), said.Bytes())

@@ -120,7 +120,7 @@ func (f *fleet) run(what, dir, name string, args ...string) {
 	cmd := exec.CommandContext(f.b.Context(), name, args...)
 	var said bytes.Buffer
 	cmd.Dir, cmd.Stderr = dir, &said
-	cmd.Env = append(os.Environ(), "TURBO_TELEMETRY_DISABLED=1", "DO_NOT_TRACK=1")
+	cmd.Env = append(os.Environ(), "TURBO_TELEMETRY_DISABLED=1", "DO_NOT_TRACK=1", "CI=") // as on a desk, where plans are remembered
 	start := time.Now()
 	if err := cmd.Run(); err != nil {
 		f.b.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, said.String())

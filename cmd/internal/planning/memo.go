@@ -31,7 +31,7 @@ func Print(ctx context.Context, a *app.App, o Options, format string, check func
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	m := newMemory(s.Repo)
-	if asked, answerable := s.foresee(ctx, format); answerable && !a.CI() {
+	if asked, answerable := s.foresee(ctx, format); answerable {
 		if known := m.recall(asked); known != nil {
 			return known.print(a)
 		}
@@ -84,10 +84,10 @@ func (s *Session) print(out io.Writer, p *model.Plan, format string) error {
 }
 
 // foresee finds out what a plan would depend on from nothing but refs and the
-// settings. It is false where the registry has a say, and where something is
-// wrong, which loading tells.
+// settings. It is false in CI, where the registry has a say, and where something
+// is wrong, which loading tells.
 func (s *Session) foresee(ctx context.Context, format string) (asked string, answerable bool) {
-	if s.o.State == StateOn || s.o.Registry != "" && s.o.State != StateOff {
+	if s.app.CI() || s.o.State == StateOn || s.o.Registry != "" && s.o.State != StateOff {
 		return "", false
 	}
 	f := &Session{Repo: s.Repo, app: s.app, o: s.o, rev: s.rev, local: s.local, time: s.time}

@@ -94,6 +94,7 @@ func (f *File) Resolve(o Options) (*Resolved, diag.List) {
 	r.reach(target)
 	r.walk()
 	r.finish(target)
+	r.out.Reads = slices.Clone(r.out.Reads) // no longer than it need be: there is one for each image
 	return r.out, r.list.Sorted()
 }
 

@@ -161,7 +161,7 @@ func (b *builder) drop(units []*unit) {
 			nodes[id] = n
 		}
 	}
-	order := slices.DeleteFunc(g.order, func(id model.TargetID) bool { return wrong[id] })
+	order := slices.DeleteFunc(slices.Clone(g.order), func(id model.TargetID) bool { return wrong[id] })
 	b.graph = &Graph{nodes: nodes, order: order, tree: b.tree}
 }
 
@@ -203,7 +203,7 @@ func (g *Graph) Dependants(ids map[model.TargetID]bool) map[model.TargetID]bool 
 func (b *builder) finish() {
 	g := b.graph
 	if b.ordered() {
-		g.order = b.o.Like.Graph.Targets()
+		g.order = b.o.Like.Graph.order // which nobody changes
 		return
 	}
 	g.order = make([]model.TargetID, 0, len(g.nodes))

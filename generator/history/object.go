@@ -104,6 +104,14 @@ func (r *Repo) Prefetch(ctx context.Context, files []model.TreeEntry) error {
 	return r.Stream(ctx, files, r.keep)
 }
 
+// Forget gives up the contents that are kept: they are read again when they
+// are asked for again.
+func (r *Repo) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cache, r.size = map[string][]byte{}, 0
+}
+
 // objectProblem explains why an object that a tree names cannot be read.
 func (r *Repo) objectProblem(ctx context.Context, id string, cause error) error {
 	if ctx.Err() != nil || r.life.Err() != nil {

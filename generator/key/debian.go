@@ -43,8 +43,8 @@ func (c *computer) recipe(n *graph.Node) model.Recipe {
 		r.Packages = maps.Clone(c.fleet.Lock.DebianPackages(i.Debian.Suite, n.ID))
 		return r
 	}
-	if e := n.Source; e.OID != "" {
-		r.Dockerfile = &e
+	if n.Source.OID != "" {
+		r.Dockerfile = &n.Source
 	}
 	r.Context, r.Stage, r.Files = path.Clean(i.Context), i.Stage, n.Files
 	switch {

@@ -77,7 +77,7 @@ func runner(image *model.Image, p model.Platform) string {
 // hasNode tells whether the fleet has the node that a target is of.
 func (m *maker) hasNode(id model.TargetID) bool {
 	image, found := m.now.Fleet.Node(id)
-	return found && slices.ContainsFunc(image.Targets(), func(t model.TargetID) bool { return m.targets[t] != nil })
+	return found && slices.ContainsFunc(image.Targets(), func(t model.TargetID) bool { return m.now.Keys[t] != nil })
 }
 
 // retired are the targets of then that are no longer there. A request for some
@@ -92,7 +92,7 @@ func (m *maker) retired() []model.Entry {
 	}
 	var out []model.Entry
 	for t, k := range m.then.Keys {
-		if m.targets[t] != nil || paired[t] {
+		if m.now.Keys[t] != nil || paired[t] {
 			continue
 		}
 		r := model.Reason{Kind: model.ReasonRemoved, Name: t.Image, Detail: "it is no longer in the fleet"}

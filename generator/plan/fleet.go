@@ -32,12 +32,12 @@ type target struct {
 
 // fleet is a snapshot with the look-ups that planning needs.
 type fleet struct {
-	targets map[model.TargetID]*target
-	order   []*target // by wave, then id
+	order []*target // by wave, then id
 }
 
 func newFleet(s *Snapshot) (*fleet, error) {
-	f := &fleet{targets: make(map[model.TargetID]*target, len(s.Keys)), order: make([]*target, 0, len(s.Keys))}
+	f := &fleet{order: make([]*target, 0, len(s.Keys))}
+	named := make(map[model.TargetID]*target, len(s.Keys))
 	all := make([]target, len(s.Keys))
 	for i := range s.Fleet.Images {
 		image := &s.Fleet.Images[i]
@@ -46,13 +46,13 @@ func newFleet(s *Snapshot) (*fleet, error) {
 			if k := s.Keys[id]; k != nil && len(f.order) < len(all) {
 				t := &all[len(f.order)]
 				t.id, t.key, t.image = id, k, image
-				f.order, f.targets[id] = append(f.order, t), t
+				f.order, named[id] = append(f.order, t), t
 			}
 		}
 	}
-	if len(f.targets) < len(s.Keys) {
+	if len(named) < len(s.Keys) {
 		for _, id := range slices.SortedFunc(maps.Keys(s.Keys), model.TargetID.Compare) {
-			if f.targets[id] == nil {
+			if named[id] == nil {
 				return nil, fmt.Errorf("planning %s: the fleet has no such image", id)
 			}
 		}
@@ -61,7 +61,7 @@ func newFleet(s *Snapshot) (*fleet, error) {
 	if !slices.IsSortedFunc(f.order, byID) {
 		slices.SortFunc(f.order, byID)
 	}
-	if err := f.connect(); err != nil {
+	if err := f.connect(named); err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(f.order, func(a, b *target) int { return a.wave - b.wave })
@@ -69,33 +69,44 @@ func newFleet(s *Snapshot) (*fleet, error) {
 }
 
 // connect finds what the targets are to each other. They are sorted by id.
-func (f *fleet) connect() error {
+func (f *fleet) connect(named map[model.TargetID]*target) error {
+	nodes, edges := slices.Clone(f.order), 0
 	for i := 0; i < len(f.order); { // the platforms of a node stand together
 		end := i + 1
 		for end < len(f.order) && f.order[end].id.Is(f.order[i].id) {
 			end++
 		}
-		node := slices.Clone(f.order[i:end])
-		for _, t := range node {
-			t.node = node
+		for _, t := range f.order[i:end] {
+			t.node = nodes[i:end:end]
+			edges += len(t.key.Parents)
 		}
 		i = end
 	}
+	parents := make([]*target, 0, edges)
 	for _, t := range f.order {
-		t.parents, t.wave = make([]*target, len(t.key.Parents)), unknown
-		for i, id := range t.key.Parents {
-			p := f.targets[id]
+		first := len(parents)
+		for _, id := range t.key.Parents {
+			p := named[id]
 			if p == nil {
 				return fmt.Errorf("planning %s: its parent %s has no key", t.id, id)
 			}
-			t.parents[i] = p
+			parents = append(parents, p)
 			p.children = append(p.children, t)
 		}
+		t.parents, t.wave = parents[first:len(parents):len(parents)], unknown
 	}
 	for _, t := range f.order {
 		if err := t.level(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// from finds one of the targets that t is built from; nil for any other.
+func (t *target) from(id model.TargetID) *target {
+	if i := slices.IndexFunc(t.parents, func(p *target) bool { return p.id == id }); i >= 0 {
+		return t.parents[i]
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (m *maker) edits(t *target) []model.Reason {
 			continue
 		}
 		if p, found := ParentNamed(t.id, now.Parents, r.Name); found {
-			r.Detail = m.cause(m.targets[p])
+			r.Detail = m.cause(t.from(p))
 		}
 	}
 	return reasons
@@ -147,7 +147,7 @@ func (m *maker) cause(t *target) string {
 		return s
 	}
 	s := ""
-	if t.decided {
+	if t != nil && t.decided {
 		for _, r := range t.reasons {
 			p, found := model.TargetID{}, false
 			if r.Kind == model.ReasonParent {
@@ -155,7 +155,7 @@ func (m *maker) cause(t *target) string {
 			}
 			switch {
 			case found:
-				s = m.cause(m.targets[p])
+				s = m.cause(t.from(p))
 			case r.Kind != model.ReasonRegistry || t.action == model.ActionBuild:
 				s = "because " + Brief(r)
 			}

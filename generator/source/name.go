@@ -114,6 +114,7 @@ func (l *loader) settle(nodes []node) {
 		return shortened(model.Slug(strings.ReplaceAll(n.path, "/", "-")), n.path)
 	})
 	l.lengthen(nodes, func(n *node) string { return ended(n.ID, n.Dir+"\x00"+n.Dockerfile) })
+	l.images = slices.Grow(l.images, len(nodes))
 	taken := make(map[model.TargetID]diag.Pos, len(nodes))
 	repositories, of, versions := map[string]diag.Pos{}, map[string]string{}, map[string]diag.Pos{}
 	for i := range nodes {

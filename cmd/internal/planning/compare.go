@@ -25,7 +25,10 @@ func (s *Session) Compare(ctx context.Context) error {
 		return fmt.Errorf("loading the fleet of %s: %w", from.Ref, err)
 	}
 	s.Then = then
-	return s.orphans(ctx)
+	err = s.orphans(ctx)
+	s.Repo.Forget() // what was read has become keys
+	s.cache = nil
+	return err
 }
 
 // earlier finds what to compare with, nil for nothing. It needs no more of Now

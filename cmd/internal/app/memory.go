@@ -25,7 +25,7 @@ func SpareCollector() {
 	runtime.AddCleanup(first, func(percent int) {
 		debug.SetMemoryLimit(most)
 		debug.SetGCPercent(percent)
-	}, 100)
+	}, 400)
 }
 
 // inLargePages asks the kernel for large pages behind the first part of the

@@ -143,7 +143,7 @@ func TestLayoutTellsMistakes(t *testing.T) {
 	}{
 		"class":     {func(f *model.Fleet) { f.Images[0].Runner = "huge" }, `image a wants a machine of class "huge", which is not set up`},
 		"no labels": {func(f *model.Fleet) { f.Images[0].Runner = "large" }, `class "large", which has no labels for gitlab`},
-		"folder": {func(f *model.Fleet) { f.Settings.Dir = "a b/$(id)" }, `the fleet's folder "a b/$(id)" cannot be written`},
+		"folder":    {func(f *model.Fleet) { f.Settings.Dir = "a b/$(id)" }, `the fleet's folder "a b/$(id)" cannot be written`},
 		"label": {func(f *model.Fleet) {
 			f.Settings.Runners["small"] = model.Runner{GitHub: []string{"${{x}}"}, GitLab: []string{"c"}}
 		}, `has the label "${{x}}"`},

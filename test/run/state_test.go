@@ -32,20 +32,20 @@ func (f *fleet) plan(args ...string) (map[string]string, *model.Plan) {
 	if err := json.Unmarshal(out, &p); err != nil {
 		f.t.Fatal(err)
 	}
-	todo := map[string]string{}
+	left := map[string]string{}
 	for i := range p.Entries {
 		e := &p.Entries[i]
 		steps := slices.DeleteFunc([]string{model.StepBuild, model.StepTest}, func(s string) bool { return e.Steps[s] != model.StepRun })
 		if len(steps) > 0 {
-			todo[e.Image+" "+e.Platform.Arch] = strings.Join(steps, " ")
+			left[e.Image+" "+e.Platform.Arch] = strings.Join(steps, " ")
 		}
 	}
 	for _, x := range p.Indexes {
 		if x.Action == model.StepRun {
-			todo[x.Image] = model.StepMerge
+			left[x.Image] = model.StepMerge
 		}
 	}
-	return todo, &p
+	return left, &p
 }
 
 // expectPlan compares what is to be done.

@@ -7,13 +7,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/gencmd"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 )
 
 func main() {
-	app.SpareCollector()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := gencmd.Program().Main(ctx, os.Args[1:], term.System())
 	stop()

@@ -26,6 +26,8 @@ type App struct {
 	NoColor     bool   // --no-color
 	Env         func(string) string
 	Log         *slog.Logger
+
+	brief bool // the program is
 }
 
 // Command makes one command of a program.
@@ -39,6 +41,7 @@ type Program struct {
 	Example  string
 	Version  string
 	Commands []Command // in the order of the help page
+	Brief    bool      // its commands end soon, and need not collect garbage; see App.SpareCollector
 }
 
 // CI tells whether a forge runs this process: what a desk is only warned of
@@ -47,7 +50,7 @@ func (a *App) CI() bool { v := a.Env("CI"); return v != "" && v != "false" && v 
 
 // Main runs the program and returns its exit code.
 func (p Program) Main(ctx context.Context, args []string, s term.Streams) int {
-	a := &App{Streams: s, Env: os.Getenv}
+	a := &App{Streams: s, Env: os.Getenv, brief: p.Brief}
 	root := p.Root(a)
 	root.SetArgs(args)
 	root.SetIn(s.In)

@@ -3,8 +3,6 @@ package app
 import (
 	"runtime"
 	"runtime/debug"
-
-	"golang.org/x/sys/unix"
 )
 
 // A command that needs less memory than spared ends before it would pay to
@@ -15,9 +13,14 @@ const (
 	most   = 900 << 20
 )
 
-// SpareCollector tells the garbage collector to begin only when there is much
-// to collect, and to be thrifty from then on.
-func SpareCollector() {
+// SpareCollector tells the garbage collector, in a program that is Brief, to
+// begin only when there is much to collect, and to be thrifty from then on. It
+// is for commands that are about to load a whole fleet; others have no use for
+// it.
+func (a *App) SpareCollector() {
+	if !a.brief {
+		return
+	}
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(spared)
 	inLargePages()
@@ -26,20 +29,4 @@ func SpareCollector() {
 		debug.SetMemoryLimit(most)
 		debug.SetGCPercent(percent)
 	}, 400)
-}
-
-// inLargePages asks the kernel for large pages behind the first part of the
-// heap: a command that fills an empty heap spends a quarter of its time on
-// getting small ones, one by one. What is not used costs nothing. A machine
-// with little memory is left as it is.
-func inLargePages() {
-	var machine unix.Sysinfo_t
-	if unix.Sysinfo(&machine) != nil || machine.Totalram*uint64(machine.Unit) < 4*large {
-		return
-	}
-	heap := make([]byte, large)
-	if unix.Madvise(heap, unix.MADV_HUGEPAGE) != nil {
-		return // it is advice: small pages do as well
-	}
-	runtime.GC() // takes the heap back, of which nothing was written to
 }

@@ -10,6 +10,7 @@ func Program() app.Program {
 		Short:   "Turn a folder of images into CI pipelines",
 		Example: "  rootfsgen init\n  rootfsgen validate\n  rootfsgen plan\n  rootfsgen generate",
 		Version: app.Version(),
+		Brief:   true,
 		Commands: []app.Command{
 			initCommand,
 			validateCommand,

@@ -89,6 +89,7 @@ func (s *Session) Close() error { return s.Repo.Close() }
 const NoImages = "No image was found: name the folder that holds them with images: in rootfsgen.yaml, or begin with rootfsgen init."
 
 func (s *Session) load(ctx context.Context) error {
+	s.app.SpareCollector()
 	rev := s.rev
 	tree, err := s.Repo.Tree(ctx, rev)
 	if err != nil {

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package app
+
+// inLargePages does nothing: only Linux can be asked for large pages.
+func inLargePages() {}

@@ -233,7 +233,7 @@ func (l *loader) noBuildFile(i *model.Image, f *file, r model.Root, files []stri
 		return
 	}
 	const message = "the folder has no Dockerfile or Containerfile"
-	rel, _ := relative(r.Root, i.Dir)
+	rel, _ := model.Relative(r.Root, i.Dir)
 	switch {
 	case f.described:
 		l.list.Errorf(RuleNoBuildFile, pos, "add a Dockerfile, or builder: debian to "+path.Join(i.Dir, imageFileName), message)

@@ -135,7 +135,7 @@ type candidate struct {
 
 // path is what an image can be called where its own name is taken.
 func (c candidate) path(fleet string) string {
-	rel, _ := relative(fleet, c.dir)
+	rel, _ := model.Relative(fleet, c.dir)
 	if suffix := suffixOrName(c.file); suffix != "" {
 		if rel == "." {
 			return suffix
@@ -170,7 +170,7 @@ func compileRoot(r root) rule {
 // folder tells whether a path is a folder that the rule is about, and what it
 // names.
 func (r rule) folder(dir string) (named, bool) {
-	rel, below := relative(r.Root.Root, dir)
+	rel, below := model.Relative(r.Root.Root, dir)
 	if !below {
 		return named{}, false
 	}
@@ -261,17 +261,6 @@ func (f folders) each(c candidate) []candidate {
 		out = append(out, one)
 	}
 	return out
-}
-
-// relative is dir as seen from root; false where it lies elsewhere.
-func relative(root, dir string) (string, bool) {
-	switch {
-	case root == ".":
-		return dir, true
-	case dir == root:
-		return ".", true
-	}
-	return strings.CutPrefix(dir, root+"/")
 }
 
 // hidden tells whether a part of the path begins with a dot: such folders

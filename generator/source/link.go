@@ -109,7 +109,7 @@ func (l *loader) links(rules []rule) error {
 // reaches tells whether a link, or what lies below it, can be a folder of the
 // rule.
 func (r rule) reaches(link string) bool {
-	rel, below := relative(r.Root.Root, link)
+	rel, below := model.Relative(r.Root.Root, link)
 	if !below {
 		return false
 	}

@@ -155,7 +155,7 @@ func (l *loader) nested(r rule) {
 		built[l.images[i].Dockerfile] = true
 	}
 	for _, dir := range l.folders.dirs {
-		rel, below := relative(r.Root.Root, dir)
+		rel, below := model.Relative(r.Root.Root, dir)
 		if !below || hidden(strings.Split(rel, "/")) || !strings.Contains(rel, "/") {
 			continue
 		}

@@ -163,7 +163,7 @@ func (d *draft) without(dir string) bool {
 	changed := false
 	for i := range d.Roots {
 		r := &d.Roots[i]
-		rel, below := relative(r.Root, dir)
+		rel, below := model.Relative(r.Root, dir)
 		if !below || slices.Contains(r.Exclude, rel) {
 			continue
 		}

@@ -89,7 +89,7 @@ func (d *draft) root(dirs []string) []model.Root {
 	d.exclude(&r)
 	flat, tags, versions := 0, 0, 0
 	for _, dir := range dirs {
-		rel, _ := relative(r.Root, dir)
+		rel, _ := model.Relative(r.Root, dir)
 		name, tag, below := strings.Cut(rel, "/")
 		switch {
 		case name != "." && !below:
@@ -160,7 +160,7 @@ func (d *draft) exclude(r *model.Root) {
 		if !isDir {
 			continue
 		}
-		if rel, below := relative(r.Root, dir); below && !slices.Contains(r.Exclude, rel) {
+		if rel, below := model.Relative(r.Root, dir); below && !slices.Contains(r.Exclude, rel) {
 			r.Exclude = append(r.Exclude, rel)
 		}
 	}
@@ -183,7 +183,7 @@ func (d *draft) buildFiles(r *model.Root, dirs []string) {
 		}
 	}
 	for file := range d.left {
-		if _, below := relative(r.Root, file); below && d.survey.bad[path.Base(file)] {
+		if _, below := model.Relative(r.Root, file); below && d.survey.bad[path.Base(file)] {
 			needed = true
 		}
 	}

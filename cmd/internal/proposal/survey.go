@@ -251,15 +251,4 @@ func hidden(p string) bool {
 	return false
 }
 
-// relative is dir as seen from root; false where it lies elsewhere.
-func relative(root, dir string) (string, bool) {
-	switch {
-	case root == ".":
-		return dir, true
-	case dir == root:
-		return ".", true
-	}
-	return strings.CutPrefix(dir, root+"/")
-}
-
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

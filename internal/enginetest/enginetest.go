@@ -100,7 +100,7 @@ func Bin(t testing.TB) string {
 // start is called once. The reaper comes first, so that nothing is ever
 // running without one.
 func (e *engines) start(root string) error {
-	dir, err := os.MkdirTemp("", "rootfsgen-engines-")
+	dir, err := os.MkdirTemp(scratch(), "rootfsgen-engines-")
 	if err != nil {
 		return err
 	}

@@ -237,7 +237,7 @@ func agree(t interface {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(list, strict) {
+	if slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return strict(d, text) }) {
 		return list
 	}
 	if list.HasErrors() {
@@ -292,8 +292,8 @@ func within(some, all []string) []string {
 // strict tells whether we refuse on purpose what BuildKit takes: a trigger that
 // copies from the very stage that it runs in, the number of a stage that is
 // really an image, and an image that the builder cannot be told about.
-func strict(d diag.Diagnostic) bool {
-	return strings.Contains(d.Message, "only an ONBUILD") || d.Rule == RuleStage
+func strict(d diag.Diagnostic, text string) bool {
+	return strings.Contains(d.Message, "only an ONBUILD") || d.Rule == RuleStage && (strings.Contains(d.Message, "there is no stage") || strings.Contains(text, "ONBUILD"))
 }
 
 // redirected gives BuildKit another image for every reference, as the runtime

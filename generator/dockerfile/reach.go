@@ -150,7 +150,7 @@ func (r *resolver) byIndex(i, n int, pos diag.Pos) dependency {
 	switch {
 	case n < 0 || n >= len(r.stages):
 		r.tooLate(pos, "there is no stage "+strconv.Itoa(n))
-	case n >= i:
+	case r.isLate(i, n):
 		r.tooLate(pos, "stage "+strconv.Itoa(n)+" is not built before this one")
 	default:
 		return dependency{stage: n}
@@ -166,11 +166,18 @@ func (r *resolver) byName(i int, name string, pos diag.Pos) dependency {
 		return dependency{stage: -1}
 	case !found:
 		return dependency{stage: -1, image: name}
-	case n >= i:
+	case r.isLate(i, n):
 		r.tooLate(pos, "stage "+strconv.Quote(name)+" is not built before this one")
 		return dependency{stage: -1}
 	}
 	return dependency{stage: n}
+}
+
+// isLate tells whether stage n is not there yet when stage i is built. What
+// takes the place of a stage is there from the beginning, and nothing is copied
+// into a stage whose place is taken.
+func (r *resolver) isLate(i, n int) bool {
+	return n == i || n > i && !r.stages[n].replaced && !r.stages[i].replaced
 }
 
 func (r *resolver) tooLate(pos diag.Pos, message string) {

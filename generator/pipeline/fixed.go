@@ -4,20 +4,11 @@ import "github.com/rootfsgen/rootfsgen/generator/model"
 
 // The artifacts of a pipeline.
 var (
-	planArtifact     = Artifact{Name: "rootfsgen-plan", Path: PlanFile, Folder: Folder, Days: 30}
-	programsArtifact = Artifact{Name: "rootfsgen-programs", Path: programs, Folder: programs, Days: 7}
-	reportsArtifact  = Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Per: PerLeg, Report: true, JUnit: true, Days: 30}
+	planArtifact    = Artifact{Name: "rootfsgen-plan", Path: PlanFile, Folder: Folder, Days: 30}
+	reportsArtifact = Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Per: PerLeg, Report: true, JUnit: true, Days: 30}
 	// No image's legs have this name, whatever the image is called.
 	indexArtifact = Artifact{Name: "rootfsgen-index", Path: Reports, Folder: Reports, Per: PerImage, Report: true, Days: 30}
 )
-
-// prologue begins a script that runs one of the programs.
-func (p *Pipeline) prologue() string {
-	if p.Runtime == model.RuntimeSource {
-		return strict + onPath
-	}
-	return strict
-}
 
 // settingsFlags name the settings to commands that run at the repository's
 // root, where the fleet lies in a folder below it.
@@ -63,9 +54,7 @@ func (p *Pipeline) planSteps() []Step {
 	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
 		p.run("Plan", planScript(p.settingsFlags()), VarScope, VarSnapshot, VarLogin),
 		Step{Verb: Save, Name: "Keep the plan", Artifact: planArtifact})
-	if p.Runtime == model.RuntimeSource {
-		steps = append(steps, Step{Verb: Save, Name: "Hand on the programs", Artifact: programsArtifact})
-	}
+	steps = append(steps, p.handOn()...)
 	return append(steps, Step{Verb: Outputs, Name: "Say what runs"})
 }
 
@@ -73,33 +62,10 @@ func (p *Pipeline) planSteps() []Step {
 // programs start there.
 func (p *Pipeline) forkSteps() []Step {
 	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true})
-	if p.Runtime == model.RuntimeSource {
-		steps = append(steps, engines)
-	}
+	steps = append(steps, p.engines()...)
 	return append(steps,
 		p.run("Build, test and merge", forkScript(p.settingsFlags()), VarScope, VarSnapshot),
 		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, JUnit: true, Days: 30}})
-}
-
-// engines is for a machine that has nothing.
-var engines = Step{Verb: Run, Name: "Get the engines", Script: enginesScript}
-
-// withEngines begins a job that builds.
-func (p *Pipeline) withEngines(steps ...Step) []Step {
-	if p.Runtime != model.RuntimeSource {
-		return steps
-	}
-	return append([]Step{{Verb: SetupGo, Name: "Set up Go"}, engines}, steps...)
-}
-
-// compile adds what makes the programs, where they come from source.
-func (p *Pipeline) compile(steps ...Step) []Step {
-	if p.Runtime != model.RuntimeSource {
-		return steps
-	}
-	return append(steps,
-		Step{Verb: SetupGo, Name: "Set up Go"},
-		Step{Verb: Run, Name: "Compile the programs", Script: compileScript})
 }
 
 // withPlan begins a job that works on the newest commit alone.
@@ -114,10 +80,5 @@ func (p *Pipeline) withHistory(steps ...Step) []Step {
 
 func (p *Pipeline) after(checkout Step, steps []Step) []Step {
 	begin := []Step{checkout, {Verb: Fetch, Name: "Fetch the plan", Artifact: planArtifact}}
-	if p.Runtime == model.RuntimeSource {
-		begin = append(begin,
-			Step{Verb: Fetch, Name: "Fetch the programs", Artifact: programsArtifact},
-			Step{Verb: Run, Name: "Install the programs", Script: installScript})
-	}
-	return append(begin, steps...)
+	return append(append(begin, p.install()...), steps...)
 }

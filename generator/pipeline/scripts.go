@@ -8,42 +8,11 @@ const (
 	PlanFile  = Folder + "/plan.json"    // what the planning job decided
 	ChildFile = Folder + "/child.yml"    // the jobs that it decided on, where the forge runs such a file
 	Reports   = "build-artifacts"        // what steps did, for people and for the forge
-	programs  = Folder + "/programs"     // compiled for each architecture
-	bin       = Folder + "/bin"          // compiled for this machine
 	JUnitGlob = Reports + "/junit-*.xml" // results of tests
 )
 
 // strict begins every script: the first command that fails ends it.
 const strict = "set -euo pipefail\n"
-
-// onPath makes the programs of this job's own folder come first.
-const onPath = `PATH="$PWD/` + bin + `:$PATH"` + "\n"
-
-const compileScript = strict + `mkdir -p ` + bin + `
-CGO_ENABLED=0 go build -trimpath -o ` + bin + `/ ./cmd/rootfsgen ./cmd/rootfsrun
-for arch in amd64 arm64; do
-  CGO_ENABLED=0 GOOS=linux GOARCH="$arch" go build -trimpath -o "` + programs + `/linux-$arch/" ./cmd/rootfsrun
-done
-`
-
-const installScript = strict + `case "$(uname -m)" in
-  x86_64) arch=amd64 ;;
-  aarch64) arch=arm64 ;;
-  *)
-    echo "no program for this machine: $(uname -m)" >&2
-    exit 1
-    ;;
-esac
-install -D -m 0755 "` + programs + `/linux-$arch/rootfsrun" ` + bin + `/rootfsrun
-`
-
-// enginesScript brings what "rootfsrun services" starts, where no BuildKit is
-// offered: services look for it in .cache/bin. The targets are those of the
-// programs' own repository.
-const enginesScript = strict + `if [ -z "${BUILDKIT_HOST:-}" ]; then
-  make packages-run tools-run
-fi
-`
 
 // planScript makes the plan. flags end every command that reads the settings.
 func planScript(flags string) string {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strings"
+	"sync"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -14,80 +14,61 @@ import (
 // EncodeTo is Encode for a plan that may be large: it is written while it is
 // made, on all processors, and never held as a whole.
 func EncodeTo(w io.Writer, p *model.Plan) error {
-	shell := *p
-	if len(p.Entries) > 0 {
-		shell.Entries = []model.Entry{}
-	}
-	if len(p.Indexes) > 0 {
-		shell.Indexes = []model.Index{}
-	}
-	frame, err := marshal(&shell, "")
-	if err != nil {
-		return fmt.Errorf("writing the plan: %w", err)
-	}
-	const entries, indexes = "\n  \"entries\": []", ",\n  \"indexes\": []"
-	head, tail, found := strings.Cut(string(frame), entries+indexes)
-	if !found || len(p.Entries) == 0 || len(p.Indexes) == 0 {
-		if frame, err = marshal(p, ""); err == nil {
-			_, err = w.Write(append(frame, '\n'))
-		}
-		if err != nil {
-			return fmt.Errorf("writing the plan: %w", err)
-		}
-		return nil
-	}
-	_, err = io.WriteString(w, head+strings.TrimSuffix(entries, "]"))
-	if err == nil {
-		err = list(w, p.Entries)
-	}
-	if err == nil {
-		_, err = io.WriteString(w, "\n  ]"+strings.TrimSuffix(indexes, "]"))
-	}
-	if err == nil {
-		err = list(w, p.Indexes)
-	}
-	if err == nil {
-		_, err = io.WriteString(w, "\n  ]"+tail+"\n")
-	}
-	if err != nil {
+	if err := write(w, p); err != nil {
 		return fmt.Errorf("writing the plan: %w", err)
 	}
 	return nil
 }
 
-// marshal is how plan.json is written, without the end of its last line.
-func marshal(v any, prefix string) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent(prefix, "  ")
-	err := e.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+// write writes a plan without its lists, and these where they belong: no string
+// in JSON has the end of a line in it.
+func write(w io.Writer, p *model.Plan) error {
+	shell := *p
+	shell.Entries, shell.Indexes = nil, nil
+	frame := &part{}
+	if frame.set(&shell, 0); frame.err != nil {
+		return frame.err
+	}
+	head, rest, _ := bytes.Cut(frame.text, []byte("\n  \"entries\": null"))
+	between, tail, _ := bytes.Cut(rest, []byte("\n  \"indexes\": null"))
+	_, err := fmt.Fprintf(w, "%s\n  \"entries\": ", head)
+	if err == nil {
+		err = list(w, p.Entries)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s\n  \"indexes\": ", between)
+	}
+	if err == nil {
+		err = list(w, p.Indexes)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s\n", tail)
+	}
+	return err
 }
 
-// part is a number of elements as text.
-type part struct {
-	text []byte
-	err  error
-}
-
-// list writes the elements of a list that is not empty, each on lines of its
-// own. Parts of it are made side by side and written in order.
+// list writes one of a plan's lists. Parts of it are made side by side and
+// written in order.
 func list[T any](w io.Writer, all []T) error {
 	const share = 128
-	parts := make(chan chan part, 2*runtime.GOMAXPROCS(0))
+	spare := sync.Pool{New: func() any { return &part{} }}
+	parts := make(chan chan *part, 2*runtime.GOMAXPROCS(0))
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
 		defer close(parts)
-		for begin := 0; begin < len(all); begin += share {
-			made := make(chan part, 1)
+		for begin := 0; begin == 0 || begin < len(all); begin += share {
+			made := make(chan *part, 1)
 			select {
 			case parts <- made:
 			case <-stop:
 				return
 			}
-			go func() { made <- elements(all[begin:min(begin+share, len(all))], begin == 0) }()
+			go func() {
+				p := spare.Get().(*part)
+				piece(p, all, begin, min(begin+share, len(all)))
+				made <- p
+			}()
 		}
 	}()
 	for made := range parts {
@@ -98,23 +79,38 @@ func list[T any](w io.Writer, all []T) error {
 		if p.err != nil {
 			return p.err
 		}
+		spare.Put(p)
 	}
 	return nil
 }
 
-func elements[T any](all []T, first bool) part {
-	const lead = "    "
-	var b bytes.Buffer
-	for i := range all {
-		if i > 0 || !first {
-			b.WriteByte(',')
-		}
-		text, err := marshal(&all[i], lead)
-		if err != nil {
-			return part{err: err}
-		}
-		b.WriteString("\n" + lead)
-		b.Write(text)
+// piece makes the part of a list that has the elements from begin to end: all
+// parts one after another are the list.
+func piece[T any](p *part, all []T, begin, end int) {
+	if p.set(all[begin:end], 1); p.err != nil {
+		return
 	}
-	return part{text: b.Bytes()}
+	if begin > 0 {
+		p.text[0] = ',' // for the bracket
+	}
+	if end < len(all) {
+		p.text = bytes.TrimSuffix(p.text, []byte("\n  ]"))
+	}
+}
+
+// part is some of plan.json, or why it could not be made. Its memory may be
+// used again.
+type part struct {
+	plain bytes.Buffer // without spaces
+	text  []byte
+	err   error
+}
+
+// set makes the text of a value that stands in depth others.
+func (p *part) set(v any, depth int) {
+	p.plain.Reset()
+	e := json.NewEncoder(&p.plain)
+	e.SetEscapeHTML(false)
+	p.err = e.Encode(v)
+	p.text = appendIndented(p.text[:0], bytes.TrimSuffix(p.plain.Bytes(), []byte("\n")), depth)
 }

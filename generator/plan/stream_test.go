@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
+	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -12,25 +15,21 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/plan"
 )
 
-// TestEncodeIsPlain compares what is written in parts with what the standard
-// library writes at once.
+// hostile is text that could be taken for the structure around it, or that
+// JSON has to escape.
+var hostile = rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]string{
+	"a", `"`, `\`, `\"`, "{", "}", "[]", ",", ": ", "<&>", "\n  \"entries\": null", "\u2028", "ü", "\x00", "\xff", "\t\x7f",
+}), 0, 4), func(parts []string) string { return strings.Join(parts, "") })
+
+// TestEncodeIsPlain compares what is written in parts, and indented here, with
+// what the standard library writes at once.
 func TestEncodeIsPlain(t *testing.T) {
 	t.Parallel()
+	plans := rapid.MakeCustom[model.Plan](rapid.MakeConfig{Kinds: map[reflect.Kind]*rapid.Generator[any]{reflect.String: hostile.AsAny()}})
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.SampledFrom([]string{"", "a", "<&>", "\n  \"entries\": [],\n  \"indexes\": []", "\u2028ü\x00"})
-		p := &model.Plan{Version: 1, Scope: text.Draw(t, "scope"), Notes: rapid.SliceOfN(text, 0, 2).Draw(t, "notes")}
-		for range rapid.SampledFrom([]int{0, 1, 2, 127, 128, 129, 300}).Draw(t, "entries") {
-			p.Entries = append(p.Entries, model.Entry{
-				Image: "i", Dir: text.Draw(t, "dir"), Steps: map[string]string{"build": "run", "a": "b"}, Platform: model.LinuxARM64, Parents: []model.Parent{},
-				Recipe: &model.Recipe{Args: map[string]string{"A": text.Draw(t, "arg")}, Files: []model.TreeEntry{{Path: "x", Mode: 5}}},
-			})
-		}
-		for range rapid.SampledFrom([]int{0, 1, 2, 130}).Draw(t, "indexes") {
-			p.Indexes = append(p.Indexes, model.Index{Image: text.Draw(t, "image")})
-		}
-		if p.Entries == nil && rapid.Bool().Draw(t, "empty") {
-			p.Entries, p.Indexes = []model.Entry{}, []model.Index{}
-		}
+		p := plans.Draw(t, "plan")
+		p.Entries = repeated(t, append(p.Entries, model.Entry{}), 0, 1, 127, 128, 129, 300)
+		p.Indexes = repeated(t, append(p.Indexes, model.Index{}), 0, 1, 130)
 		var want bytes.Buffer
 		e := json.NewEncoder(&want)
 		e.SetEscapeHTML(false)
@@ -38,10 +37,31 @@ func TestEncodeIsPlain(t *testing.T) {
 		if err := e.Encode(p); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := plan.Encode(p); err != nil || !bytes.Equal(got, want.Bytes()) {
+		if got, err := plan.Encode(&p); err != nil || !bytes.Equal(got, want.Bytes()) {
 			t.Fatalf("%v, got\n%s\nwant\n%s", err, got, want.String())
 		}
 	})
+}
+
+// repeated are some of few in a list of one of the lengths, which may be nil.
+func repeated[T any](t *rapid.T, few []T, lengths ...int) []T {
+	n := rapid.SampledFrom(lengths).Draw(t, "length")
+	if n == 0 && rapid.Bool().Draw(t, "nil") {
+		return nil
+	}
+	all := make([]T, n)
+	for i := range all {
+		all[i] = few[i%len(few)]
+	}
+	return all
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	t.Parallel()
+	p := &model.Plan{Indexes: []model.Index{{Meta: model.ImageMeta{SizeGB: math.NaN()}}}}
+	if _, err := plan.Encode(p); err == nil || !strings.Contains(err.Error(), "writing the plan: json") {
+		t.Errorf("error %v, want one about JSON", err)
+	}
 }
 
 type full struct{ room int }

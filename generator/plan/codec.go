@@ -41,31 +41,50 @@ func Decode(b []byte) (*model.Plan, error) {
 	if len(b) > maxPlan {
 		return nil, fmt.Errorf("reading the plan: it is larger than %d bytes", maxPlan)
 	}
-	var head struct {
-		Version *int `json:"version"`
+	p, err := decode(b)
+	if err != nil || p.Version != model.PlanVersion {
+		if other := checkVersion(b); other != nil { // which then is why
+			return nil, other
+		}
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, fmt.Errorf("reading the plan: it is not whole: %w", err)
+	if err == nil {
+		err = check(p)
 	}
-	switch {
-	case head.Version == nil:
-		return nil, errors.New("reading the plan: it has no version")
-	case *head.Version != model.PlanVersion:
-		return nil, &VersionError{Version: *head.Version}
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan: %w", err)
 	}
+	return p, nil
+}
+
+func decode(b []byte) (*model.Plan, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	var p model.Plan
 	if err := d.Decode(&p); err != nil {
-		return nil, fmt.Errorf("reading the plan: %w", err)
+		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("reading the plan: something follows it")
-	}
-	if err := check(&p); err != nil {
-		return nil, fmt.Errorf("reading the plan: %w", err)
+		return nil, errors.New("something follows it")
 	}
 	return &p, nil
+}
+
+// checkVersion reads the version alone: a plan of another may have anything
+// else.
+func checkVersion(b []byte) error {
+	var head struct {
+		Version *int `json:"version"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return fmt.Errorf("reading the plan: it is not whole: %w", err)
+	}
+	switch {
+	case head.Version == nil:
+		return errors.New("reading the plan: it has no version")
+	case *head.Version != model.PlanVersion:
+		return &VersionError{Version: *head.Version}
+	}
+	return nil
 }
 
 func check(p *model.Plan) error {

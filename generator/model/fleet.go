@@ -86,6 +86,7 @@ type Settings struct {
 	ChannelBranch string            // git branch that holds the channel documents
 	Forges        []string          // "github", "gitlab"
 	Runners       map[string]Runner // by machine class
+	Layout        string            // how jobs are arranged, one of the Layout constants
 	Runtime       string            // how the programs reach a job, one of the Runtime constants
 }
 

@@ -114,6 +114,7 @@ var settingsFile = record[settings]{
 					s.model.Runners[p.key], _ = p.value.record.(model.Runner)
 				}
 			}},
+		layoutField,
 		{key: "runtime", doc: "How the programs reach a job: `installed` takes those on the machine's PATH, `source` compiles them from this repository, which must be a copy of rootfsgen's.", def: model.RuntimeInstalled,
 			shape: text{enum: []string{model.RuntimeInstalled, model.RuntimeSource}},
 			set:   func(s *settings, v value) { s.model.Runtime = v.text }},
@@ -303,6 +304,7 @@ func (s *settings) applyDefaults() {
 	m.DefaultBranch = orDefault(m.DefaultBranch, defaultBranch)
 	m.ChannelBranch = orDefault(m.ChannelBranch, defaultChannelBranch)
 	m.Runtime = orDefault(m.Runtime, model.RuntimeInstalled)
+	m.Layout = orDefault(m.Layout, model.LayoutAuto)
 	m.Detect = orDefault(m.Detect, model.DetectExact)
 	m.Syntax = orDefault(m.Syntax, model.SyntaxLocked)
 	if len(m.Forges) == 0 {

@@ -28,12 +28,13 @@ const reaping = "ROOTFSGEN_ENGINETEST_REAP"
 var shared engines
 
 type engines struct {
-	once   sync.Once
-	state  services.State
-	err    error
-	dir    string         // empty: nothing was started
-	reaper io.WriteCloser // closed when the tests are over
-	wait   func() error   // for the reaper to end
+	once    sync.Once
+	state   services.State
+	options services.Options
+	err     error
+	dir     string         // empty: nothing was started
+	reaper  io.WriteCloser // closed when the tests are over
+	wait    func() error   // for the reaper to end
 
 	busybox     sync.Once
 	busyboxRef  string
@@ -122,12 +123,20 @@ func (e *engines) start(root string) error {
 		return fmt.Errorf("starting the process that stops the engines: %w", err)
 	}
 	e.wait = cmd.Wait
-	state, err := services.Start(context.Background(), dir, services.Options{Bin: filepath.Join(root, ".cache", "bin")})
+	e.options = services.Options{Bin: filepath.Join(root, ".cache", "bin")}
+	state, err := services.Start(context.Background(), dir, e.options)
 	if err != nil {
 		return err
 	}
 	e.state = *state
 	return nil
+}
+
+// Revive starts again what has died of the engines, at the same addresses and
+// with the same data. Services must have returned before.
+func Revive(ctx context.Context) error {
+	_, err := services.Start(ctx, shared.dir, shared.options)
+	return err
 }
 
 // stop lets the reaper do it, and waits.

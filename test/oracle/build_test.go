@@ -13,13 +13,16 @@ import (
 
 	bk "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/tonistiigi/fsutil"
+	"google.golang.org/grpc/codes"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/source"
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
 	"github.com/rootfsgen/rootfsgen/runtime/gitcontext"
 )
@@ -273,6 +276,36 @@ var errHangs = errors.New("the build did not end in time")
 
 // trouble tells whether an error is the engine's and not the sample's.
 func trouble(err error) bool {
-	unavailable := (*buildkit.Unavailable)(nil)
-	return errors.As(err, &unavailable) || errors.Is(err, errHangs) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	return daemonDied(err) || errors.Is(err, errHangs) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// daemonDied tells whether an error may come from a daemon that is not there any
+// more. Some come from it as text.
+func daemonDied(err error) bool {
+	if err == nil {
+		return false
+	}
+	_, unavailable := errors.AsType[*buildkit.Unavailable](err)
+	return unavailable || grpcerrors.Code(err) == codes.Unavailable || strings.Contains(err.Error(), "error reading from server: EOF")
+}
+
+// answers tells whether the daemon is there.
+func (w *world) answers(ctx context.Context) bool {
+	ctx, cancel := wait(ctx)
+	defer cancel()
+	_, err := w.plain.Info(ctx)
+	return err == nil
+}
+
+// revive makes sure that the daemon is there. No build may be under way.
+func (w *world) revive(ctx context.Context) error {
+	if err := enginetest.Revive(ctx); err != nil {
+		return err
+	}
+	_, _ = w.ours.Close(), w.plain.Close() // their daemon is gone
+	var err error
+	if w.ours, err = buildkit.Dial(ctx, w.address); err == nil {
+		w.plain, err = bk.New(ctx, w.address)
+	}
+	return err
 }

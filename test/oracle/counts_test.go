@@ -18,6 +18,7 @@ type counts struct {
 	Changed    int            `json:"changed"` // keys
 	Over       int            `json:"over"`    // changed keys of the same bytes
 	Failures   int            `json:"failures"`
+	Deaths     int            `json:"deaths"` // builds that killed BuildKit's daemon
 	Builds     int            `json:"builds"`
 	Constructs map[string]int `json:"constructs"`
 	Edits      map[string]int `json:"edits"`
@@ -68,6 +69,7 @@ func (c *counts) add(s *sample, v *verdict) {
 	}
 	c.Targets += v.targets
 	c.Failures += v.failures
+	c.Deaths += v.deaths
 	c.Changed += len(v.changed)
 	c.Over += len(v.over)
 	for _, id := range v.over {
@@ -105,7 +107,7 @@ func (c *counts) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d fleets in %d builds, %d of them with a fault\n", c.Fleets, c.Builds, c.Faulty)
 	fmt.Fprintf(&b, "%d could not be planned: %s\n", c.Refused, sorted(c.Rules))
-	fmt.Fprintf(&b, "%d targets were compared, %d builds failed in both ways\n", c.Targets, c.Failures)
+	fmt.Fprintf(&b, "%d targets were compared, %d builds failed in both ways; %d killed BuildKit's daemon\n", c.Targets, c.Failures, c.Deaths)
 	fmt.Fprintf(&b, "constructs: %s\n", sorted(c.Constructs))
 	fmt.Fprintf(&b, "edits: %s\n", sorted(c.Edits))
 	fmt.Fprintf(&b, "over-build: %d of %d changed keys (%.1f %%), of %d targets %.1f %%\n",

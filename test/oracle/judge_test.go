@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ type verdict struct {
 	changed  []model.TargetID
 	over     []model.TargetID // changed keys, the same bytes
 	failures int              // builds that failed in both ways
+	deaths   int              // builds that killed the daemon
 	builds   int
 	said     []string // what was refused, for people
 }
@@ -49,17 +51,23 @@ type outcome struct {
 	oursInput, plainKey string
 }
 
+// how is the way in which a sample is judged.
+type how struct {
+	again bool // make builds of ours that have been made already once more, to see the same bytes come out
+	alone bool // nothing else uses the engines: the daemon can be started again
+}
+
 // trial is one judgement. Builds of the very same input are made once.
 type trial struct {
 	*world
+	how
 	v     verdict
 	ours  map[string]*outcome
 	plain map[string]*outcome
 }
 
-// try judges one sample. The error is trouble with the engines. again asks for
-// builds of ours that have been made already, to see the same bytes come out.
-func (w *world) try(ctx context.Context, s *sample, again bool) (*verdict, error) {
+// try judges one sample. The error is trouble with the engines.
+func (w *world) try(ctx context.Context, s *sample, h how) (*verdict, error) {
 	var sides [2]*side
 	for i, f := range []files{s.then, s.now} {
 		var err error
@@ -67,11 +75,11 @@ func (w *world) try(ctx context.Context, s *sample, again bool) (*verdict, error
 			return nil, err
 		}
 	}
-	return w.trySides(ctx, sides, again)
+	return w.trySides(ctx, sides, h)
 }
 
-func (w *world) trySides(ctx context.Context, sides [2]*side, again bool) (*verdict, error) {
-	t := &trial{world: w, ours: map[string]*outcome{}, plain: map[string]*outcome{}}
+func (w *world) trySides(ctx context.Context, sides [2]*side, h how) (*verdict, error) {
+	t := &trial{world: w, how: h, ours: map[string]*outcome{}, plain: map[string]*outcome{}}
 	for _, s := range sides {
 		for _, d := range s.list {
 			t.v.refused = append(t.v.refused, d.Rule)
@@ -85,7 +93,7 @@ func (w *world) trySides(ctx context.Context, sides [2]*side, again bool) (*verd
 	if err != nil {
 		return nil, err
 	}
-	if again {
+	if t.again {
 		clear(t.ours)
 	}
 	now, err := t.buildAll(ctx, sides[1])
@@ -126,7 +134,7 @@ func (t *trial) both(ctx context.Context, r *request) (*outcome, error) {
 	if known := t.ours[o.oursInput]; known != nil {
 		o.ours, o.oursErr = known.ours, known.oursErr
 	} else {
-		o.ours, o.oursErr = t.build(ctx, r)
+		o.ours, o.oursErr = t.survive(ctx, func() (model.Digest, error) { return t.build(ctx, r) })
 		t.ours[o.oursInput] = o
 		t.v.builds++
 	}
@@ -138,7 +146,7 @@ func (t *trial) both(ctx context.Context, r *request) (*outcome, error) {
 	if known := t.plain[o.plainKey]; known != nil {
 		o.plain, o.plainErr = known.plain, known.plainErr
 	} else {
-		o.plain, o.plainErr = t.judge(ctx, p)
+		o.plain, o.plainErr = t.survive(ctx, func() (model.Digest, error) { return t.judge(ctx, p) })
 		t.plain[o.plainKey] = o
 		t.v.builds++
 	}
@@ -159,6 +167,22 @@ func (t *trial) both(ctx context.Context, r *request) (*outcome, error) {
 		t.fault(faultOtherBytes, r.id, fmt.Sprintf("ours %s, plain %s", o.ours, o.plain))
 	}
 	return o, nil
+}
+
+var errKilled = errors.New("BuildKit's daemon died of it")
+
+// survive makes a build. One that kills the daemon has failed, if nothing else
+// can have done it; the daemon is there again afterwards.
+func (t *trial) survive(ctx context.Context, build func() (model.Digest, error)) (model.Digest, error) {
+	d, err := build()
+	if !t.alone || !daemonDied(err) || t.answers(ctx) {
+		return d, err
+	}
+	t.v.deaths++
+	if again := t.revive(ctx); again != nil {
+		return "", errors.Join(again, err)
+	}
+	return "", errKilled // err itself would be trouble
 }
 
 func (t *trial) fault(kind string, id model.TargetID, detail string) {

@@ -39,11 +39,11 @@ func TestOracle(t *testing.T) {
 	from := max(*first, r.resume(t, *state, *base))
 	for begin := from; begin < *count; begin += enough {
 		r.batch(t, begin, min(begin+enough, *count))
+		if t.Failed() {
+			break // what is kept ends before this batch, which is judged again when the fault is mended
+		}
 		if *state != "" {
 			r.keep(t, *state, *base, min(begin+enough, *count))
-		}
-		if t.Failed() {
-			break
 		}
 	}
 	t.Log(r.counts.report())
@@ -65,22 +65,51 @@ type run struct {
 	shrunk atomic.Int32
 }
 
+// batch judges some fleets. Where BuildKit's daemon dies under several at a
+// time, it is started again and these are judged one by one: what kills it then
+// is known.
 func (r *run) batch(t *testing.T, from, to int) {
-	g, ctx := errgroup.WithContext(t.Context())
-	g.SetLimit(*workers)
-	for i := from; i < to && ctx.Err() == nil; i++ {
-		g.Go(func() error { return r.one(ctx, t, *base+int64(i)) })
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
+	for next := from; next < to; {
+		var mu sync.Mutex
+		var died []int
+		var gone atomic.Bool
+		g, ctx := errgroup.WithContext(t.Context())
+		g.SetLimit(*workers)
+		for ; next < to && ctx.Err() == nil && !gone.Load(); next++ {
+			i := next
+			g.Go(func() error {
+				err := r.one(ctx, t, *base+int64(i), false)
+				if !daemonDied(err) {
+					return err
+				}
+				gone.Store(true)
+				mu.Lock()
+				defer mu.Unlock()
+				died = append(died, i)
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range died {
+			err := r.revive(t.Context())
+			if err == nil {
+				err = r.one(t.Context(), t, *base+int64(i), true)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
-// one judges one fleet.
-func (r *run) one(ctx context.Context, t *testing.T, seed int64) error {
+// one judges one fleet. While it is alone, a build that kills the daemon is one
+// that fails.
+func (r *run) one(ctx context.Context, t *testing.T, seed int64, alone bool) error {
 	s := samples().Example(int(seed))
 	s.seed = seed
-	v, err := r.try(ctx, s, seed%8 == 0)
+	v, err := r.try(ctx, s, how{again: seed%8 == 0, alone: alone})
 	if err != nil {
 		return fmt.Errorf("seed %d: %w", seed, err)
 	}
@@ -152,7 +181,7 @@ func TestMisses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := w.try(t.Context(), s, false)
+			v, err := w.try(t.Context(), s, how{})
 			if err != nil {
 				t.Fatal(err)
 			}

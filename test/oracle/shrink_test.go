@@ -25,7 +25,7 @@ func (w *world) shrink(ctx context.Context, s *sample, faults []fault) (*sample,
 			if left--; left < 0 || ctx.Err() != nil {
 				return s, faults
 			}
-			v, err := w.try(ctx, smaller, false)
+			v, err := w.try(ctx, smaller, how{})
 			if err != nil || len(v.refused) > 0 {
 				continue
 			}

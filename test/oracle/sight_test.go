@@ -45,7 +45,7 @@ func TestOracleSeesWhatIsWrong(t *testing.T) {
 				}
 			}
 			c.spoil(sides[0].keys[id], sides[1].keys[id])
-			v, err := w.trySides(t.Context(), sides, false)
+			v, err := w.trySides(t.Context(), sides, how{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -38,6 +38,7 @@ import (
 type world struct {
 	ours     *buildkit.Client // the product's way to build
 	plain    *bk.Client       // a way that knows nothing of this project
+	address  string           // of the daemon
 	registry string           // "host:port"
 	marks    *strings.Replacer
 	locks    map[string]string // images.lock by its mark
@@ -60,7 +61,7 @@ const (
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	s := enginetest.Services(t)
-	w := &world{registry: s.Registry, locks: map[string]string{}}
+	w := &world{address: s.BuildkitAddr, registry: s.Registry, locks: map[string]string{}}
 	var err error
 	if w.ours, err = buildkit.Dial(t.Context(), s.BuildkitAddr); err != nil {
 		t.Fatal(err)

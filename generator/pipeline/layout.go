@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -42,7 +41,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 	s := &fleet.Settings
 	p := &Pipeline{
 		DefaultBranch: s.DefaultBranch, ReleaseTags: s.ReleaseTags,
-		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled),
+		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled), Layout: cmp.Or(s.Layout, model.LayoutAuto),
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
 	}
 	if s.Dir != "" && s.Dir != "." {
@@ -61,12 +60,16 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 
 // images lays out the chosen images, parents before children.
 func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, error) {
-	images := map[string]*Image{}
 	names := namesOf(fleet)
+	level, err := levels(edges, names)
+	if err != nil {
+		return nil, err
+	}
+	images := []Image{}
 	for i := range fleet.Images {
 		src := &fleet.Images[i]
 		node := src.Node()
-		img := &Image{ID: names[node], Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[node]}
+		img := Image{ID: names[node], Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[node], Level: level[names[node]]}
 		if img.ID != src.ID {
 			img.Target = node.Node()
 		}
@@ -83,9 +86,10 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 			continue
 		}
 		slices.SortFunc(img.Legs, func(a, b Leg) int { return cmp.Compare(a.Platform.String(), b.Platform.String()) })
-		images[img.ID] = img
+		images = append(images, img)
 	}
-	return inOrder(images)
+	slices.SortFunc(images, func(a, b Image) int { return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.ID, b.ID)) })
+	return images, nil
 }
 
 // classOf is the machine class that builds an image for a platform.
@@ -113,50 +117,10 @@ func parentsOf(id model.TargetID, edges Edges, o Options, names map[model.Target
 	var ids []string
 	for _, parent := range edges[id] {
 		if parent.AllPlatforms() != id.AllPlatforms() && (o.Only == nil || o.Only[parent]) {
-			ids = append(ids, cmp.Or(names[parent.AllPlatforms()], parent.Node()))
+			ids = append(ids, names[parent.AllPlatforms()])
 		}
 	}
 	return sortedSet(ids)
-}
-
-// inOrder sorts images so that parents come first, then by id.
-func inOrder(images map[string]*Image) ([]Image, error) {
-	waves := map[string]int{}
-	var wave func(id string, path []string) (int, error)
-	wave = func(id string, path []string) (int, error) {
-		if w, known := waves[id]; known {
-			return w, nil
-		}
-		if i := slices.Index(path, id); i >= 0 {
-			return 0, fmt.Errorf("laying out jobs: images need one another: %s", strings.Join(append(path[i:], id), " -> "))
-		}
-		path = append(path, id)
-		w := 0
-		for _, parent := range images[id].Parents() {
-			if images[parent] == nil {
-				return 0, fmt.Errorf("laying out jobs: %s is built from %s, which is not in the fleet", id, parent)
-			}
-			pw, err := wave(parent, path)
-			if err != nil {
-				return 0, err
-			}
-			w = max(w, pw+1)
-		}
-		waves[id] = w
-		return w, nil
-	}
-	ids := slices.Sorted(maps.Keys(images))
-	for _, id := range ids {
-		if _, err := wave(id, nil); err != nil {
-			return nil, err
-		}
-	}
-	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(waves[a], waves[b]) })
-	out := make([]Image, 0, len(ids))
-	for _, id := range ids {
-		out = append(out, *images[id])
-	}
-	return out, nil
 }
 
 // takeRunners keeps the machine classes that are used, and tells which are

@@ -71,7 +71,7 @@ func TestLayout(t *testing.T) {
 		"some": {pipeline.Options{
 			Only:  map[model.TargetID]bool{target("a", model.LinuxAMD64): true, target("z", model.LinuxAMD64): true},
 			Merge: map[model.TargetID]bool{{Image: "b", Tag: "1"}: true, {Image: "z", Tag: "1"}: true},
-		}, []string{"b merge", "z amd64:spot-amd64 merge", "a amd64:spot-amd64<z"}},
+		}, []string{"z amd64:spot-amd64 merge", "b merge", "a amd64:spot-amd64<z"}},
 		"nothing": {pipeline.Options{Only: map[model.TargetID]bool{}, Merge: map[model.TargetID]bool{}}, nil},
 	} {
 		p, list, err := pipeline.Layout(f, edges, c.o)

@@ -45,6 +45,7 @@ type Pipeline struct {
 	ReleaseTags   string // glob whose only wildcard is *
 	Config        string // path of the settings, where the fleet is not the whole repository; else empty
 	Runtime       string // one of model's Runtime constants
+	Layout        string // one of model's Layout constants
 	Runners       map[string]model.Runner
 	Forges        []string
 	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
@@ -59,6 +60,7 @@ type Image struct {
 	Legs    []Leg  // one for each platform, sorted
 	Minutes int    // time limit of a build job
 	Merge   bool   // its platforms are joined
+	Level   int    // how many images must be built one after the other before it
 }
 
 // Leg is one platform of an image's build job.

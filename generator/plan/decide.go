@@ -26,6 +26,7 @@ type verdict struct {
 	reasons     []model.Reason
 	affected    bool // something about its node was edited, or is built anew
 	unfinished  bool // a step is not done, and the request leaves it alone
+	postponed   bool // it is to be built, but not for this platform now
 }
 
 // none is the generation of what the registry does not have.

@@ -199,6 +199,13 @@ func (f *fleet) choose(req Request) error {
 	for _, t := range forced {
 		t.forced = t.chosen
 	}
+	if req.Bases {
+		for _, t := range f.order {
+			if len(t.parents) == 0 {
+				t.forced = t.chosen
+			}
+		}
+	}
 	return nil
 }
 

@@ -75,6 +75,9 @@ func version(t model.TargetID, req Request) string {
 
 // merging tells whether an index is still to be made.
 func (m *maker) merging(platforms []*target, x *model.Index) string {
+	if slices.ContainsFunc(platforms, func(p *target) bool { return p.postponed }) {
+		return model.StepDone // a later plan makes it, when all of them are there
+	}
 	affected := false
 	for _, p := range platforms {
 		if p.build == model.StepRun || p.test == model.StepRun {

@@ -32,10 +32,14 @@ type Request struct {
 	All        bool     // build everything anew
 	RebuildTag string   // the release tag that asks for the same, because it ends in "a"
 	Force      []string // images to build anew
+	Bases      bool     // build anew what is built from no other image of the fleet
 	Images     []string // plan only these and what they are built from; empty is all
 	Except     []string // leave these and what is built from them out
-	Unread     string   // what there was to compare with, where none of it could be understood
-	Notes      []string // put before the plan's own
+	// Platforms are those that are built now; the others wait for a later plan,
+	// and so do the indexes that they belong to. Empty is all.
+	Platforms []model.Platform
+	Unread    string   // what there was to compare with, where none of it could be understood
+	Notes     []string // put before the plan's own
 }
 
 // request tells whether a pull or merge request is planned: it leaves alone
@@ -82,6 +86,9 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 	m.decide()
 	if req.request() {
 		m.leaveAlone()
+	}
+	if err := m.postpone(); err != nil {
+		return nil, err
 	}
 	p := &model.Plan{
 		Version: model.PlanVersion, To: now.Revision,

@@ -80,6 +80,8 @@ func (m *maker) because(t *target) []model.Reason {
 		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Name: m.req.RebuildTag, Detail: `the tag ends in "a"`})
 	case t.forced && m.req.All:
 		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Detail: "asked for"})
+	case t.forced && m.req.Bases && len(t.parents) == 0:
+		reasons = append(reasons, model.Reason{Kind: model.ReasonForced, Name: t.id.Image, Detail: "every base is built anew"})
 	case t.forced:
 		reasons = append(reasons, model.Reason{Kind: model.ReasonForced, Name: t.id.Image, Detail: "asked for"})
 	case t.action == model.ActionBuild:

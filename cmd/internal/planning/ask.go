@@ -43,10 +43,15 @@ func (s *Session) request(ctx context.Context) (req plan.Request, err error) {
 	if err != nil {
 		return req, err
 	}
+	platforms, err := s.o.platforms()
+	if err != nil {
+		return req, err
+	}
 	s.asked = ask
 	return plan.Request{
 		Scope: s.o.Scope, Prefix: prefix, ReadPrefix: readPrefix, SnapshotID: s.o.SnapshotID, Date: s.Date(),
 		All: s.o.All, RebuildTag: tag, Force: s.o.Force, Images: s.o.Images, Except: s.o.Except,
+		Bases: s.o.Bases, Platforms: platforms,
 	}, nil
 }
 

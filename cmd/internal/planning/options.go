@@ -23,6 +23,8 @@ type Options struct {
 	State      string // one of the State constants
 	All        bool
 	Force      []string
+	Bases      bool     // build anew what is built from no other image of the fleet
+	Platforms  []string // build these now, the others later; empty is all
 	Images     []string
 	Except     []string
 	Detect     string // which files count, instead of the settings' word; empty is theirs
@@ -75,9 +77,16 @@ func (o *Options) Flags(cmd *cobra.Command, images cobra.CompletionFunc) {
 	f := cmd.Flags()
 	f.BoolVar(&o.All, "all", false, "build everything anew, whatever the registry has")
 	f.StringArrayVar(&o.Force, "force", nil, "build this `image` anew, and what is built from it; may be repeated")
+	f.BoolVar(&o.Bases, "rebuild-bases", false, "build anew what is built from no other image of the fleet, and what comes out different on it")
 	f.StringArrayVar(&o.Except, "except", nil, "leave out this `image`, and what is built from it; may be repeated")
 	app.Complete(cmd, "force", images)
 	app.Complete(cmd, "except", images)
+}
+
+// PlatformsFlag adds the flag that leaves some platforms to a later plan.
+func (o *Options) PlatformsFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&o.Platforms, "platform", nil, "build for this `platform` now, and leave the others to a later plan; may be repeated")
+	CompletePlatforms(cmd)
 }
 
 // check refuses values that no flag can have.
@@ -96,6 +105,9 @@ func (o *Options) check() error {
 	case o.Detect != "" && !slices.Contains(detects, o.Detect):
 		return usage("invalid --detect %q: expected exact or folder", o.Detect)
 	}
+	if _, err := o.platforms(); err != nil {
+		return err
+	}
 	if o.SnapshotID != "" {
 		if err := model.CheckSnapshotID(o.SnapshotID); err != nil {
 			return usage("--snapshot-id: %w", err)
@@ -107,6 +119,19 @@ func (o *Options) check() error {
 		}
 	}
 	return nil
+}
+
+// platforms are those that are meant.
+func (o *Options) platforms() ([]model.Platform, error) {
+	var all []model.Platform
+	for _, s := range o.Platforms {
+		p, err := model.ParsePlatform(s)
+		if err != nil {
+			return nil, usage("--platform: %w", err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func usage(format string, args ...any) error {

@@ -23,6 +23,7 @@ import (
 type running struct {
 	given
 	parallel int
+	most     int // targets that may be built at all; negative is any number
 	store    string
 	source   string
 }
@@ -51,7 +52,9 @@ With images, only these and what they are built from are considered.`,
 		},
 	}
 	o.flags(a, cmd)
+	o.options.PlatformsFlag(cmd)
 	f := cmd.Flags()
+	f.IntVar(&o.most, "max-targets", -1, "where more targets than this were to be built, only say so, with exit code 0")
 	f.IntVar(&o.parallel, "parallel", max(2, runtime.NumCPU()), "builds and tests at once")
 	f.StringVar(&o.store, "store", "", storeHelp)
 	f.StringVar(&o.source, "source", manifest.DefaultSource, "what the manifest names as its origin")
@@ -70,6 +73,9 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 		return err
 	}
 	if err := published(p); err != nil {
+		return err
+	}
+	if much, err := o.tooMuch(a, p); much || err != nil {
 		return err
 	}
 	if p, err = o.refresh(ctx, a, p, images); err != nil {

@@ -88,12 +88,16 @@ type Settings struct {
 	Runners       map[string]Runner // by machine class
 	Layout        string            // how jobs are arranged, one of the Layout constants
 	Runtime       string            // how the programs reach a job, one of the Runtime constants
+	Programs      Programs          // the release of RuntimeRelease
+	Network       Network           // how jobs reach the world
+	Identity      Identity          // who jobs are to a cloud
 }
 
 // How the programs reach a job of a pipeline.
 const (
+	RuntimeRelease   = "release"   // each job fetches the pinned release
 	RuntimeInstalled = "installed" // they are on the machine's PATH
-	RuntimeSource    = "source"    // the planning job compiles them from this repository and hands them on
+	RuntimeSource    = "source"    // the planning job compiles them from this repository and hands them on, where no release is of the same source
 )
 
 // Which files of an image count as its input.

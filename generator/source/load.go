@@ -49,6 +49,7 @@ func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.L
 		}
 	}
 	s := parseSettings(config, l.dir, content, &l.list)
+	l.checkFiles(s)
 	if err := l.loadImages(s); err != nil {
 		return nil, nil, err
 	}
@@ -109,6 +110,21 @@ func (l *loader) read(file string, must bool) ([]byte, error) {
 		b = []byte{}
 	}
 	return b, nil
+}
+
+// checkFiles refuses settings that name a file which is not there.
+func (l *loader) checkFiles(s settings) {
+	ca := s.model.Network.CA
+	if ca == "" {
+		return
+	}
+	if e, found := l.tree.Lookup(ca); !found || e.Mode == model.ModeSymlink || e.Mode == model.ModeGitlink {
+		add := l.list.Errorf
+		if l.outside {
+			add = l.list.Warnf // the settings are for many trees, and not all have all
+		}
+		add(RuleMissingPath, s.caAt, pathHint, "there is no file %s", ca)
+	}
 }
 
 func (l *loader) loadImages(s settings) error {

@@ -48,6 +48,8 @@ type settings struct {
 	channels []pair // keys of channels, with positions
 
 	references []value // as they are written, with positions
+	logins   []value // as they are written, with positions
+	runtimeAt, programsAt, caAt diag.Pos
 }
 
 // root is one entry of images.
@@ -115,9 +117,7 @@ var settingsFile = record[settings]{
 				}
 			}},
 		layoutField,
-		{key: "runtime", doc: "How the programs reach a job: `installed` takes those on the machine's PATH, `source` compiles them from this repository, which must be a copy of rootfsgen's.", def: model.RuntimeInstalled,
-			shape: text{enum: []string{model.RuntimeInstalled, model.RuntimeSource}},
-			set:   func(s *settings, v value) { s.model.Runtime = v.text }},
+		runtimeField, programsField, networkField, identityField,
 	},
 }
 
@@ -204,6 +204,8 @@ func parseSettings(file, dir string, content []byte, list *diag.List) settings {
 				f.checkChannels(&s)
 				f.checkRoots(&s)
 				f.checkReferences(s.references)
+				f.checkPrograms(&s)
+				f.checkLogins(&s)
 			}
 		}
 	}
@@ -215,6 +217,9 @@ func parseSettings(file, dir string, content []byte, list *diag.List) settings {
 // from makes all paths begin at the root of the tree.
 func (s *settings) from(dir string) {
 	s.model.Dir = dir
+	if s.model.Network.CA != "" {
+		s.model.Network.CA = inTree(dir, s.model.Network.CA)
+	}
 	for i := range s.roots {
 		s.roots[i].Root.Root = inTree(dir, s.roots[i].Root.Root)
 		s.model.Roots[i].Root = s.roots[i].Root.Root
@@ -303,7 +308,7 @@ func (s *settings) applyDefaults() {
 	m.ReleaseTags = orDefault(m.ReleaseTags, defaultReleaseTags)
 	m.DefaultBranch = orDefault(m.DefaultBranch, defaultBranch)
 	m.ChannelBranch = orDefault(m.ChannelBranch, defaultChannelBranch)
-	m.Runtime = orDefault(m.Runtime, model.RuntimeInstalled)
+	s.defaultPrograms()
 	m.Layout = orDefault(m.Layout, model.LayoutAuto)
 	m.Detect = orDefault(m.Detect, model.DetectExact)
 	m.Syntax = orDefault(m.Syntax, model.SyntaxLocked)

@@ -85,6 +85,8 @@ type Settings struct {
 	DefaultBranch string            // "main"
 	ChannelBranch string            // git branch that holds the channel documents
 	Forges        []string          // "github", "gitlab"
+	Triggers      Triggers          // what each event leads to
+	Fork          Fork              // requests from forks
 	Runners       map[string]Runner // by machine class
 	Layout        string            // how jobs are arranged, one of the Layout constants
 	Runtime       string            // how the programs reach a job, one of the Runtime constants

@@ -48,7 +48,10 @@ type settings struct {
 	channels []pair // keys of channels, with positions
 
 	references []value // as they are written, with positions
-	logins   []value // as they are written, with positions
+	logins     []value // as they are written, with positions
+	triggers   triggerSettings
+	fork       forkSettings
+
 	runtimeAt, programsAt, caAt diag.Pos
 }
 
@@ -117,6 +120,7 @@ var settingsFile = record[settings]{
 				}
 			}},
 		layoutField,
+		triggersField, forkField,
 		runtimeField, programsField, networkField, identityField,
 	},
 }
@@ -182,7 +186,7 @@ func defaultRunners() map[string]model.Runner {
 		model.RunnerSpotAMD64: {GitHub: []string{"self-hosted", "linux", "x64", "spot"}, GitLab: []string{"linux", "amd64", "spot"}},
 		model.RunnerSpotARM64: {GitHub: []string{"self-hosted", "linux", "arm64", "spot"}, GitLab: []string{"linux", "arm64", "spot"}},
 		model.RunnerSmall:     {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"small"}},
-		model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}},
+		model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"saas-linux-small-amd64"}},
 	}
 }
 
@@ -308,6 +312,7 @@ func (s *settings) applyDefaults() {
 	m.ReleaseTags = orDefault(m.ReleaseTags, defaultReleaseTags)
 	m.DefaultBranch = orDefault(m.DefaultBranch, defaultBranch)
 	m.ChannelBranch = orDefault(m.ChannelBranch, defaultChannelBranch)
+	m.Triggers, m.Fork = s.triggers.triggers(), s.fork.fork()
 	s.defaultPrograms()
 	m.Layout = orDefault(m.Layout, model.LayoutAuto)
 	m.Detect = orDefault(m.Detect, model.DetectExact)

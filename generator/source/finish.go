@@ -35,14 +35,14 @@ func (l *loader) finish(c cell, f *file, from candidate, s *model.Settings) (nod
 }
 
 // at is where a key's value is, or where the image is when it is not written.
-func (d description) at(key string, image diag.Pos) diag.Pos {
+func (d *description) at(key string, image diag.Pos) diag.Pos {
 	if p, written := d.keys[key]; written {
 		return p.value.pos
 	}
 	return image
 }
 
-func (l *loader) platforms(i *model.Image, d description, f *file) {
+func (l *loader) platforms(i *model.Image, d *description, f *file) {
 	if i.GPU {
 		if slices.Contains(i.Platforms, model.LinuxARM64) {
 			f.errorf(RuleGpuPlatform, d.keys["arch"].value.pos, "write arch: [amd64], or remove arch", "a gpu image is built for amd64 only")
@@ -56,7 +56,7 @@ func (l *loader) platforms(i *model.Image, d description, f *file) {
 
 // tests names those without a name and leaves out those without a command, as
 // image.yaml has always been read.
-func (l *loader) tests(i *model.Image, d description, f *file) {
+func (l *loader) tests(i *model.Image, d *description, f *file) {
 	taken := map[string]bool{}
 	for _, t := range d.tests {
 		if t.Name != "" && taken[t.Name] {
@@ -82,7 +82,7 @@ func (l *loader) tests(i *model.Image, d description, f *file) {
 
 // paths checks that what is named is there; what is not is left out, so that
 // it is reported once.
-func (l *loader) paths(i *model.Image, d description, f *file) {
+func (l *loader) paths(i *model.Image, d *description, f *file) {
 	i.Context = i.Dir
 	if p, written := d.keys["context"]; written && !p.bad {
 		dir := inTree(l.dir, d.model.Context)
@@ -135,7 +135,7 @@ func (l *loader) noFolder(f *file, pos diag.Pos, dir string) {
 const pathHint = "paths begin at the folder of rootfsgen.yaml, and with a slash at the root of the repository"
 
 // contexts makes folders of named contexts begin at the root of the tree.
-func (l *loader) contexts(i *model.Image, d description, f *file) {
+func (l *loader) contexts(i *model.Image, d *description, f *file) {
 	i.Contexts = nil
 	for _, p := range d.keys["contexts"].value.pairs {
 		value := p.value.text
@@ -155,7 +155,7 @@ func (l *loader) contexts(i *model.Image, d description, f *file) {
 }
 
 // debian checks an image that is made from packages.
-func (l *loader) debian(i *model.Image, d description, f *file) bool {
+func (l *loader) debian(i *model.Image, d *description, f *file) bool {
 	l.without(d, f, "with builder: debian", "dockerfile", "context", "contexts", "matrix", "stage", "args", "refresh")
 	i.Context, i.Contexts, i.Args, i.Stage = "", nil, nil, ""
 	for _, name := range l.folders.buildFiles(i.Dir) {
@@ -256,7 +256,7 @@ func (l *loader) buildsBelow(dir string) bool {
 }
 
 // without reports keys that have no effect.
-func (l *loader) without(d description, f *file, when string, keys ...string) {
+func (l *loader) without(d *description, f *file, when string, keys ...string) {
 	for _, key := range keys {
 		if p, written := d.keys[key]; written && !d.keys["builder"].bad {
 			f.errorf(RuleNoEffect, p.pos, "remove it", "%s has no effect %s", key, when)

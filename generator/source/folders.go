@@ -128,7 +128,7 @@ func (f folders) described(dir string) bool { return slices.Contains(f.files[dir
 type candidate struct {
 	dir   string
 	file  string // name of the build file; empty is for image.yaml to say, else the usual one
-	by    root   // the rule
+	by    *root  // the rule
 	empty bool   // the folder has neither a build file nor a description
 	named
 }
@@ -193,13 +193,13 @@ func (r rule) folder(dir string) (named, bool) {
 
 // find lists what r means, sorted by folder.
 func (f folders) find(r rule) []candidate {
-	var out []candidate
+	out := make([]candidate, 0, len(f.dirs)) // mostly one of each
 	for _, dir := range f.dirs {
 		n, ok := r.folder(dir)
 		if !ok {
 			continue
 		}
-		c := candidate{dir: dir, by: r.root, named: n}
+		c := candidate{dir: dir, by: &r.root, named: n}
 		switch {
 		case len(r.files) > 0:
 			out = append(out, f.chosen(c, r)...)

@@ -154,12 +154,9 @@ func platformsOf(v value) []model.Platform {
 
 // parseImage reads one image.yaml; ok is false when it could not be read at
 // all, so that nothing is known of the image.
-func parseImage(path string, content []byte, list *diag.List) (d description, f *file, ok bool) {
-	if content == nil { // a folder without a description
-		return d, &file{path: path, list: list}, true
-	}
+func parseImage(path string, content []byte, list *diag.List) (d *description, f *file, ok bool) {
 	f, node, ok := openFile(path, content, maxFile, list)
-	d.keys = map[string]pair{}
+	d = &description{keys: map[string]pair{}}
 	if !ok || node == nil {
 		return d, f, ok
 	}
@@ -169,7 +166,7 @@ func parseImage(path string, content []byte, list *diag.List) (d description, f 
 	v, _ := imageFile.read(f, imageFile.name, node)
 	if read, is := v.record.(description); is {
 		read.keys = d.keys
-		d = read
+		d = &read
 	}
 	for _, p := range v.pairs {
 		d.keys[p.key] = p

@@ -85,6 +85,8 @@ type loader struct {
 	list    diag.List
 	images  []model.Image
 	aliases []model.Alias
+
+	undescribed description // of the folders that have none; nobody changes it
 }
 
 // read returns a file of the tree, nil where there is none. A file that must
@@ -143,8 +145,8 @@ func (l *loader) loadImages(s settings) error {
 			rules[i].Root.Root, s.model.Roots[i].Root = dir, dir
 		}
 	}
-	var nodes []node
 	found := l.candidates(rules)
+	nodes := make([]node, 0, len(found)) // more where there is a matrix
 	for len(found) > 0 {
 		n := slices.IndexFunc(found, func(c candidate) bool { return c.dir != found[0].dir })
 		if n < 0 {
@@ -187,7 +189,7 @@ func (l *loader) nested(r rule) {
 func (l *loader) candidates(rules []rule) []candidate {
 	type thing struct{ dir, file string }
 	var out []candidate
-	seen, above := map[thing]bool{}, map[string]bool{}
+	seen, above := make(map[thing]bool, len(l.folders.dirs)), map[string]bool{}
 	for _, r := range rules {
 		if !l.folders.has(r.Root.Root) && r.pos.Line > 0 {
 			add := l.list.Errorf
@@ -196,7 +198,9 @@ func (l *loader) candidates(rules []rule) []candidate {
 			}
 			add(RuleMissingPath, r.pos, "", "there is no folder %s", r.Root.Root)
 		}
-		for _, c := range l.folders.find(r) {
+		found := l.folders.find(r)
+		out = slices.Grow(out, len(found))
+		for _, c := range found {
 			file := c.file
 			if files := l.folders.buildFiles(c.dir); file == "" && len(files) > 0 {
 				file = files[0]
@@ -223,8 +227,8 @@ func (l *loader) candidates(rules []rule) []candidate {
 // loadFolder reads the images of one folder.
 func (l *loader) loadFolder(found []candidate, s *model.Settings, nodes *[]node) error {
 	dir := found[0].dir
-	file := path.Join(dir, imageFileName)
-	content, err := l.read(file, false)
+	at := path.Join(dir, imageFileName)
+	content, err := l.read(at, false)
 	if err != nil {
 		return err
 	}
@@ -234,11 +238,14 @@ func (l *loader) loadFolder(found []candidate, s *model.Settings, nodes *[]node)
 			return nil
 		}
 	}
-	d, f, ok := parseImage(file, content, &l.list)
-	if !ok {
-		return nil
+	d, f := &l.undescribed, &file{path: at, list: &l.list}
+	if content != nil {
+		var ok bool
+		if d, f, ok = parseImage(at, content, &l.list); !ok {
+			return nil
+		}
+		f.described = true
 	}
-	f.described = content != nil
 	for _, cell := range d.cells(f) {
 		for _, c := range found {
 			if n, ok := l.finish(cell, f, c, s); ok {

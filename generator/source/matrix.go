@@ -81,16 +81,16 @@ func axes(v value) []axis {
 // cell is one combination of a matrix: the image's description with the values
 // of its axes.
 type cell struct {
-	d       description
-	file    value  // the build file that a value names
-	tag     string // instead of component_version
+	d       *description // which nobody changes
+	file    value        // the build file that a value names
+	tag     string       // instead of component_version
 	variant string
 	pos     diag.Pos // of the last axis's value
 }
 
 // cells are the combinations of an image's matrix; one without changes where
 // it has none.
-func (d description) cells(f *file) []cell {
+func (d *description) cells(f *file) []cell {
 	out := []cell{{d: d}}
 	if len(d.matrix) == 0 {
 		return out
@@ -136,7 +136,8 @@ func suffixed(variant string) string {
 }
 
 func (c cell) with(v axisValue) cell {
-	m := &c.d.model
+	d := *c.d
+	m := &d.model
 	if len(v.args) > 0 {
 		args := maps.Clone(m.Args)
 		if args == nil {
@@ -152,13 +153,13 @@ func (c cell) with(v axisValue) cell {
 	default:
 		m.Platforms = slices.DeleteFunc(slices.Clone(m.Platforms), func(p model.Platform) bool { return !slices.Contains(v.platforms, p) })
 		if len(m.Platforms) == 0 {
-			c.d.noPlatform = true
+			d.noPlatform = true
 		}
 	}
 	if v.dockerfile.text != "" {
 		c.file = v.dockerfile
 	}
-	m.Stage = cmp.Or(v.stage, m.Stage)
+	m.Stage, c.d = cmp.Or(v.stage, m.Stage), &d
 	c.tag = cmp.Or(v.tag, c.tag)
 	c.pos = v.pos
 	if s := v.suffixText(); s != "" {

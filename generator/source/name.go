@@ -110,62 +110,70 @@ func ended(name, of string) string {
 // settle gives images with one name longer ones, where the names follow from
 // their folders, and reports the others.
 func (l *loader) settle(nodes []node) {
-	l.lengthen(nodes, func(n *node) string {
+	if lengthen(nodes, func(n *node) string {
 		return shortened(model.Slug(strings.ReplaceAll(n.path, "/", "-")), n.path)
-	})
-	l.lengthen(nodes, func(n *node) string { return ended(n.ID, n.Dir+"\x00"+n.Dockerfile) })
+	}) {
+		lengthen(nodes, func(n *node) string { return ended(n.ID, n.Dir+"\x00"+n.Dockerfile) })
+	}
 	l.images = slices.Grow(l.images, len(nodes))
-	taken := make(map[model.TargetID]diag.Pos, len(nodes))
-	repositories, of, versions := map[string]diag.Pos{}, map[string]string{}, map[string]diag.Pos{}
+	taken := make(map[model.TargetID]*node, len(nodes))
+	repositories, versions := make(map[string]*node, len(nodes)), make(map[string]*node, len(nodes))
 	for i := range nodes {
 		n := &nodes[i]
 		n.Label = orDefault(n.Label, n.ID)
 		n.ImageName = orDefault(n.ImageName, n.ID)
 		if first, twice := taken[n.Node()]; twice {
-			l.list.Errorf(RuleDuplicateImage, n.idAt, "", "id %q is taken already, at %s", n.ID, first)
+			l.list.Errorf(RuleDuplicateImage, n.idAt, "", "id %q is taken already, at %s", n.ID, first.idAt)
 			continue // its repository follows from the id, or is the smaller mistake
 		}
-		taken[n.Node()] = n.idAt
+		taken[n.Node()] = n
 		if n.nameless {
 			continue
 		}
 		published := n.ImageName + ":" + n.publishedTag()
-		if first, twice := versions[published]; twice && of[n.ImageName] == n.ID {
-			l.list.Errorf(RuleDuplicateImage, n.idAt, "rename one of them", "%s is taken already, at %s: tag and variant are published as one tag", published, first)
+		other, known := repositories[n.ImageName]
+		if first, twice := versions[published]; twice && other.ID == n.ID {
+			l.list.Errorf(RuleDuplicateImage, n.idAt, "rename one of them", "%s is taken already, at %s: tag and variant are published as one tag", published, first.idAt)
 			continue
 		}
-		versions[published] = n.idAt
-		if other, twice := of[n.ImageName]; twice && other != n.ID {
-			l.list.Errorf(RuleDuplicateImage, n.imageAt, "", "image_name %q is taken already, at %s", n.ImageName, repositories[n.ImageName])
+		versions[published] = n
+		switch {
+		case !known:
+			repositories[n.ImageName] = n
+		case other.ID != n.ID:
+			l.list.Errorf(RuleDuplicateImage, n.imageAt, "", "image_name %q is taken already, at %s", n.ImageName, other.imageAt)
 			continue
-		} else if !twice {
-			of[n.ImageName], repositories[n.ImageName] = n.ID, n.imageAt
 		}
 		l.images = append(l.images, n.Image)
 	}
 }
 
 // lengthen gives other names to all images whose name is another's too, but
-// for a name that somebody wrote: that is a mistake.
-func (l *loader) lengthen(nodes []node, name func(*node) string) {
-	users := make(map[model.TargetID][]int, len(nodes))
-	shared := false
+// for a name that somebody wrote: that is a mistake. It tells whether there
+// are such names.
+func lengthen(nodes []node, name func(*node) string) bool {
+	first, shared := make(map[model.TargetID]*node, len(nodes)), map[model.TargetID][]*node{}
 	for i := range nodes {
-		id := nodes[i].Node()
-		users[id] = append(users[id], i)
-		shared = shared || len(users[id]) > 1
+		n := &nodes[i]
+		id := n.Node()
+		switch before := first[id]; {
+		case before == nil:
+			first[id] = n
+		case shared[id] == nil:
+			shared[id] = []*node{before, n}
+		default:
+			shared[id] = append(shared[id], n)
+		}
 	}
-	if !shared {
-		return
-	}
-	for _, of := range users {
-		if len(of) == 1 || slices.ContainsFunc(of, func(i int) bool { return !nodes[i].derived }) {
+	for _, of := range shared {
+		if slices.ContainsFunc(of, func(n *node) bool { return !n.derived }) {
 			continue
 		}
-		for _, i := range of {
-			nodes[i].ID = orDefault(name(&nodes[i]), nodes[i].ID)
+		for _, n := range of {
+			n.ID = orDefault(name(n), n.ID)
 		}
 	}
+	return len(shared) > 0
 }
 
 // publishedTag is what the image's versions begin with.

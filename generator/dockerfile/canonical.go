@@ -13,7 +13,17 @@ import (
 // between words and where a line is continued do not show; the content of
 // here-documents does.
 func (i instruction) canonical() string {
+	k := i.known
+	if k == nil {
+		return i.text()
+	}
+	k.written.Do(func() { k.canonical = i.text() })
+	return k.canonical
+}
+
+func (i instruction) text() string {
 	var b strings.Builder
+	b.Grow(len(i.node.Original) + 16) // for a few quotes
 	b.WriteString(strings.ToUpper(i.node.Value))
 	for _, flag := range i.node.Flags {
 		word(&b, flag)
@@ -34,7 +44,7 @@ func (i instruction) canonical() string {
 	case *instructions.OnbuildCommand:
 		word(&b, cmd.Expression)
 	default:
-		nodeWords(&b, i.node)
+		nodeWords(&b, i.node.Node)
 	}
 	for _, h := range i.node.Heredocs {
 		heredoc(&b, h)

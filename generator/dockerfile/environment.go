@@ -4,8 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
 // environment is what the variables of a stage are worth at one instruction.
@@ -14,6 +12,8 @@ type environment struct {
 	image map[string]variable // of ENV only: what an image's configuration keeps
 	open  bool                // the base is not known: it may set variables that are not in vars
 	own   *predefined         // where vars has none; nil inside stages
+
+	scratch *Scratch // that it is part of
 }
 
 // variable is one value; unknown means that it came from a variable of a base
@@ -21,14 +21,6 @@ type environment struct {
 type variable struct {
 	value   string
 	unknown bool
-}
-
-func newEnvironment() *environment {
-	return &environment{vars: map[string]variable{}, image: map[string]variable{}}
-}
-
-func (e *environment) clone() *environment {
-	return &environment{vars: maps.Clone(e.vars), image: maps.Clone(e.image), open: e.open}
 }
 
 // get is what a variable is worth; false where nothing set it.
@@ -92,7 +84,7 @@ func (e *environment) expand(word string, escape rune, strict bool) expansion {
 		return expansion{text: word}
 	}
 	g := &getter{env: e}
-	text, _, err := shell.NewLex(escape).ProcessWord(word, g)
+	text, _, err := e.scratch.words(escape).ProcessWord(word, g)
 	x := expansion{text: text, err: err, used: slices.Compact(sorted(g.hit))}
 	unknown := g.unknown
 	if strict || e.open {

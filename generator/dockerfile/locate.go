@@ -3,8 +3,6 @@ package dockerfile
 import (
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
-
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 )
 
@@ -47,7 +45,7 @@ func (f *File) findBase(s *stage) (diag.Pos, bool) {
 }
 
 // wordPos is where a word of an instruction stands, or else the instruction.
-func (f *File) wordPos(node *parser.Node, word string) diag.Pos {
+func (f *File) wordPos(node statement, word string) diag.Pos {
 	if at, found := f.find(node, word); found {
 		return at
 	}
@@ -57,7 +55,7 @@ func (f *File) wordPos(node *parser.Node, word string) diag.Pos {
 // find looks for text as a word, or as a field of one, in the lines of an
 // instruction, behind its name. A text that is continued on another line is
 // not found.
-func (f *File) find(node *parser.Node, text string) (diag.Pos, bool) {
+func (f *File) find(node statement, text string) (diag.Pos, bool) {
 	if text == "" {
 		return diag.Pos{}, false
 	}

@@ -27,6 +27,9 @@ type memo struct {
 	node *parser.Node
 	once sync.Once
 	cmd  any // nil where each file must read it by itself
+
+	written   sync.Once
+	canonical string
 }
 
 // parse is what the instruction means, node being its own in a file.
@@ -105,10 +108,9 @@ func (p *Parser) ParseAll(files [][]byte) []*File {
 	trees := p.trees(files)
 	for i, data := range files {
 		known := trees[i]
-		if f, list := parse("", data, &p.names, func(data []byte) (*tree, error) {
-			if known == nil {
-				result, err := parseTree(data)
-				return &tree{Result: result}, err
+		if f, list := parse("", data, &p.names, func(data []byte) (tree, error) {
+			if len(known.statements) == 0 {
+				return wholeTree(data)
 			}
 			return known, nil
 		}); len(list) == 0 {
@@ -119,19 +121,18 @@ func (p *Parser) ParseAll(files [][]byte) []*File {
 }
 
 // tree is what BuildKit's parser makes of one file.
-func (p *Parser) tree(data []byte) (*tree, error) {
-	if known := p.trees([][]byte{data})[0]; known != nil {
+func (p *Parser) tree(data []byte) (tree, error) {
+	if known := p.trees([][]byte{data})[0]; len(known.statements) > 0 {
 		return known, nil
 	}
-	result, err := parseTree(data)
-	return &tree{Result: result}, err
+	return wholeTree(data)
 }
 
-// trees are what BuildKit's parser makes of files; nil where it must read one
+// trees are what BuildKit's parser makes of files; empty where it must read one
 // as a whole. The instructions of a file without directives and
 // here-documents do not depend on each other, so each is read by itself, and
 // those that were read before are not read again.
-func (p *Parser) trees(files [][]byte) []*tree {
+func (p *Parser) trees(files [][]byte) []tree {
 	cut := make([][]piece, len(files))
 	var fresh []*piece
 	var text []byte
@@ -154,17 +155,15 @@ func (p *Parser) trees(files [][]byte) []*tree {
 		}
 		p.remember(fresh, result.AST.Children)
 	}
-	out := make([]*tree, len(files))
+	out := make([]tree, len(files))
 	for i, pieces := range cut {
-		if len(pieces) > 0 {
-			out[i] = placed(pieces)
-		}
+		out[i] = placed(pieces)
 	}
 	return out
 }
 
-func (p *Parser) oneByOne(files [][]byte) []*tree {
-	out := make([]*tree, len(files))
+func (p *Parser) oneByOne(files [][]byte) []tree {
+	out := make([]tree, len(files))
 	for i := range files {
 		if len(files) > 1 {
 			out[i] = p.trees(files[i : i+1])[0]
@@ -174,16 +173,12 @@ func (p *Parser) oneByOne(files [][]byte) []*tree {
 }
 
 // placed puts instructions together to a file.
-func placed(pieces []piece) *tree {
-	root := &parser.Node{StartLine: pieces[0].first, EndLine: pieces[len(pieces)-1].last, Children: make([]*parser.Node, len(pieces))}
-	all := make([]*memo, len(pieces))
-	copies := make([]parser.Node, len(pieces))
+func placed(pieces []piece) tree {
+	t := tree{escape: '\\', statements: make([]statement, len(pieces)), memos: make([]*memo, len(pieces))}
 	for i, piece := range pieces {
-		copies[i] = *piece.known.node
-		copies[i].StartLine, copies[i].EndLine = piece.first, piece.last
-		root.Children[i], all[i] = &copies[i], piece.known
+		t.statements[i], t.memos[i] = statement{piece.known.node, piece.first, piece.last}, piece.known
 	}
-	return &tree{Result: &parser.Result{AST: root, EscapeToken: '\\'}, memos: all}
+	return t
 }
 
 // remember keeps what was read of pieces.

@@ -33,12 +33,12 @@ func TestRememberedIsParsed(t *testing.T) {
 		if rapid.Bool().Draw(t, "remembering") {
 			p = remembering
 		}
-		for i, tree := range p.trees(files) {
-			sameTree(t, files[i], func(data []byte) (*parser.Result, error) {
-				if tree == nil {
-					return result(p.tree(data))
+		for i, known := range p.trees(files) {
+			sameTree(t, files[i], func(data []byte) (tree, error) {
+				if len(known.statements) == 0 {
+					return p.tree(data)
 				}
-				return tree.Result, nil
+				return known, nil
 			}, &split)
 		}
 		for i, f := range p.ParseAll(files) {
@@ -57,12 +57,10 @@ func FuzzRemembered(f *testing.F) {
 	}
 	remembering, split := NewParser(), 0
 	f.Fuzz(func(t *testing.T, data []byte) {
-		sameTree(t, data, func(data []byte) (*parser.Result, error) { return result(remembering.tree(data)) }, &split)
+		sameTree(t, data, remembering.tree, &split)
 		sameMeaning(t, data, remembering.ParseAll([][]byte{data})[0])
 	})
 }
-
-func result(t *tree, err error) (*parser.Result, error) { return t.Result, err }
 
 // sameMeaning compares what instructions that were remembered come to with
 // what they do in a file that is read by itself.
@@ -83,24 +81,26 @@ func sameMeaning(t interface{ Errorf(string, ...any) }, data []byte, remembered 
 	}
 }
 
-func sameTree(t interface{ Errorf(string, ...any) }, data []byte, tree func([]byte) (*parser.Result, error), split *int) {
+func sameTree(t interface{ Errorf(string, ...any) }, data []byte, read func([]byte) (tree, error), split *int) {
 	want, wantErr := parseTree(data)
-	got, err := tree(data)
+	got, err := read(data)
 	if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 		t.Errorf("%q: error %v, want %v", data, err, wantErr)
 	}
 	if err != nil || wantErr != nil {
 		return
 	}
-	if got.EscapeToken != want.EscapeToken || len(got.AST.Children) != len(want.AST.Children) {
-		t.Errorf("%q: %s, want %s", data, got.AST.Dump(), want.AST.Dump())
+	if got.escape != want.EscapeToken || len(got.statements) != len(want.AST.Children) {
+		t.Errorf("%q: %v, want %s", data, got.statements, want.AST.Dump())
 		return
 	}
-	if len(want.AST.Children) > 0 && want.AST.Children[0] != got.AST.Children[0] {
+	if len(got.memos) > 0 {
 		*split++
 	}
 	for i, n := range want.AST.Children {
-		one, other := *n, *got.AST.Children[i]
+		placed := got.statements[i]
+		one, other := *n, *placed.Node
+		other.StartLine, other.EndLine = placed.StartLine, placed.EndLine
 		one.PrevComment, other.PrevComment = nil, nil // of linters
 		if diff := cmp.Diff(one, other, cmp.AllowUnexported(parser.Node{})); diff != "" {
 			t.Errorf("%q (-parsed +remembered):\n%s", data, diff)

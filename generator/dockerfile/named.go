@@ -98,7 +98,7 @@ func (r *resolver) fromNamed(ref *Ref) bool {
 func (r *resolver) fromContext(s *resolvedStage, pos diag.Pos) {
 	if folder, isFolder := folderContext(r.contexts[s.context]); isFolder {
 		// What becomes of the files of a stage is not followed: all of them count.
-		r.out.Reads = append(r.out.Reads, Read{Source: ".", From: s.context, Folder: folder, Pos: pos, By: "FROM"})
+		r.reads = append(r.reads, Read{Source: ".", From: s.context, Folder: folder, Pos: pos, By: "FROM"})
 		return
 	}
 	ref := Ref{Name: s.context, Platform: s.platform, Kind: RefFrom, Pos: pos}
@@ -119,7 +119,7 @@ func (r *resolver) replaced(s *resolvedStage) {
 		for _, d := range s.deps[j] {
 			// A folder must be there, though nothing in it is read.
 			if name, folder, found := r.folderOf(d); found {
-				r.out.Reads = append(r.out.Reads, Read{Source: ".", From: name, Folder: folder, Pos: r.file.pos(in.node), By: strings.ToUpper(in.node.Value)})
+				r.reads = append(r.reads, Read{Source: ".", From: name, Folder: folder, Pos: r.file.pos(in.node), By: strings.ToUpper(in.node.Value)})
 			}
 		}
 	}

@@ -49,14 +49,26 @@ type content struct {
 
 // instruction is one line of a Dockerfile, continued or not.
 type instruction struct {
-	node    *parser.Node
+	node    statement
 	cmd     instructions.Command
-	trigger bool // of the base's ONBUILD: it stands in no line of this file
+	known   *memo // what other files with this instruction have made of it; may be nil
+	trigger bool  // of the base's ONBUILD: it stands in no line of this file
 }
+
+// statement is what BuildKit's parser makes of an instruction, and the lines
+// of this file that it stands in: those of the node itself may be another
+// file's.
+type statement struct {
+	*parser.Node
+	StartLine, EndLine int
+}
+
+// alone is a node of this file only.
+func alone(node *parser.Node) statement { return statement{node, node.StartLine, node.EndLine} }
 
 // stage is what one FROM begins.
 type stage struct {
-	node *parser.Node
+	node statement
 	from instructions.Stage
 	body []instruction
 }
@@ -65,19 +77,30 @@ type stage struct {
 // The diagnostics are all of its mistakes as far as BuildKit's parser can go
 // on after one; File is nil when there are errors.
 func Parse(path string, data []byte) (*File, diag.List) {
-	return parse(path, data, &names{}, func(data []byte) (*tree, error) {
-		result, err := parseTree(data)
-		return &tree{Result: result}, err
-	})
+	return parse(path, data, &names{}, wholeTree)
 }
 
 // tree is what BuildKit's parser makes of a file.
 type tree struct {
-	*parser.Result
-	memos []*memo // the instructions that many files have; may be empty
+	escape     rune
+	statements []statement
+	memos      []*memo // of the statements, as many files have them; may be empty
 }
 
-func parse(path string, data []byte, n *names, read func([]byte) (*tree, error)) (*File, diag.List) {
+// wholeTree reads a file by itself.
+func wholeTree(data []byte) (tree, error) {
+	result, err := parseTree(data)
+	if err != nil {
+		return tree{}, err
+	}
+	t := tree{escape: result.EscapeToken, statements: make([]statement, len(result.AST.Children))}
+	for i, node := range result.AST.Children {
+		t.statements[i] = alone(node)
+	}
+	return t, nil
+}
+
+func parse(path string, data []byte, n *names, read func([]byte) (tree, error)) (*File, diag.List) {
 	c := &content{names: n, lines: make([]string, 0, bytes.Count(data, []byte("\n"))+1)}
 	for line := range strings.SplitSeq(string(data), "\n") {
 		c.lines = append(c.lines, strings.TrimSuffix(line, "\r"))
@@ -93,8 +116,8 @@ func parse(path string, data []byte, n *names, read func([]byte) (*tree, error))
 		list.Errorf(RuleSyntax, f.errorPos(err), "", "%s", message(err))
 		return nil, list
 	}
-	c.escape = result.EscapeToken
-	for i, node := range result.AST.Children {
+	c.escape = result.escape
+	for i, node := range result.statements {
 		var k *memo
 		if i < len(result.memos) {
 			k = result.memos[i]
@@ -134,10 +157,10 @@ func parseTree(data []byte) (result *parser.Result, err error) {
 	return parser.Parse(bytes.NewReader(data))
 }
 
-func (f *File) add(node *parser.Node, k *memo, list *diag.List) {
-	parsed, err := k.parse(node)
+func (f *File) add(node statement, k *memo, list *diag.List) {
+	parsed, err := k.parse(node.Node)
 	if err != nil {
-		list.Errorf(RuleSyntax, f.pos(node), suggestion(node, err), "%s", message(err))
+		list.Errorf(RuleSyntax, f.pos(node), suggestion(node.Node, err), "%s", message(err))
 		return
 	}
 	switch cmd := parsed.(type) {
@@ -147,13 +170,13 @@ func (f *File) add(node *parser.Node, k *memo, list *diag.List) {
 		}
 		f.stages = append(f.stages, stage{node: node, from: *cmd})
 	case *instructions.ArgCommand:
-		f.append(instruction{node: node, cmd: cmd})
+		f.append(instruction{node: node, cmd: cmd, known: k})
 	case instructions.Command:
 		if len(f.stages) == 0 {
 			list.Errorf(RuleSyntax, f.pos(node), "only ARG may stand before the first FROM", "%s before the first FROM", strings.ToUpper(node.Value))
 			return
 		}
-		f.append(instruction{node: node, cmd: cmd})
+		f.append(instruction{node: node, cmd: cmd, known: k})
 	}
 }
 
@@ -176,7 +199,7 @@ func parseInstruction(node *parser.Node) (parsed any, err error) {
 }
 
 // pos is where an instruction begins.
-func (f *File) pos(node *parser.Node) diag.Pos {
+func (f *File) pos(node statement) diag.Pos {
 	p := diag.Pos{File: f.path, Line: node.StartLine, Col: 1}
 	if line := f.line(node.StartLine); line != "" {
 		p.Col = len(line) - len(strings.TrimLeft(line, " \t\v\f\r")) + 1

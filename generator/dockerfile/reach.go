@@ -109,8 +109,7 @@ func (r *resolver) triggers(s *resolvedStage) []instruction {
 			r.out.Whole = true
 			continue
 		}
-		node.StartLine, node.EndLine = s.node.StartLine, s.node.EndLine
-		out = append(out, instruction{node: node, cmd: cmd, trigger: true})
+		out = append(out, instruction{node: statement{node, s.node.StartLine, s.node.EndLine}, cmd: cmd, trigger: true})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ type Options struct {
 	// is not known. It is asked for the FROM of each stage that is reached, but
 	// not for scratch and stages. A nil BaseConfig knows nothing.
 	BaseConfig func(Ref) (model.BaseConfig, bool)
+	Scratch    *Scratch // may be nil
 }
 
 // The kinds of Ref.
@@ -82,9 +84,14 @@ type Resolved struct {
 // Resolve finds what the target depends on. The result is never nil, and
 // complete when the list holds no error.
 func (f *File) Resolve(o Options) (*Resolved, diag.List) {
+	s := cmp.Or(o.Scratch, &Scratch{})
 	r := &resolver{
 		file: f, o: o, out: &Resolved{}, dated: true, platform: o.Platform.String(), contexts: contexts(o.Contexts),
+		scratch: s, reads: s.reads[:0],
 	}
+	used := s.used
+	s.reads = nil // of this call
+	defer func() { s.reads, s.used = r.reads, used }()
 	r.globals()
 	r.bases()
 	target, found := r.target()
@@ -94,7 +101,6 @@ func (f *File) Resolve(o Options) (*Resolved, diag.List) {
 	r.reach(target)
 	r.walk()
 	r.finish(target)
-	r.out.Reads = slices.Clone(r.out.Reads) // no longer than it need be: there is one for each image
 	return r.out, r.list.Sorted()
 }
 
@@ -104,6 +110,7 @@ type resolver struct {
 	o      Options
 	out    *Resolved
 	list   diag.List
+	reads  []Read
 	taken  map[string]string // the fallbacks that are used
 	dated  bool              // sourceDateEpoch is given
 	global *environment
@@ -117,6 +124,8 @@ type resolver struct {
 
 	pending []int // stages that triggers need, to be reached when all others are
 	late    bool  // while these are reached
+
+	scratch *Scratch
 }
 
 // resolvedStage is a stage with its base known.
@@ -159,7 +168,7 @@ func (r *resolver) target() (int, bool) {
 
 // globals gives the arguments before the first FROM their values.
 func (r *resolver) globals() {
-	r.global = newEnvironment()
+	r.global = r.scratch.environment()
 	r.global.own = &predefined{platform: r.o.Platform, name: r.platform, stage: r.stageName()}
 	for name, value := range r.o.Args {
 		if _, found := r.global.own.value(name); found {

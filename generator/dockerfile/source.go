@@ -8,7 +8,6 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -78,7 +77,7 @@ func (r *resolver) read(in instruction, read Read) {
 		}
 		*p = clean
 	}
-	r.out.Reads = append(r.out.Reads, read)
+	r.reads = append(r.reads, read)
 }
 
 // remote tells whether a source is a URL or a git repository; git is nil for
@@ -120,7 +119,7 @@ func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfg
 }
 
 // ref notes an image. written is how the file has it, where ref.Pos is.
-func (r *resolver) ref(ref Ref, written string, node *parser.Node) {
+func (r *resolver) ref(ref Ref, written string, node statement) {
 	if !r.name(&ref) {
 		return
 	}
@@ -135,7 +134,7 @@ func (r *resolver) ref(ref Ref, written string, node *parser.Node) {
 
 // fits tells whether a rewrite replaces the reference of an instruction, by
 // reading the instruction that comes of it.
-func (f *File) fits(w *model.Rewrite, node *parser.Node) bool {
+func (f *File) fits(w *model.Rewrite, node statement) bool {
 	lines := []byte("# escape=" + string(f.escape) + "\n" + strings.Join(f.lines[node.StartLine-1:node.EndLine], "\n") + "\n")
 	moved := *w
 	moved.Line += 2 - node.StartLine

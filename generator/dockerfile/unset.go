@@ -10,7 +10,7 @@ import (
 // Unset are the arguments that images of FROM need and nothing gives a value,
 // sorted.
 func (f *File) Unset(o Options) []string {
-	r := &resolver{file: f, o: o, out: &Resolved{}, platform: o.Platform.String()}
+	r := &resolver{file: f, o: o, out: &Resolved{}, platform: o.Platform.String(), scratch: &Scratch{}}
 	r.globals()
 	var out []string
 	for i := range f.stages {

@@ -13,9 +13,6 @@ import (
 
 // walk goes through the stages that are reached, in the order of the file.
 func (r *resolver) walk() {
-	if r.file.escape != '\\' {
-		r.out.Instructions = append(r.out.Instructions, "# escape="+quoted(string(r.file.escape)))
-	}
 	size := 0
 	for _, s := range r.stages {
 		size += 1 + len(s.body)
@@ -39,7 +36,13 @@ func (r *resolver) walk() {
 			r.instruction(s, in, s.deps[j])
 		}
 	}
-	r.out.Instructions = append(append(r.out.Instructions, r.metaInstructions()...), body...)
+	head := r.metaInstructions()
+	if r.file.escape != '\\' {
+		head = slices.Insert(head, 0, "# escape="+quoted(string(r.file.escape)))
+	}
+	if r.out.Instructions = body; len(head) > 0 {
+		r.out.Instructions = append(head, body...)
+	}
 }
 
 // from notes the image that a stage begins with.
@@ -66,7 +69,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // beginning is the environment before a stage's first instruction.
 func (r *resolver) beginning(s *resolvedStage) *environment {
 	if s.parent >= 0 {
-		e := r.stages[s.parent].env.clone()
+		e := r.scratch.clone(r.stages[s.parent].env)
 		// What the image has set comes before what its ARGs were at the end, so
 		// these are not known if it may have set them.
 		for name, v := range e.vars {
@@ -75,7 +78,7 @@ func (r *resolver) beginning(s *resolvedStage) *environment {
 		maps.Copy(e.vars, e.image)
 		return e
 	}
-	e := newEnvironment()
+	e := r.scratch.environment()
 	e.open = !s.configKnown
 	e.setAll(s.config.Env)
 	if _, found := e.vars["PATH"]; !found {
@@ -211,7 +214,7 @@ func (r *resolver) run(s *resolvedStage, in instruction, cmd *instructions.RunCo
 		return x.text, x.err
 	})
 	if err != nil && !unknown {
-		r.mistake(RuleSyntax, pos, suggestion(in.node, err), "%s", message(err))
+		r.mistake(RuleSyntax, pos, suggestion(in.node.Node, err), "%s", message(err))
 		return
 	}
 	for i, d := range deps {
@@ -270,6 +273,9 @@ func (r *resolver) metaInstructions() []string {
 // finish fills in what is about the target as a whole.
 func (r *resolver) finish(target int) {
 	s := r.stages[target]
+	if len(r.reads) > 0 {
+		r.out.Reads = slices.Clone(r.reads)
+	}
 	r.out.Config.Env, r.out.ConfigKnown = s.env.config()
 	own := s.stage.body
 	if s.replaced {

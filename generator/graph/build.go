@@ -32,6 +32,7 @@ type builder struct {
 	// Of one worker:
 	picks    []picked // of the unit
 	selector *dockerfile.Selector
+	scratch  *dockerfile.Scratch
 	active   map[model.TargetID]bool
 	owner    func(file string) string // see folder
 	unit     *unit                    // that is being resolved
@@ -123,7 +124,7 @@ func (b *builder) resolve(n *Node) {
 	b.syntax(n, file)
 	resolved, list := file.Resolve(dockerfile.Options{
 		Args: n.Image.Args, Fallback: b.fleet.Settings.Args, Platform: n.ID.Platform, Stage: n.Image.Stage, CI: b.o.CI,
-		Contexts: n.Image.Contexts, BaseConfig: b.config,
+		Contexts: n.Image.Contexts, BaseConfig: b.config, Scratch: b.scratch,
 	})
 	if b.o.Lenient && illegible(list) {
 		n.Syntax = nil

@@ -186,7 +186,7 @@ func (b *builder) parseAll(units []*unit) {
 // worker is a copy that shares what is safe to share.
 func (b *builder) worker() *builder {
 	w := *b
-	w.selector, w.active = dockerfile.NewSelector(b.tree, b.o.Ignored), map[model.TargetID]bool{}
+	w.selector, w.scratch, w.active = dockerfile.NewSelector(b.tree, b.o.Ignored), &dockerfile.Scratch{}, map[model.TargetID]bool{}
 	return &w
 }
 

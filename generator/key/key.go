@@ -38,22 +38,37 @@ const testRunner = "rootfsgen-tests/1"
 // Key is what one target depends on.
 type Key struct {
 	Target   model.TargetID
-	Digest   model.Digest // SHA-256 of Form's text
-	Recipe   model.Recipe
+	Digest   model.Digest     // SHA-256 of Form's text
 	Parents  []model.TargetID // sorted, without repetitions
 	TestsKey model.Digest     // of the rendered tests and of how they are run
 
-	form func() Form
+	by    *computer // nil for a key that was made of a form
+	node  *graph.Node
+	given Form
 }
 
 // Of is a key that is made of a form.
 func Of(target model.TargetID, form Form) *Key {
-	return &Key{Target: target, Digest: form.Digest(), form: func() Form { return form }}
+	return &Key{Target: target, Digest: form.Digest(), given: form}
 }
 
 // Form is what the digest was computed from. It is made anew each time: of most
 // keys nobody asks for more than the digest.
-func (k *Key) Form() Form { return k.form() }
+func (k *Key) Form() Form {
+	if k.by == nil {
+		return k.given
+	}
+	return k.by.form(k.node, nil)
+}
+
+// Recipe is how the target's bytes are made. It is made anew each time, like
+// Form, and empty for a key that was made of a form.
+func (k *Key) Recipe() model.Recipe {
+	if k.by == nil {
+		return model.Recipe{}
+	}
+	return k.by.recipe(k.node)
+}
 
 // Compute makes the keys of all targets of a graph. The list says what is
 // wrong with the inputs that only keys need; it is empty for a graph without
@@ -137,9 +152,12 @@ type scratch struct {
 }
 
 func (c *computer) key(n *graph.Node, s *scratch) *Key {
-	k := &Key{Target: n.ID, TestsKey: c.testsKey(n.Image.Tests), form: func() Form { return c.form(n, nil) }}
-	for _, e := range n.Parents {
-		k.Parents = append(k.Parents, e.To)
+	k := &Key{Target: n.ID, TestsKey: c.testsKey(n.Image.Tests), by: c, node: n}
+	if len(n.Parents) > 0 {
+		k.Parents = make([]model.TargetID, len(n.Parents))
+	}
+	for i, e := range n.Parents {
+		k.Parents[i] = e.To
 	}
 	if len(k.Parents) > 1 {
 		slices.SortFunc(k.Parents, model.TargetID.Compare)
@@ -148,7 +166,6 @@ func (c *computer) key(n *graph.Node, s *scratch) *Key {
 	s.lines = c.form(n, s.lines[:0])
 	s.text = s.lines.appendTo(s.text[:0])
 	k.Digest = model.DigestOf(s.text)
-	k.Recipe = c.recipe(n)
 	return k
 }
 

@@ -203,7 +203,7 @@ func TestRecipeSpareArgs(t *testing.T) {
 	w := newWorld()
 	w.put("images/tool/Dockerfile", "ARG A\nFROM $A AS spare\nFROM scratch\nCOPY . /\n")
 	w.images["tool"].Args = map[string]string{"A": "busybox"}
-	r := w.keys(t)[amd64("tool")].Recipe
+	r := w.keys(t)[amd64("tool")].Recipe()
 	if diff := gocmp.Diff(map[string]string{"A": "busybox"}, r.Args); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
@@ -214,7 +214,7 @@ func TestRecipe(t *testing.T) {
 	w := newWorld()
 	w.images["app"].Args = map[string]string{"VERSION": "2"}
 	keys := w.keys(t)
-	r := keys[amd64("app")].Recipe
+	r := keys[amd64("app")].Recipe()
 	if diff := gocmp.Diff([]model.NamedContext{{Ref: "rootfsgen.invalid/base", Parent: "base:1"}, {Ref: "tool", Parent: "tool:1"}}, r.Contexts); diff != "" {
 		t.Errorf("contexts (-want +got):\n%s", diff)
 	}
@@ -231,11 +231,11 @@ func TestRecipe(t *testing.T) {
 	if r.Dockerfile == nil || r.Dockerfile.Path != "images/app/Dockerfile" || r.Context != "images/app" || len(r.Files) != 6 {
 		t.Errorf("%+v", r)
 	}
-	source := keys[amd64("tool")].Recipe.Contexts
+	source := keys[amd64("tool")].Recipe().Contexts
 	if diff := gocmp.Diff([]model.NamedContext{{Ref: "busybox:1.36", Source: "docker.io/library/busybox@" + string(digest("b"))}}, source); diff != "" {
 		t.Errorf("contexts (-want +got):\n%s", diff)
 	}
-	deb := keys[amd64("deb")].Recipe
+	deb := keys[amd64("deb")].Recipe()
 	if deb.Debian == nil || deb.Packages["libc6"] != "2.36" || deb.Dockerfile != nil {
 		t.Errorf("%+v", deb)
 	}

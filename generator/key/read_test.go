@@ -171,7 +171,7 @@ func TestReads(t *testing.T) {
 			c.edit(c.scene)
 			after := c.scene.key(t)
 			if got := before.Digest != after.Digest; got != c.changes {
-				t.Errorf("changed is %t, want %t:\n%s", got, c.changes, gocmp.Diff(before.Recipe, after.Recipe))
+				t.Errorf("changed is %t, want %t:\n%s", got, c.changes, gocmp.Diff(before.Recipe(), after.Recipe()))
 			}
 		})
 	}
@@ -194,7 +194,7 @@ func TestRecipeOfContexts(t *testing.T) {
 	s := newScene("FROM a\nCOPY --from=t bin /\nCOPY --from=quay.io/x/gone:1 x /\nCOPY --from=two:1 / /\n", "t/bin/a", "t/b")
 	s.image.Contexts = map[string]string{"a": "registry.example.com/a:1", "t": "/t", "two:1": "one"}
 	s.image.Platforms = []model.Platform{model.LinuxAMD64}
-	r := s.key(t).Recipe
+	r := s.key(t).Recipe()
 	files := []model.TreeEntry{{Path: "bin/a", Mode: model.ModeFile, OID: history.Memory(map[string]string{"x": "t/bin/a"}).Entries()[0].OID}}
 	want := []model.NamedContext{
 		{Ref: "a", Image: "registry.example.com/a:1", Inherits: true},

@@ -15,7 +15,11 @@ func (m *maker) entry(t *target, x *model.Index) model.Entry {
 		Action: t.action, Steps: m.steps(&t.verdict),
 		Key: k.Digest, Generation: t.generation, Digest: t.digest, Repository: image.ImageName,
 		Parents: []model.Parent{}, Wave: t.wave, Refs: m.refs(t, x), Runner: runner(image, id.Platform),
-		Reasons: m.said(&t.verdict), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...), Recipe: &k.Recipe,
+		Reasons: m.said(&t.verdict), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...),
+	}
+	if !m.req.Brief {
+		recipe := k.Recipe()
+		e.Recipe = &recipe
 	}
 	if len(t.parents) > 0 {
 		e.Parents = make([]model.Parent, len(t.parents))

@@ -33,7 +33,8 @@ type side struct {
 	content objects
 	graph   *graph.Graph
 	keys    map[model.TargetID]*key.Key
-	list    diag.List // without warnings
+	spoil   func(*model.Recipe) // makes all recipes wrong; nil but for a test of the oracle itself
+	list    diag.List           // without warnings
 }
 
 func (w *world) load(ctx context.Context, f files) (*side, error) {
@@ -59,6 +60,15 @@ func (w *world) load(ctx context.Context, f files) (*side, error) {
 	return s, nil
 }
 
+// recipe is how a target is built.
+func (s *side) recipe(id model.TargetID) model.Recipe {
+	r := s.keys[id].Recipe()
+	if s.spoil != nil {
+		s.spoil(&r)
+	}
+	return r
+}
+
 func (s *side) refuse(list diag.List) {
 	for _, d := range list {
 		if d.Severity == diag.Error {
@@ -80,7 +90,7 @@ type request struct {
 // request says how a target is built; false when a parent of it could not be.
 func (s *side) request(id model.TargetID, built map[model.TargetID]model.Digest, w *world) (*request, bool) {
 	n, _ := s.graph.Node(id)
-	r := &request{id: id, image: n.Image, recipe: s.keys[id].Recipe, side: s}
+	r := &request{id: id, image: n.Image, recipe: s.recipe(id), side: s}
 	byName := map[string]model.TargetID{}
 	for _, p := range s.keys[id].Parents {
 		byName[p.String()] = p

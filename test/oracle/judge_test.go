@@ -204,7 +204,7 @@ func (t *trial) compare(id model.TargetID, sides [2]*side, then, now *outcome) {
 	if (then.plainErr == nil) != (now.plainErr == nil) {
 		t.fault(faultMissed, id, fmt.Sprintf("a plain build says: then %v, now %v", then.plainErr, now.plainErr))
 	}
-	if diff := recipeDiff(a, b); diff != "" {
+	if diff := recipeDiff(sides[0].recipe(id), sides[1].recipe(id), b.Form()); diff != "" {
 		t.fault(faultRecipe, id, diff)
 	}
 	if plain && then.plain != now.plain {
@@ -218,36 +218,36 @@ func (t *trial) compare(id model.TargetID, sides [2]*side, then, now *outcome) {
 // recipeDiff tells in what two recipes of one key differ, as far as that can
 // matter: where the Dockerfile lies, its comments and what moved by them can
 // not, nor can how long a build may take.
-func recipeDiff(a, b *key.Key) string {
+func recipeDiff(a, b model.Recipe, form key.Form) string {
 	var out []string
 	say := func(what string, x, y any) {
 		if p, q := fmt.Sprintf("%+v", x), fmt.Sprintf("%+v", y); p != q {
 			out = append(out, fmt.Sprintf("%s: %s, now %s", what, p, q))
 		}
 	}
-	say("files", a.Recipe.Files, b.Recipe.Files)
-	say("stage", a.Recipe.Stage, b.Recipe.Stage)
-	say("arguments", keyed(a), keyed(b))
-	say("syntax", a.Recipe.Syntax, b.Recipe.Syntax)
+	say("files", a.Files, b.Files)
+	say("stage", a.Stage, b.Stage)
+	say("arguments", keyed(a, form), keyed(b, form))
+	say("syntax", a.Syntax, b.Syntax)
 	say("contexts", contextNames(a), contextNames(b))
 	return strings.Join(out, "\n")
 }
 
 // keyed are the arguments of a recipe that its key knows: the builder gets
 // others for stages that are not built.
-func keyed(k *key.Key) map[string]string {
+func keyed(r model.Recipe, form key.Form) map[string]string {
 	out := map[string]string{}
-	for _, l := range k.Form() {
+	for _, l := range form {
 		if l.Kind == key.LineArgument {
-			out[l.Name] = k.Recipe.Args[l.Name]
+			out[l.Name] = r.Args[l.Name]
 		}
 	}
 	return out
 }
 
-func contextNames(k *key.Key) []string {
+func contextNames(r model.Recipe) []string {
 	var out []string
-	for _, c := range k.Recipe.Contexts {
+	for _, c := range r.Contexts {
 		out = append(out, fmt.Sprintf("%+v", c))
 	}
 	slices.Sort(out)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
@@ -15,17 +14,18 @@ import (
 func TestOracleSeesWhatIsWrong(t *testing.T) {
 	w := newWorld(t)
 	id := model.TargetID{Image: "app", Tag: "0", Platform: model.LinuxAMD64}
+	forge := func(then, now *side) { now.keys[id].Digest = then.keys[id].Digest }
 	for name, c := range map[string]struct {
-		spoil func(then, now *key.Key)
+		spoil func(then, now *side)
 		want  []string
 	}{
-		"nothing":                         {func(_, _ *key.Key) {}, nil},
-		"a change that the key lacks":     {func(then, now *key.Key) { now.Digest = then.Digest }, []string{faultRecipe, faultMissed, faultUnstable}},
-		"a file that neither has":         {func(then, now *key.Key) { lose(then, "a"); lose(now, "a"); now.Digest = then.Digest }, []string{faultOnlyOurs, faultOnlyOurs, faultMissed}},
-		"one of several files is lost":    {func(then, now *key.Key) { lose(then, "d/b"); lose(now, "d/b") }, []string{faultOtherBytes, faultOtherBytes}},
-		"an argument that is not given":   {func(_, now *key.Key) { now.Recipe.Args = nil }, []string{faultOtherBytes}},
-		"a stage that was not asked for":  {func(_, now *key.Key) { now.Recipe.Stage = "other" }, []string{faultOtherBytes}},
-		"a file that is only read by now": {func(then, _ *key.Key) { lose(then, "a") }, []string{faultOnlyOurs}},
+		"nothing":                         {func(_, _ *side) {}, nil},
+		"a change that the key lacks":     {forge, []string{faultRecipe, faultMissed, faultUnstable}},
+		"a file that neither has":         {func(then, now *side) { lose(then, "a"); lose(now, "a"); forge(then, now) }, []string{faultOnlyOurs, faultOnlyOurs, faultMissed}},
+		"one of several files is lost":    {func(then, now *side) { lose(then, "d/b"); lose(now, "d/b") }, []string{faultOtherBytes, faultOtherBytes}},
+		"an argument that is not given":   {func(_, now *side) { now.spoil = func(r *model.Recipe) { r.Args = nil } }, []string{faultOtherBytes}},
+		"a stage that was not asked for":  {func(_, now *side) { now.spoil = func(r *model.Recipe) { r.Stage = "other" } }, []string{faultOtherBytes}},
+		"a file that is only read by now": {func(then, _ *side) { lose(then, "a") }, []string{faultOnlyOurs}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			then := files{}
@@ -44,7 +44,7 @@ func TestOracleSeesWhatIsWrong(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			c.spoil(sides[0].keys[id], sides[1].keys[id])
+			c.spoil(sides[0], sides[1])
 			v, err := w.trySides(t.Context(), sides, how{})
 			if err != nil {
 				t.Fatal(err)
@@ -61,6 +61,8 @@ func TestOracleSeesWhatIsWrong(t *testing.T) {
 }
 
 // lose takes a file out of what a build is given.
-func lose(k *key.Key, path string) {
-	k.Recipe.Files = slices.DeleteFunc(slices.Clone(k.Recipe.Files), func(e model.TreeEntry) bool { return e.Path == path })
+func lose(s *side, path string) {
+	s.spoil = func(r *model.Recipe) {
+		r.Files = slices.DeleteFunc(slices.Clone(r.Files), func(e model.TreeEntry) bool { return e.Path == path })
+	}
 }

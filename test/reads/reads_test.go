@@ -120,7 +120,7 @@ func (b *bench) load(ctx context.Context, s *sample) (*world, error) {
 	}
 	w.list = append(list, more...)
 	for _, id := range g.Targets() {
-		w.recipe = keys[id].Recipe
+		w.recipe = keys[id].Recipe()
 	}
 	return w, nil
 }

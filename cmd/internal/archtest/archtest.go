@@ -61,12 +61,14 @@ var only = []struct {
 	{library: "text/template", by: []string{"generator/source", "generator/render"}},
 	{library: "github.com/goccy/go-yaml/...", by: []string{"generator/source"}},
 	{library: "go.yaml.in/yaml/v3", by: []string{"generator/render"}, tests: true},
+	{library: "github.com/google/go-github/...", by: []string{"runtime/forge"}},
+	{library: "gitlab.com/gitlab-org/api/client-go/...", by: []string{"runtime/forge"}},
 	{library: "github.com/rhysd/actionlint", tests: true},
 	{library: "testing", by: forTests, tests: true},
 }
 
 // forTests are the packages that only tests, and each other, may import.
-var forTests = []string{"internal/enginetest", "internal/gittest", "internal/fleetgen", "internal/plantest", "internal/scripttest", "runtime/registry/registrytest"}
+var forTests = []string{"internal/enginetest", "internal/gittest", "internal/fleetgen", "internal/plantest", "internal/scripttest", "internal/forgetest", "runtime/registry/registrytest"}
 
 // unreachable lists what a program must not link, however indirectly.
 var unreachable = []struct{ program, target, why string }{

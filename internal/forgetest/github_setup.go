@@ -1,0 +1,136 @@
+package forgetest
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+func (h *Hub) serveSetup(mux *http.ServeMux, repo string) {
+	mux.HandleFunc("GET "+repo+"/branches/{branch}", h.branch)
+	mux.HandleFunc("GET "+repo+"/rules/branches/{branch}", h.rules)
+	mux.HandleFunc("GET "+repo+"/rulesets", func(w http.ResponseWriter, r *http.Request) {
+		docs := []any{}
+		for i := range h.TagRules {
+			docs = append(docs, h.ruleset(i))
+		}
+		reply(w, 200, page(w, r, docs))
+	})
+	mux.HandleFunc("GET "+repo+"/rulesets/{id}", func(w http.ResponseWriter, r *http.Request) {
+		i, _ := strconv.Atoi(r.PathValue("id"))
+		if i < 1 || i > len(h.TagRules) {
+			notFound(w)
+			return
+		}
+		d := h.ruleset(i - 1)
+		d["conditions"] = doc{"ref_name": doc{"include": []string{h.TagRules[i-1]}, "exclude": []string{}}}
+		reply(w, 200, d)
+	})
+	mux.HandleFunc("GET "+repo+"/environments", h.environments)
+	mux.HandleFunc("GET "+repo+"/actions/runners", h.runners)
+	names := func(member string, all func() []string, of func(string) doc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			docs := []any{}
+			for _, n := range all() {
+				docs = append(docs, of(n))
+			}
+			reply(w, 200, doc{"total_count": len(docs), member: page(w, r, docs)})
+		}
+	}
+	dated := func(d doc) doc {
+		d["created_at"], d["updated_at"] = stamp(Begin), stamp(Begin)
+		return d
+	}
+	mux.HandleFunc("GET "+repo+"/actions/variables", names("variables", func() []string { return h.Variables }, func(n string) doc { return dated(doc{"name": n, "value": "x"}) }))
+	mux.HandleFunc("GET "+repo+"/actions/secrets", names("secrets", func() []string { return h.Secrets }, func(n string) doc { return dated(doc{"name": n}) }))
+	mux.HandleFunc("GET "+repo+"/actions/workflows", names("workflows", func() []string { return slices.Sorted(maps.Keys(h.Workflows)) }, func(file string) doc {
+		return dated(doc{
+			"id": 1, "node_id": "W", "name": file, "path": ".github/workflows/" + file, "state": h.Workflows[file], "url": h.api(), "html_url": h.web(), "badge_url": h.web(),
+		})
+	}))
+}
+
+func (h *Hub) branch(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("branch")
+	commit := h.Heads[name]
+	if commit == "" {
+		refuse(w, http.StatusNotFound, "Branch not found")
+		return
+	}
+	protected := name == h.DefaultBranch && len(h.Required) > 0
+	protection := doc{"enabled": protected}
+	if protected {
+		protection["required_status_checks"] = doc{"enforcement_level": "everyone", "contexts": h.Required, "checks": []any{}}
+	}
+	reply(w, 200, doc{
+		"name": name, "protected": protected, "protection": protection, "protection_url": h.api(), "_links": doc{"html": h.web(), "self": h.api()},
+		"commit": doc{
+			"url": h.api(), "sha": commit, "node_id": "C", "html_url": h.web(), "comments_url": h.api(), "author": nil, "committer": nil, "parents": []any{},
+			"commit": doc{"url": h.api(), "author": nil, "committer": nil, "message": "x", "comment_count": 0, "tree": doc{"sha": commit, "url": h.api()}},
+		},
+	})
+}
+
+func (h *Hub) rules(w http.ResponseWriter, r *http.Request) {
+	docs := []any{}
+	if r.PathValue("branch") == h.DefaultBranch {
+		source := func(d doc) doc {
+			d["ruleset_source_type"], d["ruleset_source"], d["ruleset_id"] = "Repository", h.Owner+"/"+h.Name, 1
+			return d
+		}
+		if len(h.RuleChecks) > 0 {
+			checks := []any{}
+			for _, c := range h.RuleChecks {
+				checks = append(checks, doc{"context": c})
+			}
+			docs = append(docs, source(doc{"type": "required_status_checks", "parameters": doc{"required_status_checks": checks, "strict_required_status_checks_policy": false}}))
+		}
+		if h.Queue {
+			docs = append(docs, source(doc{"type": "merge_queue", "parameters": doc{
+				"check_response_timeout_minutes": 60, "grouping_strategy": "ALLGREEN", "max_entries_to_build": 5, "max_entries_to_merge": 5,
+				"merge_method": "MERGE", "min_entries_to_merge": 1, "min_entries_to_merge_wait_minutes": 5,
+			}}))
+		}
+	}
+	reply(w, 200, page(w, r, docs))
+}
+
+func (h *Hub) ruleset(i int) doc {
+	return doc{"id": i + 1, "name": h.TagRules[i], "target": "tag", "source_type": "Repository", "source": h.Owner + "/" + h.Name, "enforcement": "active"}
+}
+
+func (h *Hub) environments(w http.ResponseWriter, r *http.Request) {
+	docs := []any{}
+	for i, e := range h.Environments {
+		rules := []any{}
+		if e.Reviewers {
+			rules = append(rules, doc{"id": 1, "node_id": "G", "type": "required_reviewers", "prevent_self_review": false, "reviewers": []any{}})
+		}
+		d := doc{
+			"id": i + 1, "node_id": "EN", "name": e.Name, "url": h.api(), "html_url": h.web(), "created_at": stamp(Begin), "updated_at": stamp(Begin),
+			"protection_rules": rules, "deployment_branch_policy": nil,
+		}
+		if e.Protected {
+			d["deployment_branch_policy"] = doc{"protected_branches": true, "custom_branch_policies": false}
+		}
+		docs = append(docs, d)
+	}
+	reply(w, 200, doc{"total_count": len(docs), "environments": page(w, r, docs)})
+}
+
+func (h *Hub) runners(w http.ResponseWriter, r *http.Request) {
+	docs := []any{}
+	for i, m := range h.Runners {
+		state := "offline"
+		if m.Online {
+			state = "online"
+		}
+		labels := []any{}
+		for n, l := range m.Labels {
+			labels = append(labels, doc{"id": n + 1, "name": l, "type": "custom"})
+		}
+		docs = append(docs, doc{"id": i + 1, "name": m.Name, "os": "linux", "status": state, "busy": false, "labels": labels})
+	}
+	reply(w, 200, doc{"total_count": len(docs), "runners": page(w, r, docs)})
+}

@@ -52,7 +52,9 @@
 //
 // Reads. The sources of COPY and ADD are matched by path.Match, one component
 // at a time; "**" has a meaning only with --parents. A pattern that matches
-// nothing is no error for BuildKit, a path that does not exist is. --exclude is
+// nothing is no error for BuildKit, a path that does not exist is, and so is a
+// pattern whose first folder was not sent: its client may send that for a link
+// which some source matches, an ignored one too (model.ModeUnsentLink). --exclude is
 // matched below the folder that is copied, never against the source itself, and
 // knows no variables. Links on the way to a source are followed, with the
 // context as the root of absolute ones; links inside a folder are copied as

@@ -29,6 +29,10 @@ func memory(paths ...string) model.Tree {
 	return history.MemoryFiles(files)
 }
 
+func matchesNothing(pos, pattern string) string {
+	return "warning:" + pos + " context-source COPY reads \"" + pattern + "\", which matches no file in i: only files that git tracks can be built: is it committed, or at least not ignored?"
+}
+
 func TestSelect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -53,6 +57,14 @@ func TestSelect(t *testing.T) {
 			[]string{`warning:2:6 context-source COPY reads "*.tar", which matches no file in i: only files that git tracks can be built: is it committed, or at least not ignored?`}},
 		{"a file whose name is the pattern", []string{"i/d/[x]", "i/e"}, "COPY d/[x] /", "", "d/[x]",
 			[]string{`warning:2:6 context-source COPY reads "d/[x]", which matches no file in i: did you mean d/[x]?`}},
+		{"a pattern that matches nothing but a link", []string{"i/d/up -> ..", "i/d/x", "i/e"}, "COPY d/*/g /", "", "d/up",
+			[]string{matchesNothing("2:6", "d/*/g")}},
+		{"a folder that is sent for an ignored link", []string{"i/.dockerignore=l\n", "i/l -> d", "i/d/x", "i/e"}, "COPY d/*/g l* /", "", "d/ l",
+			[]string{matchesNothing("2:6", "d/*/g"), matchesNothing("2:12", "l*")}},
+		{"a folder that is sent in part for an ignored link", []string{"i/.dockerignore=l\nd/a/x\n", "i/l -> d/a", "i/d/a/x", "i/e"}, "COPY d/*/g l* /", "", "d/a/ l",
+			[]string{matchesNothing("2:6", "d/*/g"), matchesNothing("2:12", "l*")}},
+		{"a folder that links do not lead to", []string{"i/.dockerignore=l\n", "i/l -> e", "i/d/x", "i/e"}, "COPY d/*/g l* /", "", "",
+			[]string{matchesNothing("2:6", "d/*/g"), matchesNothing("2:12", "l*")}},
 		{"a bad pattern", []string{"i/a"}, "COPY a[ /", "", "", []string{`warning:2:6 context-source COPY has a pattern that does not parse: "a[": `}},
 		{"exclude", []string{"i/d/a.md", "i/d/b.go", "i/d/e/c.md", "i/d/e/k.go"}, "COPY --exclude=*.md --exclude=e/k* d /", "", "d/b.go d/e/c.md", nil},
 		{"exclude is not for the source itself", []string{"i/a.md", "i/b.go"}, "COPY --exclude=*.md a.md b.go /", "", "a.md b.go", nil},

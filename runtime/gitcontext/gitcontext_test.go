@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -39,7 +40,7 @@ func (m memory) Open(_ context.Context, oid string) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(s)), nil
 }
 
-func walk(t *testing.T, f *gitcontext.FS, target string) []string {
+func walk(t *testing.T, f fsutil.FS, target string) []string {
 	t.Helper()
 	var got []string
 	err := f.Walk(t.Context(), target, func(_ string, d fs.DirEntry, _ error) error {
@@ -89,6 +90,42 @@ func TestWalkShowsTheFilesAndTheirFolders(t *testing.T) {
 	}
 	if diff := cmp.Diff(want[:4], walk(t, f, "a")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A link that is not sent, and a folder with nothing else in it, are seen only
+// by who follows links.
+func TestWalkShowsUnsentLinksToWhoFollowsThem(t *testing.T) {
+	t.Parallel()
+	files := []model.TreeEntry{
+		{Path: "a/b/link", Mode: model.ModeUnsentLink, OID: "2"},
+		{Path: "a/file", Mode: model.ModeFile, OID: "1"},
+		{Path: "c/link", Mode: model.ModeUnsentLink, OID: "2"},
+	}
+	f, err := gitcontext.New(t.Context(), memory{"1": "one", "2": "../a"}, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"/": "a a/file", "": "a a/file", ".": "a a/b a/b/link a/file c c/link", "c": "c c/link", "a/b/link": "a/b/link"} {
+		var got []string
+		for _, line := range walk(t, f, target) {
+			name, _, _ := strings.Cut(line, " ")
+			got = append(got, name)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q shows %q, want %q", target, got, want)
+		}
+	}
+	filtered, err := fsutil.NewFilterFS(f, &fsutil.FilterOpt{FollowPaths: []string{"c/l*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := walk(t, filtered, "/"); len(got) != 2 {
+		t.Errorf("behind the link is %q", got)
+	}
+	files[0].Mode, files[2].Mode = model.ModeSymlink, model.ModeSymlink
+	if sent, err := gitcontext.New(t.Context(), memory{"1": "one", "2": "../a"}, files); err != nil || sent.ID() == f.ID() {
+		t.Error("the same ID with links that are sent", err)
 	}
 }
 

@@ -44,6 +44,7 @@ func (p *Pipeline) fix() {
 			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}},
 		}},
 	}
+	p.equip()
 }
 
 func (p *Pipeline) run(name, script string, vars ...Var) Step {

@@ -41,6 +41,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 	s := &fleet.Settings
 	p := &Pipeline{
 		DefaultBranch: s.DefaultBranch, ReleaseTags: s.ReleaseTags,
+		Programs: s.Programs, Network: s.Network, Identity: s.Identity,
 		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled), Layout: cmp.Or(s.Layout, model.LayoutAuto),
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
 	}
@@ -210,8 +211,12 @@ func checkSettings(s *model.Settings) diag.List {
 	}
 	switch s.Runtime {
 	case "", model.RuntimeInstalled, model.RuntimeSource:
+	case model.RuntimeRelease:
+		if s.Programs.Version == "" {
+			list.Errorf("runtime", at, "run \"rootfsgen lock --programs VERSION\"", "runtime is release, and no release is pinned")
+		}
 	default:
-		list.Errorf("runtime", at, "use installed or source", "unknown runtime %q", s.Runtime)
+		list.Errorf("runtime", at, "use release, installed or source", "unknown runtime %q", s.Runtime)
 	}
 	for _, f := range s.Forges {
 		if f != GitHub && f != GitLab {

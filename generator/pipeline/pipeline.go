@@ -42,10 +42,13 @@ const (
 // same fleet gives the same pipeline.
 type Pipeline struct {
 	DefaultBranch string
-	ReleaseTags   string // glob whose only wildcard is *
-	Config        string // path of the settings, where the fleet is not the whole repository; else empty
-	Runtime       string // one of model's Runtime constants
-	Layout        string // one of model's Layout constants
+	ReleaseTags   string         // glob whose only wildcard is *
+	Config        string         // path of the settings, where the fleet is not the whole repository; else empty
+	Runtime       string         // one of model's Runtime constants
+	Programs      model.Programs // the release that the programs are taken from
+	Network       model.Network  // how jobs reach the world
+	Identity      model.Identity // who jobs are to a cloud
+	Layout        string         // one of model's Layout constants
 	Runners       map[string]model.Runner
 	Forges        []string
 	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
@@ -86,6 +89,7 @@ type Job struct {
 	Minutes     int    // time limit
 	Events      []Event
 	Push        bool   // may push to the repository, for the channel branch
+	Token       bool   // may ask the forge for a token that says which job it is
 	Environment string // the forge's protected environment, empty for none
 	Interrupt   bool   // a newer pipeline may stop it
 	Retry       bool   // is tried again when its machine is lost
@@ -112,6 +116,8 @@ type Step struct {
 	History  bool     // Checkout: all commits and tags, not only the newest commit
 	Script   string   // Run and Outputs: whole lines
 	Vars     []Var    // Run and Outputs: what Script reads from its environment
+	Values   []Value  // Run and Outputs: what it reads beside Vars, fixed
+	Secrets  []string // Run and Outputs: names of secrets that it reads, each under its own name
 	Artifact Artifact // Save and Fetch
 }
 

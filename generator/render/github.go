@@ -86,18 +86,9 @@ func (g *github) request() *workflow {
 	}
 }
 
-// secretLogin is the secret that may hold logins of registries. Workflows hand
-// it on by name and never all secrets; one that is not set is an empty text.
-const secretLogin = "ROOTFSGEN_REGISTRY_AUTH"
-
-var (
-	logins      = []pair{{secretLogin, expr("${{ secrets." + secretLogin + " }}")}}
-	loginSecret = []secret{{secretLogin, "Logins of the registries, the text of a Docker config.json"}}
-)
-
 // callFleet runs the jobs of every image.
 func (g *github) callFleet(cond expr, with ...pair) ghJob {
-	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: read, With: with, Secrets: logins}
+	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: g.calling(pipeline.Plan, pipeline.Build, pipeline.Merge), With: with, Secrets: g.logins()}
 }
 
 func (g *github) manifest() ghJob {

@@ -28,7 +28,7 @@ func (g *github) fleet() *workflow {
 			"It cannot wait for one platform of a parent, so it waits for all of them.",
 		},
 		Name: "rootfsgen fleet", Shell: true,
-		On: triggers{Call: true, Secrets: loginSecret, Inputs: []input{
+		On: triggers{Call: true, Secrets: g.loginSecrets(), Inputs: []input{
 			{Name: "scope", Description: "Which registry scope is written: testing or pr", Type: "string", Required: true},
 			{Name: "snapshot-id", Description: "Names the images of a request, for example pr-7", Type: "string", HasDefault: true, Default: ""},
 		}},
@@ -51,7 +51,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 	var jobs []ghJob
 	if len(i.Legs) > 0 {
 		b := ghJob{
-			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghBuild, Permissions: read, Secrets: logins,
+			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghBuild, Permissions: g.calling(pipeline.Build), Secrets: g.logins(),
 			With: []pair{{"image", i.ID}, {"platforms", expr("${{ toJSON(fromJSON(needs.plan.outputs.matrix)['" + i.ID + "']) }}")}},
 		}
 		b.With = append(b.With, targetInput(i)...)
@@ -65,7 +65,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 		jobs = append(jobs, b)
 	}
 	if i.Merge {
-		m := ghJob{ID: JobID(pipeline.Merge, i.ID), Name: "merge " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghMerge, Permissions: read, Secrets: logins, With: append([]pair{{"image", i.ID}}, targetInput(i)...)}
+		m := ghJob{ID: JobID(pipeline.Merge, i.ID), Name: "merge " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghMerge, Permissions: g.calling(pipeline.Merge), Secrets: g.logins(), With: append([]pair{{"image", i.ID}}, targetInput(i)...)}
 		var before []string
 		if len(i.Legs) > 0 {
 			before = []string{i.ID}
@@ -127,7 +127,7 @@ func (g *github) build() *workflow {
 	return &workflow{
 		About: []string{"Builds and tests one image, on each platform that the plan names."},
 		Name:  "rootfsgen build", Shell: true,
-		On: triggers{Call: true, Secrets: loginSecret, Inputs: append(slices.Clone(inputsOfImage), []input{
+		On: triggers{Call: true, Secrets: g.loginSecrets(), Inputs: append(slices.Clone(inputsOfImage), []input{
 			{Name: "platforms", Description: "JSON list of the platforms and the machines that build them", Type: "string", Required: true},
 			{Name: "minutes", Description: "Time limit", Type: "number", HasDefault: true, Default: minutes},
 		}...)},
@@ -139,7 +139,7 @@ func (g *github) merge() *workflow {
 	return &workflow{
 		About: []string{"Joins the platforms of one image in an index, all of them or none."},
 		Name:  "rootfsgen merge", Shell: true,
-		On:   triggers{Call: true, Secrets: loginSecret, Inputs: inputsOfImage},
+		On:   triggers{Call: true, Secrets: g.loginSecrets(), Inputs: inputsOfImage},
 		Jobs: []ghJob{g.job(pipeline.Merge, "merge", "index")},
 	}
 }

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"slices"
+
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
@@ -19,6 +21,9 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 		j.Permissions = write
 	case kind != pipeline.Result:
 		j.Permissions = read
+	}
+	if src.Token {
+		j.Permissions = append(slices.Clone(j.Permissions), token)
 	}
 	for i := range src.Steps {
 		j.Steps = append(j.Steps, g.step(kind, &src.Steps[i]))
@@ -59,6 +64,10 @@ func (g *github) step(kind pipeline.Kind, s *pipeline.Step) ghStep {
 	}
 	for _, v := range s.Vars {
 		out.Env = append(out.Env, pair{string(v), variable(kind, v)})
+	}
+	out.Env = append(out.Env, fixed(s)...)
+	for _, name := range s.Secrets {
+		out.Env = append(out.Env, pair{name, expr("${{ secrets." + name + " }}")})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
@@ -27,8 +28,12 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 	if src.Retry {
 		j.Retry = lostMachine
 	}
+	if src.Token {
+		j.IDToken = g.p.Identity.Google.Audience()
+	}
 	for i := range src.Steps {
 		s := &src.Steps[i]
+		j.set(fixed(s))
 		switch s.Verb {
 		case pipeline.Checkout:
 			depth := "1"
@@ -47,6 +52,15 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 		}
 	}
 	return j
+}
+
+// set adds variables that the job does not have yet.
+func (j *glJob) set(variables []pair) {
+	for _, v := range variables {
+		if !slices.ContainsFunc(j.Variables, func(p pair) bool { return p.Name == v.Name }) {
+			j.Variables = append(j.Variables, v)
+		}
+	}
 }
 
 // keep adds a path to what outlives the job.

@@ -1,5 +1,7 @@
 package render
 
+import "github.com/rootfsgen/rootfsgen/generator/pipeline"
+
 // glFile is a GitLab file as its template lays it out.
 type glFile struct {
 	About    []string // comment lines
@@ -17,6 +19,7 @@ type glJob struct {
 	Minutes       string // "120 minutes"
 	Interruptible *boolean
 	Retry         *retry
+	IDToken       string // audience of the job's token, empty for none
 	Environment   string
 	ResourceGroup string
 	Variables     []pair
@@ -108,6 +111,7 @@ func (j *glJob) tree() map[string]any {
 	}
 	set("tags", list(j.Tags), len(j.Tags) > 0)
 	set("script", list(j.Script), len(j.Script) > 0)
+	set("id_tokens", map[string]any{string(pipeline.VarIDToken): map[string]any{"aud": j.IDToken}}, j.IDToken != "")
 	set("variables", pairs(j.Variables), len(j.Variables) > 0)
 	set("rules", ruleTrees(j.Rules), len(j.Rules) > 0)
 	set("needs", needTrees(j.Needs), len(j.Needs) > 0)

@@ -92,7 +92,7 @@ func fixtures() map[string]fixture {
 
 	source := small
 	source.fleet.Settings.Runtime = model.RuntimeSource
-	return map[string]fixture{"one": one, "tags": tags, "below": below, "small": small, "source": source, "none": {fleet: model.Fleet{Settings: settings()}}}
+	return map[string]fixture{"one": one, "tags": tags, "below": below, "small": small, "source": source, "release": released(small), "forked": forked(source), "none": {fleet: model.Fleet{Settings: settings()}}}
 }
 
 func (f fixture) files(t testing.TB) render.Files {
@@ -114,7 +114,7 @@ func (f fixture) files(t testing.TB) render.Files {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, f := range fixtures() {
+	for name, f := range linted() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join("testdata", name)

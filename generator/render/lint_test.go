@@ -20,7 +20,7 @@ var taggedPin = regexp.MustCompile(`(?m)(uses: \S+)@[0-9a-f]{40} # (v\d+)\S*$`)
 
 func TestActionlint(t *testing.T) {
 	t.Parallel()
-	for name, f := range fixtures() {
+	for name, f := range linted() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := t.TempDir()
@@ -65,7 +65,7 @@ func TestActionlint(t *testing.T) {
 func TestGitLabSchema(t *testing.T) {
 	t.Parallel()
 	schema := gitlabSchema(t)
-	for name, f := range fixtures() {
+	for name, f := range linted() {
 		for file, text := range f.files(t) {
 			if !strings.HasPrefix(file, ".gitlab") {
 				continue
@@ -106,7 +106,7 @@ func gitlabSchema(t *testing.T) *jsonschema.Schema {
 // TestScriptsAreBash reads every script of both forges as bash.
 func TestScriptsAreBash(t *testing.T) {
 	t.Parallel()
-	for name, f := range fixtures() {
+	for name, f := range linted() {
 		for file, text := range f.files(t) {
 			var doc any
 			if err := yaml.Unmarshal(text, &doc); err != nil {

@@ -1,0 +1,96 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// The variables by which a job logs in.
+const (
+	VarLogins Var = "ROOTFSGEN_LOGINS" // HOST=NAME, separated by spaces: the variable NAME holds "user:password" of HOST
+	// VarProvider is the workload identity provider, and VarAccounts are its
+	// service accounts, SCOPE=ACCOUNT, separated by spaces.
+	VarProvider Var = "ROOTFSGEN_GOOGLE_PROVIDER"
+	VarAccounts Var = "ROOTFSGEN_GOOGLE_ACCOUNTS"
+	// VarIDToken holds the forge's token where the forge gives one without being
+	// asked.
+	VarIDToken Var = "ROOTFSGEN_ID_TOKEN"
+)
+
+// equip gives each script what it needs to reach the world, and to those that
+// speak to a registry a way to log in.
+func (p *Pipeline) equip() {
+	for kind, j := range p.Fixed {
+		scopes := p.scopes(kind)
+		for i := range j.Steps {
+			s := &j.Steps[i]
+			if s.Verb != Run && s.Verb != Outputs || kind == Result {
+				continue
+			}
+			s.Values = append(s.Values, p.surroundings()...)
+			if slices.Contains(s.Vars, VarLogin) {
+				s.Values = append(s.Values, p.logins()...)
+				s.Values = append(s.Values, p.google(scopes)...)
+				s.Secrets = p.LoginSecrets()
+			}
+		}
+		j.Token = len(p.google(scopes)) > 0
+		p.Fixed[kind] = j
+	}
+}
+
+// scopes are those whose accounts a job may use: that of the registry that it
+// writes to, which for some jobs the pipeline's event decides. A job that only
+// looks has none but its own.
+func (p *Pipeline) scopes(kind Kind) []string {
+	switch kind {
+	case Plan:
+		return []string{model.ScopeRead}
+	case Build, Merge:
+		return []string{model.ScopePR, model.ScopeTesting}
+	case Manifest:
+		return []string{model.ScopeTesting}
+	case Promote:
+		return []string{model.ScopeProd}
+	case Fork, Result:
+	}
+	return nil
+}
+
+// google says who the job is to Google, in the scopes that it may write to.
+func (p *Pipeline) google(scopes []string) []Value {
+	g := p.Identity.Google
+	var accounts []string
+	for _, s := range scopes {
+		if a := g.Accounts[s]; a != "" {
+			accounts = append(accounts, s+"="+a)
+		}
+	}
+	if !g.Set() || len(accounts) == 0 {
+		return nil
+	}
+	return []Value{{VarProvider, g.Provider}, {VarAccounts, strings.Join(accounts, " ")}}
+}
+
+// logins says which variable logs in where.
+func (p *Pipeline) logins() []Value {
+	var all []string
+	for _, l := range p.Network.Logins {
+		all = append(all, l.Registry+"="+l.Secret)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return []Value{{VarLogins, strings.Join(all, " ")}}
+}
+
+// LoginSecrets are the names of the secrets that log in somewhere, sorted.
+func (p *Pipeline) LoginSecrets() []string {
+	var names []string
+	for _, l := range p.Network.Logins {
+		names = append(names, l.Secret)
+	}
+	return sortedSet(names)
+}

@@ -1,0 +1,53 @@
+package render
+
+import (
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+// secretLogin is the secret that may hold logins of registries. Workflows hand
+// it on by name and never all secrets; one that is not set is an empty text.
+const secretLogin = "ROOTFSGEN_REGISTRY_AUTH"
+
+// token lets a job ask GitHub for a token that says which job it is. The token
+// gives no right on GitHub.
+var token = permission{"id-token", "write", "to prove to the registry which job this is"}
+
+// loginSecrets are the secrets that a workflow of the images may be handed.
+func (g *github) loginSecrets() []secret {
+	all := []secret{{secretLogin, "Logins of the registries, the text of a Docker config.json"}}
+	for _, name := range g.p.LoginSecrets() {
+		all = append(all, secret{name, "Login of a registry, user:password"})
+	}
+	return all
+}
+
+// logins hands them on, each by name.
+func (g *github) logins() []pair {
+	var all []pair
+	for _, s := range g.loginSecrets() {
+		all = append(all, pair{s.Name, expr("${{ secrets." + s.Name + " }}")})
+	}
+	return all
+}
+
+// calling are the permissions of a job that calls a workflow of the images: a
+// workflow has no more than its caller gives it.
+func (g *github) calling(kinds ...pipeline.Kind) []permission {
+	for _, kind := range kinds {
+		if g.p.Fixed[kind].Token {
+			return append(slices.Clone(read), token)
+		}
+	}
+	return read
+}
+
+// fixed are the variables of a step that are the same whenever it runs.
+func fixed(s *pipeline.Step) []pair {
+	var all []pair
+	for _, v := range s.Values {
+		all = append(all, pair{string(v.Name), v.Text})
+	}
+	return all
+}

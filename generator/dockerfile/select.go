@@ -73,6 +73,9 @@ func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEnt
 			return nil, nil, err
 		}
 	}
+	if err := s.beginnings(ctx, reads); err != nil {
+		return nil, nil, err
+	}
 	return s.result(), s.list.Sorted(), nil
 }
 
@@ -116,7 +119,9 @@ type selector struct {
 	picked  map[string]model.TreeEntry
 	folders map[string]bool // that are copied though a file in them is not
 	entered map[string]bool // links that were followed
-	list    diag.List
+	// unmatched are the folders that patterns begin with that match nothing.
+	unmatched []string
+	list      diag.List
 }
 
 // filter leaves out what an instruction's own patterns leave out, below the
@@ -174,6 +179,9 @@ func (s *selector) source(ctx context.Context, read Read, f filter, rel string) 
 	found, err := s.folder(ctx, read, f, at)
 	if !found && at != rel && at != "." && s.isFolder(at) && !s.ignore.excludes(at) {
 		s.folders[at] = true
+	}
+	if !found && f.include != nil && at != "." {
+		s.unmatched = append(s.unmatched, at)
 	}
 	return found, err
 }
@@ -257,6 +265,9 @@ func (s *selector) wildcard(ctx context.Context, read Read, f filter, literal, w
 			return false, err
 		}
 		found = found || picked
+	}
+	if !found && dir != "." {
+		s.unmatched = append(s.unmatched, dir)
 	}
 	if e, isFile := s.lookup(read.Source); isFile && !found {
 		// BuildKit sends a file whose name is the pattern itself, though the

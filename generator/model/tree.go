@@ -14,6 +14,11 @@ const (
 // it, where an ignore file leaves a folder without files. It has no OID.
 const ModeFolder = 0o040000
 
+// ModeUnsentLink is a symlink that an ignore file leaves out. BuildKit's client
+// follows it all the same when it finds out what to send. Only a Recipe's files
+// can have it, where that matters.
+const ModeUnsentLink = 0o120001
+
 // TreeEntry is one file of a Tree.
 type TreeEntry struct {
 	Path string `json:"path"` // slash-separated, from the root of the tree

@@ -57,6 +57,8 @@ type entry struct {
 	mode os.FileMode
 	size int64
 	link string
+	// unsent entries are seen by who follows links, and not by who sends files.
+	unsent bool
 }
 
 var _ fsutil.FS = (*FS)(nil)
@@ -85,15 +87,18 @@ func New(ctx context.Context, objects Objects, files []model.TreeEntry) (*FS, er
 		}
 		f.entries = append(f.entries, e)
 	}
-	for _, dir := range folders(files) {
+	for dir, sent := range folders(files) {
 		if seen[dir] {
 			return nil, fmt.Errorf("reading the context: %s is both a file and a folder", dir)
 		}
-		f.entries = append(f.entries, entry{path: dir, mode: fs.ModeDir | 0o755})
+		f.entries = append(f.entries, entry{path: dir, mode: fs.ModeDir | 0o755, unsent: !sent})
 	}
 	slices.SortFunc(f.entries, func(a, b entry) int { return order(a.path, b.path) })
 	for _, e := range f.entries {
 		fmt.Fprintf(sum, "%q %o %s\n", e.path, e.mode, f.oids[e.path]+e.link)
+		if e.unsent {
+			fmt.Fprintf(sum, "%q is not sent\n", e.path)
+		}
 	}
 	f.id = hex.EncodeToString(sum.Sum(nil))
 	return f, nil
@@ -106,8 +111,8 @@ func (f *FS) entry(ctx context.Context, file model.TreeEntry) (entry, error) {
 		e.mode = 0o644
 	case model.ModeExecutable:
 		e.mode = 0o755
-	case model.ModeSymlink:
-		e.mode = fs.ModeSymlink | 0o777
+	case model.ModeSymlink, model.ModeUnsentLink:
+		e.mode, e.unsent = fs.ModeSymlink|0o777, file.Mode == model.ModeUnsentLink
 	case model.ModeFolder:
 		e.mode = fs.ModeDir | 0o755
 		return e, nil
@@ -120,7 +125,7 @@ func (f *FS) entry(ctx context.Context, file model.TreeEntry) (entry, error) {
 	if err != nil {
 		return e, missing(file.Path, err)
 	}
-	if file.Mode != model.ModeSymlink {
+	if e.mode&fs.ModeSymlink == 0 {
 		e.size, f.oids[file.Path] = size, file.OID
 		return e, f.pointer(ctx, &e)
 	}
@@ -142,20 +147,20 @@ func missing(path string, err error) error {
 	return fmt.Errorf("reading %s from git: %w", path, err)
 }
 
-// folders are all the folders that the files lie in.
-func folders(files []model.TreeEntry) []string {
+// folders are all the folders that the files lie in, and whether a file that is
+// sent is among these.
+func folders(files []model.TreeEntry) map[string]bool {
 	dirs := map[string]bool{}
 	for _, file := range files {
-		for d := path.Dir(file.Path); d != "." && !dirs[d]; d = path.Dir(d) {
-			dirs[d] = true
+		sent := file.Mode != model.ModeUnsentLink
+		for d := path.Dir(file.Path); d != "."; d = path.Dir(d) {
+			if known, found := dirs[d]; found && (known || !sent) {
+				break
+			}
+			dirs[d] = sent
 		}
 	}
-	out := make([]string, 0, len(dirs))
-	for d := range dirs {
-		out = append(out, d)
-	}
-	slices.Sort(out)
-	return out
+	return dirs
 }
 
 // order is the one in which BuildKit wants files: by parts, a folder before
@@ -168,15 +173,18 @@ func order(a, b string) int {
 func (f *FS) ID() string { return f.id }
 
 // Walk calls fn for target and what is below it, in BuildKit's order.
-// fs.SkipDir and fs.SkipAll mean what they mean for fs.WalkDir.
+// fs.SkipDir and fs.SkipAll mean what they mean for fs.WalkDir. Who follows
+// links asks for "." and for single paths, and who sends files for "/", as
+// fsutil does.
 func (f *FS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+	sends := target == "/" || target == ""
 	target = strings.Trim(path.Clean("/"+target), "/")
 	skipped := "\x00" // the folder that fn has had enough of; no path is in this one
 	for _, e := range f.entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !below(e.path, target) || below(e.path, skipped) {
+		if !below(e.path, target) || below(e.path, skipped) || sends && e.unsent {
 			continue
 		}
 		// A new Stat each time: who walks may change it.

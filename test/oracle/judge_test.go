@@ -198,6 +198,7 @@ func (t *trial) compare(id model.TargetID, sides [2]*side, then, now *outcome) {
 		t.v.changed = append(t.v.changed, id)
 		if plain && then.plain == now.plain {
 			t.v.over = append(t.v.over, id)
+			t.v.said = append(t.v.said, id.String()+" is built for nothing")
 		}
 		return
 	}

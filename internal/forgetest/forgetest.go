@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -94,9 +95,7 @@ func (s *server) start(t testing.TB, mux http.Handler, authorized func(*http.Req
 			Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body,
 			Status: answer.Code, Answer: text, ContentType: answer.Header().Get("Content-Type"),
 		})
-		for k, v := range answer.Header() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), answer.Header())
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 		w.WriteHeader(answer.Code)
 		if fault != nil && fault.Status == 0 {

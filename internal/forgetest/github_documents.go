@@ -145,7 +145,7 @@ func tagObject(commit string) string { return strings.Repeat("a", 4) + commit[mi
 
 func (h *Hub) ref(w http.ResponseWriter, r *http.Request) {
 	ref := r.PathValue("ref")
-	object := doc{}
+	var object doc
 	if name, is := strings.CutPrefix(ref, "heads/"); is && h.Heads[name] != "" {
 		object = doc{"type": "commit", "sha": h.Heads[name]}
 	} else if name, is := strings.CutPrefix(ref, "tags/"); is && h.Tags[name] != "" {

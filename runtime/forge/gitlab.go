@@ -51,6 +51,9 @@ func (l *lab) fail(doing string, resp *gitlab.Response, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, gitlab.ErrNotFound) {
+		return fmt.Errorf("%s: %w", doing, ErrAbsent)
+	}
 	var raw *http.Response
 	if resp != nil {
 		raw = resp.Response

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -89,10 +90,7 @@ func asJSONSchema(v any) {
 		}
 		delete(v, "nullable")
 		if len(v) > 0 {
-			inner := map[string]any{}
-			for k, i := range v {
-				inner[k] = i
-			}
+			inner := maps.Clone(v)
 			clear(v)
 			v["anyOf"] = []any{map[string]any{"type": "null"}, inner}
 		}

@@ -55,6 +55,9 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		return nil, list, err
 	}
 	p.Images = images
+	if p.Said, err = said(s, images); err != nil {
+		return nil, list, err
+	}
 	list = append(list, p.takeRunners(s)...)
 	return p, list, nil
 }

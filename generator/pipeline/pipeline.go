@@ -53,6 +53,7 @@ type Pipeline struct {
 	Forges        []string
 	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
 	Images        []Image      // parents before children, then by id
+	Said          Said         // what people said that all this is made from
 }
 
 // Image is the jobs of one node of the fleet: of an image, or of one of its

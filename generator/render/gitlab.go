@@ -36,7 +36,7 @@ func renderGitLab(p *pipeline.Pipeline) (Files, error) {
 	g := &gitlab{p: p}
 	files := Files{}
 	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(nil)} {
-		text, err := layOut(name, "gitlab/pipeline.yml.tmpl", f)
+		text, err := layOut(p, name, "gitlab/pipeline.yml.tmpl", f)
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ func Child(p *pipeline.Pipeline, plan []byte) ([]byte, error) {
 	if plan == nil {
 		plan = []byte{}
 	}
-	return layOut(pipeline.ChildFile, "gitlab/pipeline.yml.tmpl", g.fleet(plan))
+	return layOut(p, pipeline.ChildFile, "gitlab/pipeline.yml.tmpl", g.fleet(plan))
 }
 
 // The stages and hidden jobs of the child pipeline.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"regexp"
@@ -78,17 +79,41 @@ func ParsePins(data []byte) (Pins, error) {
 
 var pinLine = regexp.MustCompile(`(?m)uses: ([a-z0-9-]+/[a-z0-9-]+)@([0-9a-f]{40}) # (v[0-9]+(?:\.[0-9]+){0,2})$`)
 
-// Adopt takes the pins that a bot has moved in a generated workflow itself,
-// where it knows them better: those of a later version.
-func (p Pins) Adopt(workflow []byte) {
-	if !ProvenanceOf(workflow).Ours {
-		return
-	}
+// Adopt takes the pins that a bot has moved in a generated workflow itself: of
+// those that the text does not have as it was generated, the later versions.
+// before is nil where that text is not known.
+func (p Pins) Adopt(workflow, before []byte) {
+	generated := string(before)
 	for _, m := range pinLine.FindAllStringSubmatch(string(workflow), -1) {
-		if have, known := p[m[1]]; known && slices.Compare(numbers(m[3]), numbers(have.Version)) > 0 {
+		have, known := p[m[1]]
+		if known && !strings.Contains(generated, m[0]+"\n") && slices.Compare(numbers(m[3]), numbers(have.Version)) > 0 {
 			p[m[1]] = Pin{Action: m[1], Commit: m[2], Version: m[3]}
 		}
 	}
+}
+
+// SameButPins tells whether two texts differ by nothing but commits of actions
+// and the versions beside them.
+func SameButPins(a, b []byte) bool { return bytes.Equal(WithoutPins(a), WithoutPins(b)) }
+
+// WithoutPins is a text with the same lines, and actions without commits.
+func WithoutPins(text []byte) []byte { return pinLine.ReplaceAll(text, []byte("uses: $1")) }
+
+// MovedPins says how the actions of two texts differ, for people.
+func MovedPins(from, to []byte) string {
+	versions := map[string]string{}
+	for _, m := range pinLine.FindAllSubmatch(from, -1) {
+		versions[string(m[1])] = string(m[3])
+	}
+	var moved []string
+	for _, m := range pinLine.FindAllSubmatch(to, -1) {
+		action, version := string(m[1]), string(m[3])
+		if was, known := versions[action]; known && was != version {
+			moved = append(moved, action+" "+was+" -> "+version)
+			versions[action] = version // once, however often it is used
+		}
+	}
+	return strings.Join(moved, ", ")
 }
 
 // numbers are the parts of a version that pinVersion matches.

@@ -1,6 +1,7 @@
 package tree_test
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/generator/render"
+	"github.com/rootfsgen/rootfsgen/generator/source"
 	"github.com/rootfsgen/rootfsgen/generator/tree"
 )
 
@@ -25,13 +27,14 @@ const (
 // generated is what a fleet of some images makes.
 func generated(t *testing.T, pins render.Pins, ids ...string) render.Files {
 	t.Helper()
-	labels := func(s string) model.Runner { return model.Runner{GitHub: []string{s}, GitLab: []string{s}} }
-	f := &model.Fleet{Settings: model.Settings{
-		DefaultBranch: "main", ReleaseTags: "v*", Forges: []string{pipeline.GitHub, pipeline.GitLab},
-		Runners: map[string]model.Runner{
-			model.RunnerSpotAMD64: labels("amd"), model.RunnerSmall: labels("small"), model.RunnerHosted: labels("hosted"),
-		},
-	}}
+	return onBranch(t, "main", pins, ids...)
+}
+
+// onBranch is what a fleet makes whose default branch has another name.
+func onBranch(t *testing.T, branch string, pins render.Pins, ids ...string) render.Files {
+	t.Helper()
+	f := &model.Fleet{Settings: source.Defaults()}
+	f.Settings.DefaultBranch, f.Settings.Runtime = branch, model.RuntimeInstalled
 	for _, id := range ids {
 		f.Images = append(f.Images, model.Image{ID: id, ComponentVersion: "1", Platforms: []model.Platform{model.LinuxAMD64}})
 	}
@@ -62,11 +65,11 @@ func open(t *testing.T, dir string) *os.Root {
 
 func compare(t *testing.T, root *os.Root, want render.Files) ([]tree.Change, []string) {
 	t.Helper()
-	changes, kept, err := tree.Compare(root, want)
+	found, err := tree.Compare(t.Context(), root, want, tree.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return changes, kept
+	return found.Changes, found.Own
 }
 
 // kinds is the changes as "path: kind".
@@ -106,8 +109,6 @@ func TestApplyThenNothingDiffers(t *testing.T) {
 
 func TestKinds(t *testing.T) {
 	t.Parallel()
-	moved := render.DefaultPins()
-	moved["actions/checkout"] = render.Pin{Action: "actions/checkout", Commit: strings.Repeat("a", 40), Version: "v8.0.0"}
 	edit := func(name, from, to string) func(render.Files) {
 		return func(f render.Files) { f[name] = []byte(strings.Replace(string(f[name]), from, to, 1)) }
 	}
@@ -116,14 +117,14 @@ func TestKinds(t *testing.T) {
 		want []string
 		kept []string
 	}{
-		"missing":  {func(f render.Files) { delete(f, push) }, []string{push + ": missing"}, nil},
-		"by hand":  {edit(push, "timeout-minutes: 15", "timeout-minutes: 99"), []string{push + ": changed by hand"}, nil},
-		"a pin":    {edit(push, moved["actions/checkout"].Action+"@"+render.DefaultPins()["actions/checkout"].Commit+" # v7.0.1", "actions/checkout@"+strings.Repeat("b", 40)+" # v9.0.0"), []string{push + ": a pin was moved in the file itself"}, nil},
-		"outdated": {func(f render.Files) { f[fleet] = generated(t, render.DefaultPins(), "a")[fleet] }, []string{fleet + ": outdated"}, nil},
-		"extra":    {func(f render.Files) { f[".gitlab/rootfsgen/old.yml"] = f[push] }, []string{".gitlab/rootfsgen/old.yml: no longer generated"}, nil},
-		"foreign":  {func(f render.Files) { f[push] = []byte("on: push\n") }, []string{push + ": not ours"}, nil},
-		"own":      {func(f render.Files) { f[".gitlab-ci.yml"] = []byte("stages: [x]\n") }, nil, []string{".gitlab-ci.yml"}},
-		"beside":   {func(f render.Files) { f[".github/workflows/rootfsgen-mine.yml"] = []byte("on: push\n") }, nil, nil},
+		"missing":    {func(f render.Files) { delete(f, push) }, []string{push + ": missing"}, nil},
+		"a pin":      {edit(push, "actions/checkout@"+render.DefaultPins()["actions/checkout"].Commit+" # v7.0.1", "actions/checkout@"+strings.Repeat("b", 40)+" # v9.0.0"), []string{push + ": a pin moved: actions/checkout v9.0.0 -> v7.0.1"}, nil},
+		"other ends": {func(f render.Files) { f[push] = bytes.ReplaceAll(f[push], []byte("\n"), []byte("\r\n")) }, nil, nil},
+		"outdated":   {func(f render.Files) { f[fleet] = generated(t, render.DefaultPins(), "a")[fleet] }, []string{fleet + ": outdated"}, nil},
+		"extra":      {func(f render.Files) { f[".gitlab/rootfsgen/old.yml"] = f[push] }, []string{".gitlab/rootfsgen/old.yml: no longer generated"}, nil},
+		"foreign":    {func(f render.Files) { f[push] = []byte("on: push\n") }, []string{push + ": not ours: it has no header of rootfsgen's"}, nil},
+		"own":        {func(f render.Files) { f[".gitlab-ci.yml"] = []byte("stages: [x]\n") }, nil, []string{".gitlab-ci.yml"}},
+		"beside":     {func(f render.Files) { f[".github/workflows/rootfsgen-mine.yml"] = []byte("on: push\n") }, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,7 +178,7 @@ func TestMovedPinIsKept(t *testing.T) {
 	write(t, root, generated(t, render.DefaultPins(), "a"))
 	changes, _ := compare(t, root, generated(t, pins, "a"))
 	for _, c := range changes {
-		if c.Kind != tree.Outdated {
+		if c.Kind != tree.Pin || !strings.Contains(c.Detail, "actions/checkout v7.0.1 -> v8.0.0") {
 			t.Error(c)
 		}
 	}
@@ -215,9 +216,9 @@ func TestNothingLeavesTheRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := open(t, dir)
-	changes, _, err := tree.Compare(root, generated(t, render.DefaultPins(), "a"))
+	found, err := tree.Compare(t.Context(), root, generated(t, render.DefaultPins(), "a"), tree.Options{})
 	if err == nil {
-		err = tree.Apply(root, changes)
+		err = tree.Apply(root, found.Changes)
 	}
 	if err == nil {
 		t.Error("a link out of the repository was followed")

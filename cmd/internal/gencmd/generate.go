@@ -14,6 +14,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
+	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/generator/render"
 	"github.com/rootfsgen/rootfsgen/generator/tree"
@@ -23,6 +24,8 @@ type generateOptions struct {
 	plan    planning.Options
 	check   bool
 	diff    bool
+	force   bool
+	pins    bool // a pin that a bot moved is no difference
 	changed bool
 	out     string
 	forge   string
@@ -37,16 +40,23 @@ func generateCommand(a *app.App) *cobra.Command {
 What is written depends on the images and on rootfsgen.yaml, never on what
 changed: the pipelines hold every image and decide when they run what they do.
 Only files that differ are written, each in one step; files that are no longer
-generated are removed when they carry the generator's header.
+generated are removed when they are as the generator wrote them.
+
+A file that was edited by hand keeps the edit: it is joined with what is
+generated now. Where both say something else the file gets conflict markers,
+and the exit code is 4; so it is for what else a person must decide. --force
+gives edits up.
 
 With --changed, pipelines of only what differs from an earlier revision, and of
 what is built from it, are written below another folder.`,
-		Example: "  rootfsgen generate\n  rootfsgen generate --check\n  rootfsgen generate --changed --from v12 --out /tmp/changed",
+		Example: "  rootfsgen generate\n  rootfsgen generate --check --diff\n  rootfsgen generate --changed --from v12 --out /tmp/changed",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGenerate(cmd.Context(), a, o) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.check, "check", false, "write nothing; exit code 4 when a file differs")
 	f.BoolVar(&o.diff, "diff", false, "write nothing; print what would change")
+	f.BoolVar(&o.force, "force", false, "give up edits by hand of generated files")
+	f.BoolVar(&o.pins, "allow-moved-pins", false, "with --check, an action that a bot moved to a later version is no difference")
 	f.BoolVar(&o.changed, "changed", false, "only what changed, and what is built from it; needs --out")
 	f.StringVar(&o.plan.From, "from", "", "with --changed, compare with this revision (default: the last release tag)")
 	f.StringVar(&o.out, "out", "", "write below this `folder` instead of into the repository")
@@ -62,6 +72,8 @@ func (o *generateOptions) validate() error {
 		return app.Fail(app.ExitUsage, errors.New("--changed needs --out: the repository's own pipelines hold every image"))
 	case !o.changed && o.plan.From != "":
 		return app.Fail(app.ExitUsage, errors.New("--from needs --changed: what is generated never depends on what changed"))
+	case o.pins && !o.check:
+		return app.Fail(app.ExitUsage, errors.New("--allow-moved-pins needs --check: generating always takes them over"))
 	case o.forge != "all" && o.forge != pipeline.GitHub && o.forge != pipeline.GitLab:
 		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --forge %q: expected github, gitlab or all", o.forge))
 	}
@@ -94,7 +106,7 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 	if !a.Quiet {
 		a.PrintDiagnostics(p.Warnings(&s.Now.Fleet.Settings))
 	}
-	disk, pins, err := readPins(s.Repo.Root())
+	disk, pins, err := readPins(ctx, s.Repo)
 	if err != nil {
 		return err
 	}
@@ -112,14 +124,12 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 		return err
 	}
 	defer root.Close()
-	changes, kept, err := tree.Compare(root, files)
+	found, err := tree.Compare(ctx, root, files, tree.Options{Past: past{s.Repo}, Force: o.force})
 	if err != nil {
 		return err
 	}
-	if o.forge != "all" {
-		changes = onlyWritten(changes)
-	}
-	return finishGenerate(a, o, root, changes, kept, limits)
+	found.Changes = slices.DeleteFunc(found.Changes, o.ignores)
+	return finishGenerate(a, o, root, found, limits)
 }
 
 // layout decides on the jobs, of all images or of what changed.
@@ -141,8 +151,8 @@ func layout(ctx context.Context, s *planning.Session, changed bool) (*pipeline.P
 
 // readPins reads the pins of the repository, and what a bot has moved in its
 // workflows.
-func readPins(repository string) (disk []byte, pins render.Pins, err error) {
-	root, err := os.OpenRoot(repository)
+func readPins(ctx context.Context, repo *history.Repo) (disk []byte, pins render.Pins, err error) {
+	root, err := os.OpenRoot(repo.Root())
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading pins: %w", err)
 	}
@@ -154,20 +164,7 @@ func readPins(repository string) (disk []byte, pins render.Pins, err error) {
 	if pins, err = render.ParsePins(disk); err != nil {
 		return nil, nil, err
 	}
-	for _, glob := range render.Owned() {
-		names, err := fs.Glob(root.FS(), glob)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading pins: %w", err)
-		}
-		for _, name := range names {
-			text, err := root.ReadFile(name)
-			if err != nil {
-				return nil, nil, fmt.Errorf("reading pins: %w", err)
-			}
-			pins.Adopt(text)
-		}
-	}
-	return disk, pins, nil
+	return disk, pins, tree.AdoptPins(ctx, root, past{repo}, pins)
 }
 
 // renderAll writes down the pipelines of the fleet's forges, with these pins.
@@ -189,13 +186,8 @@ func renderAll(p *pipeline.Pipeline, disk []byte, pins render.Pins) (render.File
 	return all, limits, render.CheckLimits(limits)
 }
 
-// onlyWritten leaves the other forge's files alone.
-func onlyWritten(changes []tree.Change) []tree.Change {
-	var kept []tree.Change
-	for _, c := range changes {
-		if c.Kind != tree.Extra {
-			kept = append(kept, c)
-		}
-	}
-	return kept
+// ignores tells whether a change is none for these options: the other forge's
+// files, where one is asked for, and pins that were moved.
+func (o *generateOptions) ignores(c tree.Change) bool {
+	return o.forge != "all" && (c.Kind == tree.Extra || c.Kind == tree.Left) || o.pins && c.Kind == tree.Pin
 }

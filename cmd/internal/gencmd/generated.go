@@ -4,43 +4,63 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/generator/render"
 	"github.com/rootfsgen/rootfsgen/generator/tree"
 )
 
-func finishGenerate(a *app.App, o *generateOptions, root *os.Root, changes []tree.Change, kept []string, limits []render.Limit) error {
-	for _, name := range kept {
+func finishGenerate(a *app.App, o *generateOptions, root *os.Root, found *tree.Comparison, limits []render.Limit) error {
+	for _, name := range found.Own {
 		a.Log.Info(name + " is your own and stays as it is")
 		if name == render.GitLabFile {
 			a.Log.Info("it must have these lines:\n" + render.IncludeLines())
 		}
 	}
+	for _, e := range found.Edits {
+		a.Log.Info(e.Path + " keeps an edit by hand: " + e.Lines)
+	}
 	writes := !o.check && !o.diff
 	if writes {
-		if err := tree.Apply(root, changes); err != nil {
+		if err := tree.Apply(root, found.Changes); err != nil {
 			return err
 		}
 	}
 	var err error
 	switch {
 	case a.JSON:
-		err = printJSON(a, generatedOf(o, writes, changes, kept, limits))
+		err = printJSON(a, generatedOf(o, writes, found, limits))
 	case writes:
-		err = printWritten(a, root, changes, limits)
+		err = printWritten(a, root, found.Changes, limits)
 	default:
-		err = printDifferences(a, o, changes)
+		err = printDifferences(a, o, found.Changes)
 	}
-	if err != nil || !o.check || len(changes) == 0 {
+	if err != nil {
 		return err
 	}
+	return disagreement(o, writes, found.Changes)
+}
+
+// disagreement is why the disk does not, or did not, agree: with --check every
+// difference, else what a person must decide.
+func disagreement(o *generateOptions, writes bool, changes []tree.Change) error {
+	var undecided []string
 	for _, c := range changes {
-		if c.Kind == tree.Foreign { // which generating would not repair
+		switch {
+		case c.Kind == tree.Foreign && o.check: // which generating would not repair
 			return app.Fail(app.ExitDrift, &tree.ForeignError{Path: c.Path})
+		case c.Kind.Open():
+			undecided = append(undecided, c.String())
 		}
 	}
-	return app.Fail(app.ExitDrift, fmt.Errorf("%d files differ from what is generated: run \"rootfsgen generate\" and commit what it writes", len(changes)))
+	switch {
+	case len(undecided) > 0 && (o.check || writes):
+		return app.Fail(app.ExitDrift, fmt.Errorf("a person must decide on %s; \"rootfsgen generate --force\" gives edits up", strings.Join(undecided, ", and on ")))
+	case o.check && len(changes) > 0:
+		return app.Fail(app.ExitDrift, fmt.Errorf("%d files differ from what is generated: run \"rootfsgen generate\" and commit what it writes", len(changes)))
+	}
+	return nil
 }
 
 // generated is the result of `generate --json`.
@@ -48,13 +68,22 @@ type generated struct {
 	Written bool          `json:"written"` // false with --check and --diff
 	Changes []changeJSON  `json:"changes"` // sorted by path
 	Kept    []string      `json:"kept"`    // people's own files, which stay as they are
+	Edits   []editJSON    `json:"edits"`   // edits by hand that are kept, sorted by path
 	Limits  []limitReport `json:"limits"`
 }
 
 type changeJSON struct {
-	Path string    `json:"path"`
-	Kind tree.Kind `json:"kind"`
-	Diff string    `json:"diff,omitempty"` // with --diff
+	Path   string    `json:"path"`
+	Kind   tree.Kind `json:"kind"`
+	Detail string    `json:"detail,omitempty"`
+	Line   int       `json:"line,omitempty"` // where the edit begins
+	Open   bool      `json:"open,omitempty"` // a person must decide
+	Diff   string    `json:"diff,omitempty"` // with --diff
+}
+
+type editJSON struct {
+	Path string `json:"path"`
+	Line int    `json:"line,omitempty"`
 }
 
 type limitReport struct {
@@ -65,10 +94,13 @@ type limitReport struct {
 	Max   int    `json:"max"`
 }
 
-func generatedOf(o *generateOptions, writes bool, changes []tree.Change, kept []string, limits []render.Limit) generated {
-	g := generated{Written: writes, Changes: []changeJSON{}, Kept: append([]string{}, kept...), Limits: []limitReport{}}
-	for _, c := range changes {
-		j := changeJSON{Path: c.Path, Kind: c.Kind}
+func generatedOf(o *generateOptions, writes bool, found *tree.Comparison, limits []render.Limit) generated {
+	g := generated{Written: writes, Changes: []changeJSON{}, Kept: append([]string{}, found.Own...), Edits: []editJSON{}, Limits: []limitReport{}}
+	for _, e := range found.Edits {
+		g.Edits = append(g.Edits, editJSON{Path: e.Path, Line: e.Line})
+	}
+	for _, c := range found.Changes {
+		j := changeJSON{Path: c.Path, Kind: c.Kind, Detail: c.Detail, Line: c.Line, Open: c.Kind.Open()}
 		if o.diff {
 			j.Diff = string(c.Diff())
 		}
@@ -100,11 +132,7 @@ func printDifferences(a *app.App, o *generateOptions, changes []tree.Change) err
 
 func printWritten(a *app.App, root *os.Root, changes []tree.Change, limits []render.Limit) error {
 	for _, c := range changes {
-		verb := "wrote"
-		if c.New == nil {
-			verb = "removed"
-		}
-		if _, err := fmt.Fprintln(a.Out, verb, c.Path); err != nil {
+		if _, err := fmt.Fprintln(a.Out, done(c)); err != nil {
 			return err
 		}
 	}
@@ -115,4 +143,17 @@ func printWritten(a *app.App, root *os.Root, changes []tree.Change, limits []ren
 		a.Log.Info(l.String())
 	}
 	return nil
+}
+
+// done says what became of a file.
+func done(c tree.Change) string {
+	switch {
+	case c.Stays():
+		return "left " + c.String()
+	case c.New == nil:
+		return "removed " + c.Path
+	case c.Kind == tree.Edited || c.Kind == tree.Conflict:
+		return "wrote " + c.String()
+	}
+	return "wrote " + c.Path
 }

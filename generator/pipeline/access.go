@@ -46,7 +46,7 @@ func (p *Pipeline) equip() {
 // looks has none but its own.
 func (p *Pipeline) scopes(kind Kind) []string {
 	switch kind {
-	case Plan:
+	case Plan, Lock:
 		return []string{model.ScopeRead}
 	case Build, Merge:
 		return []string{model.ScopePR, model.ScopeTesting}

@@ -21,26 +21,27 @@ func (p *Pipeline) settingsFlags() string {
 
 // fix lays out the jobs that every fleet has.
 func (p *Pipeline) fix() {
-	all := []Event{Push, Request, Release}
+	planned, built, listed := p.planned(), p.built(), p.listed()
 	p.Fixed = map[Kind]Job{
-		Plan: {Kind: Plan, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.planSteps()},
-		Build: {Kind: Build, Minutes: minutesBuild, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(p.withEngines(
+		Plan: {Kind: Plan, Runner: model.RunnerSmall, Minutes: minutesShort, Events: planned, Interrupt: true, Retry: true, Steps: p.planSteps()},
+		Build: {Kind: Build, Minutes: minutesBuild, Events: built, Interrupt: true, Retry: true, Steps: p.withPlan(p.withEngines(
 			p.run("Build", buildScript, VarImage, VarTarget, VarPlatform, VarLogin),
 			p.run("Test", testScript, VarImage, VarTarget, VarPlatform, VarArch, VarLogin),
 			Step{Verb: Save, Name: "Keep the reports", Artifact: reportsArtifact},
 		)...)},
-		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Interrupt: true, Retry: true, Steps: p.withPlan(
+		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: built, Interrupt: true, Retry: true, Steps: p.withPlan(
 			p.run("Merge", mergeScript, VarImage, VarTarget, VarLogin),
 			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
 		)},
-		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Push, Release}, Push: true, Retry: true, Steps: p.withHistory(
+		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: listed, Push: true, Retry: true, Steps: p.withHistory(
 			p.run("Write the testing channel", manifestScript(p.settingsFlags()), VarToken, VarLogin),
 		)},
-		Promote: {Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: []Event{Release}, Push: true, Environment: "prod", Steps: p.withHistory(
+		Promote: {Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.leads(model.TriggerPromote), Push: true, Environment: "prod", Steps: p.withHistory(
 			p.run("Write the prod channel", promoteScript(p.settingsFlags()), VarToken, VarLogin),
 		)},
-		Fork: {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: []Event{Request}, Interrupt: true, Steps: p.forkSteps()},
-		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: all, Steps: []Step{
+		Fork: {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: p.forked(), Interrupt: true, Steps: p.forkSteps()},
+		Lock: {Kind: Lock, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.locked(), Push: true, Steps: p.lockSteps()},
+		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: planned, Steps: []Step{
 			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}},
 		}},
 	}
@@ -53,7 +54,7 @@ func (p *Pipeline) run(name, script string, vars ...Var) Step {
 
 func (p *Pipeline) planSteps() []Step {
 	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
-		p.run("Plan", planScript(p.settingsFlags()), VarScope, VarSnapshot, VarLogin),
+		p.run("Plan", planScript(p.settingsFlags()), VarScope, VarSnapshot, VarFrom, VarImages, VarPlatforms, VarForce, VarLogin),
 		Step{Verb: Save, Name: "Keep the plan", Artifact: planArtifact})
 	steps = append(steps, p.handOn()...)
 	return append(steps, Step{Verb: Outputs, Name: "Say what runs"})
@@ -65,7 +66,7 @@ func (p *Pipeline) forkSteps() []Step {
 	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true})
 	steps = append(steps, p.engines()...)
 	return append(steps,
-		p.run("Build, test and merge", forkScript(p.settingsFlags()), VarScope, VarSnapshot),
+		p.run("Build, test and merge", p.withoutSecrets()+forkScript(p.settingsFlags(), p.forkTargets()), VarScope, VarSnapshot),
 		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, JUnit: true, Days: 30}})
 }
 

@@ -41,9 +41,10 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 	s := &fleet.Settings
 	p := &Pipeline{
 		DefaultBranch: s.DefaultBranch, ReleaseTags: s.ReleaseTags,
-		Programs: s.Programs, Network: s.Network, Identity: s.Identity,
 		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled), Layout: cmp.Or(s.Layout, model.LayoutAuto),
+		Programs: s.Programs, Network: s.Network, Identity: s.Identity,
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
+		Triggers: s.Triggers, Fork: s.Fork,
 	}
 	if s.Dir != "" && s.Dir != "." {
 		p.Config = s.Dir + "/" + settingsFile
@@ -163,7 +164,7 @@ func Labels(r model.Runner, forge string) []string {
 func (p *Pipeline) users(forge string) map[string]string {
 	users := map[string]string{}
 	for _, kind := range slices.Sorted(maps.Keys(p.Fixed)) {
-		if j := p.Fixed[kind]; j.Runner != "" && (kind != Fork || forge == GitHub) {
+		if j := p.Fixed[kind]; j.Runner != "" && len(j.Events) > 0 {
 			users[j.Runner] = "the job " + string(kind)
 		}
 	}

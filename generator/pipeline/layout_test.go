@@ -13,12 +13,12 @@ import (
 func fleet(images ...model.Image) *model.Fleet {
 	return &model.Fleet{
 		Settings: model.Settings{
-			DefaultBranch: "main", ReleaseTags: "v*", Forges: []string{"gitlab", "github"},
+			DefaultBranch: "main", ReleaseTags: "v*", Forges: []string{"gitlab", "github"}, Triggers: model.DefaultTriggers(),
 			Runners: map[string]model.Runner{
 				model.RunnerSpotAMD64: {GitHub: []string{"a"}, GitLab: []string{"a"}},
 				model.RunnerSpotARM64: {GitHub: []string{"b"}, GitLab: []string{"b"}},
 				model.RunnerSmall:     {GitHub: []string{"c"}, GitLab: []string{"c"}},
-				model.RunnerHosted:    {GitHub: []string{"d"}},
+				model.RunnerHosted:    {GitHub: []string{"d"}, GitLab: []string{"d"}},
 				"large":               {GitHub: []string{"e"}},
 			},
 		},

@@ -25,6 +25,7 @@ const (
 	Manifest Kind = "manifest" // writes the testing channel
 	Promote  Kind = "promote"  // writes the prod channel
 	Fork     Kind = "fork"     // everything in one job, without secrets, for a request from a fork
+	Lock     Kind = "lock"     // looks the lock up anew, and offers what moved as a request
 	Result   Kind = "result"   // the one check to require
 )
 
@@ -33,10 +34,20 @@ type Event string
 
 // The events. A request is a pull request or a merge request.
 const (
-	Push    Event = "push"    // to the default branch
-	Request Event = "request" // from a branch of the same repository
-	Release Event = "release" // a tag that releases
+	Push          Event = "push"           // to the default branch
+	Request       Event = "request"        // from a branch of the same repository
+	ForkRequest   Event = "fork"           // from a fork
+	Queue         Event = "queue"          // a merge queue or merge train tries what it will merge
+	Release       Event = "release"        // a tag that releases
+	Manual        Event = "manual"         // a person, on the default branch
+	ScheduleLock  Event = "schedule-lock"  // it is time to look the lock up anew
+	ScheduleBases Event = "schedule-bases" // it is time to build the bases anew
 )
+
+// Events are all of them. What starts a pipeline is exactly one of them.
+func Events() []Event {
+	return []Event{Push, Request, ForkRequest, Queue, Release, Manual, ScheduleLock, ScheduleBases}
+}
 
 // Pipeline is everything that a fleet's CI does. Its slices are sorted, so the
 // same fleet gives the same pipeline.
@@ -51,6 +62,8 @@ type Pipeline struct {
 	Layout        string         // one of model's Layout constants
 	Runners       map[string]model.Runner
 	Forges        []string
+	Triggers      model.Triggers
+	Fork          model.Fork
 	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
 	Images        []Image      // parents before children, then by id
 	Said          Said         // what people said that all this is made from
@@ -149,15 +162,26 @@ type Var string
 
 // The variables of scripts.
 const (
-	VarImage    Var = "ROOTFSGEN_IMAGE"      // ID of the job's image
-	VarTarget   Var = "ROOTFSGEN_TARGET"     // its Target, empty where that is the ID
-	VarPlatform Var = "ROOTFSGEN_PLATFORM"   // for example linux/arm64
-	VarArch     Var = "ROOTFSGEN_ARCH"       // for example arm64
-	VarScope    Var = "ROOTFSGEN_SCOPE"      // registry scope
-	VarSnapshot Var = "ROOTFSGEN_SNAPSHOT"   // snapshot id, empty outside requests
-	VarResults  Var = "ROOTFSGEN_RESULTS"    // results of the jobs before, separated by spaces
-	VarToken    Var = "ROOTFSGEN_PUSH_TOKEN" // lets git push to this repository
-	VarLogin    Var = "DOCKER_AUTH_CONFIG"   // logins of registries, a config.json; empty is none
+	VarImage    Var = "ROOTFSGEN_IMAGE"    // ID of the job's image
+	VarTarget   Var = "ROOTFSGEN_TARGET"   // its Target, empty where that is the ID
+	VarPlatform Var = "ROOTFSGEN_PLATFORM" // for example linux/arm64
+	VarArch     Var = "ROOTFSGEN_ARCH"     // for example arm64
+	VarScope    Var = "ROOTFSGEN_SCOPE"    // registry scope
+	VarSnapshot Var = "ROOTFSGEN_SNAPSHOT" // snapshot id, empty outside requests
+	VarFrom     Var = "ROOTFSGEN_FROM"     // commit to compare with, empty where the plan finds it
+	// What a person chose. Words are separated by blanks; the planner refuses
+	// what is no name and no platform.
+	VarImages    Var = "ROOTFSGEN_IMAGES"    // empty is all
+	VarPlatforms Var = "ROOTFSGEN_PLATFORMS" // empty is all
+	VarForce     Var = "ROOTFSGEN_FORCE"     // true: build the images anew; bases: those that are built from none
+
+	VarResults Var = "ROOTFSGEN_RESULTS"    // results of the jobs before, separated by spaces
+	VarToken   Var = "ROOTFSGEN_PUSH_TOKEN" // lets git push to this repository
+	// VarForgeToken lets a job open requests, in the name of somebody whose
+	// requests start pipelines.
+	VarForgeToken Var = "ROOTFSGEN_FORGE_TOKEN"
+
+	VarLogin Var = "DOCKER_AUTH_CONFIG" // logins of registries, a config.json; empty is none
 )
 
 // AppliesTo tells whether the job is part of the pipeline that e starts.

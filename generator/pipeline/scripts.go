@@ -1,5 +1,10 @@
 package pipeline
 
+import (
+	"strconv"
+	"strings"
+)
+
 // What jobs hand on to later jobs and to people lies in these folders of the
 // checkout. Their names do not begin with a dot: forges do not keep hidden
 // files.
@@ -21,7 +26,32 @@ options=(--scope "$ROOTFSGEN_SCOPE")
 if [ -n "$ROOTFSGEN_SNAPSHOT" ]; then
   options+=(--snapshot-id "$ROOTFSGEN_SNAPSHOT")
 fi
-rootfsgen plan "${options[@]}" --format json` + flags + ` > ` + PlanFile + `
+if [ -n "${ROOTFSGEN_FROM:-}" ]; then
+  options+=(--from "$ROOTFSGEN_FROM")
+fi
+read -r -d '' -a images <<< "${ROOTFSGEN_IMAGES:-}" || true
+read -r -d '' -a platforms <<< "${ROOTFSGEN_PLATFORMS:-}" || true
+for platform in "${platforms[@]}"; do
+  options+=(--platform "$platform")
+done
+case "${ROOTFSGEN_FORCE:-false}" in
+  false) ;;
+  bases) options+=(--rebuild-bases) ;;
+  true)
+    if [ "${#images[@]}" = 0 ]; then
+      options+=(--all)
+    fi
+    for image in "${images[@]}"; do
+      options+=(--force "$image")
+    done
+    images=()
+    ;;
+  *)
+    echo "ROOTFSGEN_FORCE must be true, false or bases" >&2
+    exit 2
+    ;;
+esac
+rootfsgen plan "${options[@]}" --format json` + flags + ` -- "${images[@]}" > ` + PlanFile + `
 `
 }
 
@@ -54,14 +84,36 @@ func promoteScript(flags string) string {
 	return "rootfsrun promote --plan " + PlanFile + flags + "\n"
 }
 
-// forkScript treats the machine like a desk: it has a registry of its own.
-func forkScript(flags string) string {
+// withoutSecrets drops what a forge may have given to the job all the same: a
+// request from a fork is somebody else's code.
+func (p *Pipeline) withoutSecrets() string {
+	names := append([]string{string(VarLogin), string(VarToken), string(VarForgeToken), "CI_JOB_TOKEN", "CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD"}, p.LoginSecrets()...)
+	return "unset " + strings.Join(names, " ") + "\n"
+}
+
+// forkScript treats the machine like a desk: it has a registry of its own. A
+// plan of more than most targets is only shown.
+func forkScript(flags string, most int) string {
 	return `desk=(env CI=false)
 if [ "$(id -u)" != 0 ]; then
   desk=(sudo --preserve-env env "PATH=$PATH" CI=false)
 fi
 "${desk[@]}" rootfsrun services start
-"${desk[@]}" rootfsrun run --to HEAD --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT"` + flags + `
+"${desk[@]}" rootfsrun run --to HEAD --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT" --max-targets ` + strconv.Itoa(most) + flags + `
+`
+}
+
+// lockBranch is where what moved is offered. Nobody else should push to it.
+const lockBranch = "rootfsgen/lock"
+
+// lockScript offers what could be looked up, also where something could not.
+func lockScript(flags, file string) string {
+	return `mkdir -p ` + Folder + `
+status=0
+rootfsgen lock --update` + flags + ` > ` + Folder + `/lock.txt || status=$?
+cat ` + Folder + `/lock.txt
+rootfsrun ci request --branch ` + lockBranch + ` --title "Update images.lock" --text ` + Folder + `/lock.txt` + flags + ` ` + file + `
+exit "$status"
 `
 }
 
@@ -76,7 +128,10 @@ for result in $ROOTFSGEN_RESULTS; do
       ;;
   esac
 done
-[ "$done" = yes ]
+if [ "$done" = no ]; then
+  echo "No job before this one has run" >&2
+  exit 1
+fi
 `
 
 // OutputsScript tells a forge what the plan decided; it reads no value.

@@ -84,7 +84,7 @@ func TestMake(t *testing.T) {
 		"one platform, nobody asked": {then: fleet(nil), now: edited("app", content), req: plan.Request{Platforms: both[:1]},
 			want: with(quiet, map[string]string{"app amd64": all})},
 		"one platform that nothing waits for": {then: fleet(nil), now: fleet(nil), built: fleet(nil), req: plan.Request{Platforms: both[:1]}, want: quiet},
-		"a new tag of the same bytes": {then: fleet(nil), now: edited("node", func(s *spec) { s.version = "2" }), built: fleet(nil), want: quiet},
+		"a new tag of the same bytes":         {then: fleet(nil), now: edited("node", func(s *spec) { s.version = "2" }), built: fleet(nil), want: quiet},
 		"retired": {then: fleet(nil), now: fleet(func(f map[string]spec) { delete(f, "app") }), built: fleet(nil),
 			want: with(quiet, each(map[string]string{"app": "retire"}))},
 		"a platform less": {then: fleet(nil), now: edited("app", func(s *spec) { s.platforms = both[:1] }), built: fleet(nil),

@@ -72,6 +72,7 @@ func TestAccess(t *testing.T) {
 		"merge":    "pr=rootfs-pr@team-prod.iam.gserviceaccount.com testing=rootfs-testing@team-prod.iam.gserviceaccount.com",
 		"manifest": "testing=rootfs-testing@team-prod.iam.gserviceaccount.com",
 		"promote":  "prod=rootfs-prod@team-prod.iam.gserviceaccount.com",
+		"lock":     "read=rootfs-read@team-prod.iam.gserviceaccount.com",
 	}
 	secrets := map[string]string{"R_LOGIN": "${{ secrets.R_LOGIN }}", "MIRROR_LOGIN": "${{ secrets.MIRROR_LOGIN }}"}
 	for file, text := range corporate(fixtures()["small"]).files(t) {
@@ -119,7 +120,7 @@ func TestAccess(t *testing.T) {
 // job, and whose secrets are variables of the project that no file names.
 func TestGitLabAccess(t *testing.T) {
 	t.Parallel()
-	want := map[string]bool{"rootfsgen-plan": true, ".rootfsgen-build": true, ".rootfsgen-merge": true, "rootfsgen-manifest": true, "rootfsgen-promote": true}
+	want := map[string]bool{"rootfsgen-plan": true, ".rootfsgen-build": true, ".rootfsgen-merge": true, "rootfsgen-manifest": true, "rootfsgen-promote": true, "rootfsgen-lock": true}
 	seen := 0
 	for file, text := range corporate(fixtures()["small"]).files(t) {
 		if !strings.HasPrefix(file, ".gitlab") {

@@ -1,8 +1,6 @@
 package render
 
 import (
-	"maps"
-
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
@@ -12,7 +10,11 @@ const (
 	ghFolder  = ".github/workflows/"
 	ghPush    = ghFolder + "rootfsgen-push.yml"
 	ghRequest = ghFolder + "rootfsgen-request.yml"
+	ghQueue   = ghFolder + "rootfsgen-queue.yml"
 	ghRelease = ghFolder + "rootfsgen-release.yml"
+	ghManual  = ghFolder + "rootfsgen-manual.yml"
+	ghLock    = ghFolder + "rootfsgen-lock.yml"
+	ghBases   = ghFolder + "rootfsgen-bases.yml"
 	// ActionlintFile tells actionlint, which people run on workflows, the names
 	// of their own machines.
 	ActionlintFile = ".github/actionlint.yaml"
@@ -25,65 +27,84 @@ type github struct {
 }
 
 func (g *github) workflows() map[string]*workflow {
-	all := map[string]*workflow{ghPush: g.push(), ghRequest: g.request(), ghRelease: g.release()}
-	maps.Copy(all, g.fleetWorkflows())
+	all := g.fleetWorkflows()
+	for _, w := range []struct {
+		event pipeline.Event
+		file  string
+		make  func() *workflow
+	}{
+		{pipeline.Push, ghPush, g.push},
+		{pipeline.Request, ghRequest, g.request},
+		{pipeline.Queue, ghQueue, g.queue},
+		{pipeline.Release, ghRelease, g.release},
+		{pipeline.Manual, ghManual, g.manual},
+		{pipeline.ScheduleLock, ghLock, g.lock},
+		{pipeline.ScheduleBases, ghBases, g.bases},
+	} {
+		if g.leads(w.event) {
+			all[w.file] = w.make()
+		}
+	}
 	return all
 }
 
-func (g *github) push() *workflow {
-	return &workflow{
-		About: []string{"A push to the default branch builds what changed and writes the testing channel."},
-		Name:  "rootfsgen push", On: triggers{Branches: []string{g.p.DefaultBranch}},
-		Concurrency: &concurrency{Group: "${{ format('rootfsgen-push-{0}', github.sha) }}"}, Shell: true,
-		Jobs: []ghJob{
-			g.callFleet("", pair{"scope", model.ScopeTesting}),
-			g.manifest(),
-			g.result("fleet", "manifest"),
-		},
-	}
+// leads tells whether an event leads to anything.
+func (g *github) leads(e pipeline.Event) bool {
+	m := g.p.Mode(e)
+	return m != model.TriggerOff && m != ""
 }
 
-// release has a group of its own for each tag: GitHub keeps one run of a group
-// waiting and cancels it for another, without a word.
-func (g *github) release() *workflow {
-	promote := g.job(pipeline.Promote, "promote", "promote")
-	promote.Needs = []string{"fleet", "manifest"}
-	promote.If = "${{ !cancelled() && needs.fleet.result == 'success' && needs.manifest.result == 'success' }}"
-	return &workflow{
-		About: []string{"A release tag builds what is missing, which is normally nothing, and moves the testing channel to prod."},
-		Name:  "rootfsgen release", On: triggers{Tags: []string{g.p.ReleaseTags}},
-		Concurrency: &concurrency{Group: "${{ format('rootfsgen-release-{0}', github.ref) }}"}, Shell: true,
-		Jobs: []ghJob{
-			g.callFleet("", pair{"scope", model.ScopeTesting}),
-			g.manifest(),
-			promote,
-			g.result("fleet", "manifest", "promote"),
-		},
-	}
+// planInputs are what an event says to the plan.
+var planInputs = []input{
+	{Name: "scope", Description: "Which registry scope is written: testing or pr", Type: "string", Required: true},
+	{Name: "snapshot-id", Description: "Names the images of a request, for example pr-7", Type: "string", HasDefault: true, Default: ""},
+	{Name: "from", Description: "Commit to compare with; empty is found", Type: "string", HasDefault: true, Default: ""},
+	{Name: "images", Description: "Names of images, separated by blanks; empty is all", Type: "string", HasDefault: true, Default: ""},
+	{Name: "platforms", Description: "Platforms, separated by blanks; empty is all", Type: "string", HasDefault: true, Default: ""},
+	{Name: "force", Description: "What is built anew: true, the images; bases, those that are built from no other; false, nothing", Type: "string", HasDefault: true, Default: "false"},
 }
 
-const (
-	ownRequest  = expr("${{ github.event.pull_request.head.repo.full_name == github.event.repository.full_name }}")
-	forkRequest = expr("${{ github.event.pull_request.head.repo.full_name != github.event.repository.full_name }}")
-	requestID   = expr("${{ format('pr-{0}', github.event.pull_request.number) }}")
-)
+// variableOf is the input by which the fleet's workflow hears of a variable.
+var variableOf = map[string]pipeline.Var{
+	"scope": pipeline.VarScope, "snapshot-id": pipeline.VarSnapshot, "from": pipeline.VarFrom,
+	"images": pipeline.VarImages, "platforms": pipeline.VarPlatforms, "force": pipeline.VarForce,
+}
 
-func (g *github) request() *workflow {
-	fork := g.job(pipeline.Fork, "fork", "fork")
-	fork.If = forkRequest
-	return &workflow{
-		About: []string{
-			"A pull request builds what it changes under snapshot tags of its own; nothing is promoted.",
-			"One from a fork gets a machine of GitHub's, no secrets, and a registry that is thrown away.",
-		},
-		Name: "rootfsgen request", On: triggers{PullRequest: true},
-		Concurrency: &concurrency{Group: "${{ format('rootfsgen-request-{0}', github.event.pull_request.number) }}", Cancel: true}, Shell: true,
-		Jobs: []ghJob{
-			g.callFleet(ownRequest, pair{"scope", model.ScopePR}, pair{"snapshot-id", requestID}),
-			fork,
-			g.requestResult(),
-		},
+// chain is the jobs of an event, each after the one before: all images, the
+// testing channel where the event is about it, and the check that closes. An
+// event that only plans has the plan and the check.
+func (g *github) chain(e pipeline.Event, cond expr, with ...pair) []ghJob {
+	with = append([]pair{{"scope", pipeline.Scope(e)}}, with...)
+	if g.p.Mode(e) == model.TriggerPlan {
+		return []ghJob{g.plan(cond, with), g.result("plan")}
 	}
+	jobs, needs := []ghJob{g.callFleet(cond, with...)}, []string{"fleet"}
+	if j := g.p.Fixed[pipeline.Manifest]; j.AppliesTo(e) {
+		jobs, needs = append(jobs, g.manifest()), append(needs, "manifest")
+	}
+	return append(jobs, g.result(needs...))
+}
+
+// plan is the planning job by itself. It proves, too, that the committed
+// workflows have what the plan would start.
+func (g *github) plan(cond expr, with []pair) ghJob {
+	j := g.job(pipeline.Plan, "plan", "plan")
+	j.If = cond
+	values := map[string]any{}
+	for _, v := range variableOf {
+		values[string(v)] = ""
+	}
+	for _, w := range with {
+		values[string(variableOf[w.Name])] = w.Value
+	}
+	for i := range j.Steps {
+		for n, v := range j.Steps[i].Env {
+			if value, chosen := values[v.Name]; chosen {
+				j.Steps[i].Env[n].Value = value
+			}
+		}
+	}
+	return j
 }
 
 // callFleet runs the jobs of every image.
@@ -103,12 +124,5 @@ func (g *github) result(needs ...string) ghJob {
 	j := g.job(pipeline.Result, "result", "rootfsgen / result")
 	j.Needs = needs
 	j.If = "${{ always() }}"
-	return j
-}
-
-// requestResult never runs on a machine of one's own: it runs for forks too.
-func (g *github) requestResult() ghJob {
-	j := g.result("fleet", "fork")
-	j.RunsOn = g.p.Runners[g.p.Fixed[pipeline.Fork].Runner].GitHub
 	return j
 }

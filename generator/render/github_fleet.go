@@ -28,10 +28,7 @@ func (g *github) fleet() *workflow {
 			"It cannot wait for one platform of a parent, so it waits for all of them.",
 		},
 		Name: "rootfsgen fleet", Shell: true,
-		On: triggers{Call: true, Secrets: g.loginSecrets(), Inputs: []input{
-			{Name: "scope", Description: "Which registry scope is written: testing or pr", Type: "string", Required: true},
-			{Name: "snapshot-id", Description: "Names the images of a request, for example pr-7", Type: "string", HasDefault: true, Default: ""},
-		}},
+		On: triggers{Call: true, Secrets: g.loginSecrets(), Inputs: planInputs},
 	}
 	plan := g.job(pipeline.Plan, "plan", "plan")
 	for _, name := range []string{"build", "merge", "matrix"} {

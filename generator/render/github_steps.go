@@ -10,6 +10,7 @@ import (
 var (
 	read  = []permission{{"contents", "read", "to check out"}}
 	write = []permission{{"contents", "write", "to push the channel branch"}}
+	offer = []permission{{"contents", "write", "to push the branch that is offered"}, {"pull-requests", "write", "to open the request"}}
 )
 
 // job writes down one of the jobs that do not depend on an image.
@@ -17,6 +18,8 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 	src := g.p.Fixed[kind]
 	j := ghJob{ID: id, Name: name, RunsOn: g.p.Runners[src.Runner].GitHub, Minutes: src.Minutes, Environment: src.Environment}
 	switch {
+	case kind == pipeline.Lock:
+		j.Permissions = offer
 	case src.Push:
 		j.Permissions = write
 	case kind != pipeline.Result:
@@ -94,14 +97,20 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		}
 	}
 	return map[pipeline.Var]expr{
-		pipeline.VarImage:    "${{ inputs.image }}",
-		pipeline.VarTarget:   "${{ inputs.target }}",
-		pipeline.VarPlatform: "${{ matrix.platform }}",
-		pipeline.VarArch:     "${{ matrix.arch }}",
-		pipeline.VarScope:    "${{ inputs.scope }}",
-		pipeline.VarSnapshot: "${{ inputs.snapshot-id }}",
-		pipeline.VarResults:  "${{ join(needs.*.result, ' ') }}",
-		pipeline.VarToken:    "${{ github.token }}",
-		pipeline.VarLogin:    "${{ secrets." + secretLogin + " }}",
+		pipeline.VarImage:     "${{ inputs.image }}",
+		pipeline.VarTarget:    "${{ inputs.target }}",
+		pipeline.VarPlatform:  "${{ matrix.platform }}",
+		pipeline.VarArch:      "${{ matrix.arch }}",
+		pipeline.VarScope:     "${{ inputs.scope }}",
+		pipeline.VarSnapshot:  "${{ inputs.snapshot-id }}",
+		pipeline.VarFrom:      "${{ inputs.from }}",
+		pipeline.VarImages:    "${{ inputs.images }}",
+		pipeline.VarPlatforms: "${{ inputs.platforms }}",
+		pipeline.VarForce:     "${{ inputs.force }}",
+		pipeline.VarResults:   "${{ join(needs.*.result, ' ') }}",
+		pipeline.VarToken:     "${{ github.token }}",
+		// A request that is opened with the job's own token starts no workflow.
+		pipeline.VarForgeToken: "${{ secrets.ROOTFSGEN_FORGE_TOKEN || github.token }}",
+		pipeline.VarLogin:      "${{ secrets." + secretLogin + " }}",
 	}[v]
 }

@@ -15,7 +15,10 @@ type triggers struct {
 	Branches    []string // push to these
 	Tags        []string // push of these
 	PullRequest bool
-	Call        bool // by another workflow
+	MergeGroup  bool     // what a merge queue tries
+	Schedule    []string // cron expressions in UTC
+	Dispatch    []input  // by a person, who fills these in
+	Call        bool     // by another workflow
 	Inputs      []input
 	Secrets     []secret // that a caller may hand on
 }
@@ -25,7 +28,7 @@ type secret struct{ Name, Description string }
 type input struct {
 	Name        string
 	Description string
-	Type        string // string or number
+	Type        string // string, number or boolean
 	Required    bool
 	HasDefault  bool
 	Default     any
@@ -100,16 +103,21 @@ func (t *triggers) tree() map[string]any {
 	if t.PullRequest {
 		m["pull_request"] = map[string]any{}
 	}
-	if t.Call {
-		inputs := map[string]any{}
-		for _, i := range t.Inputs {
-			v := map[string]any{"description": i.Description, "type": i.Type, "required": i.Required}
-			if i.HasDefault {
-				v["default"] = value(i.Default)
-			}
-			inputs[i.Name] = v
+	if t.MergeGroup {
+		m["merge_group"] = map[string]any{"types": []any{"checks_requested"}}
+	}
+	if len(t.Schedule) > 0 {
+		var all []any
+		for _, cron := range t.Schedule {
+			all = append(all, map[string]any{"cron": cron})
 		}
-		call := map[string]any{"inputs": inputs}
+		m["schedule"] = all
+	}
+	if len(t.Dispatch) > 0 {
+		m["workflow_dispatch"] = map[string]any{"inputs": inputTrees(t.Dispatch)}
+	}
+	if t.Call {
+		call := map[string]any{"inputs": inputTrees(t.Inputs)}
 		if len(t.Secrets) > 0 {
 			secrets := map[string]any{}
 			for _, s := range t.Secrets {
@@ -120,6 +128,18 @@ func (t *triggers) tree() map[string]any {
 		m["workflow_call"] = call
 	}
 	return m
+}
+
+func inputTrees(inputs []input) map[string]any {
+	trees := map[string]any{}
+	for _, i := range inputs {
+		v := map[string]any{"description": i.Description, "type": i.Type, "required": i.Required}
+		if i.HasDefault {
+			v["default"] = value(i.Default)
+		}
+		trees[i.Name] = v
+	}
+	return trees
 }
 
 func (j *ghJob) tree() map[string]any {

@@ -1,8 +1,6 @@
 package render
 
 import (
-	"strings"
-
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
@@ -21,6 +19,8 @@ const (
 	glImages   = "rootfsgen-images"
 	glManifest = "rootfsgen-manifest"
 	glPromote  = "rootfsgen-promote"
+	glFork     = "rootfsgen-fork"
+	glLock     = "rootfsgen-lock"
 	// parentVar tells a child pipeline which one started it.
 	parentVar = "ROOTFSGEN_PARENT"
 )
@@ -46,53 +46,34 @@ func renderGitLab(p *pipeline.Pipeline) (Files, error) {
 }
 
 func (g *gitlab) root() *glFile {
-	return &glFile{
+	f := &glFile{
 		About:   []string{"What starts a pipeline. Everything else is in the included file."},
 		Include: []string{GitLabPipeline}, Stages: glStages,
-		Workflow: []rule{{If: g.when(pipeline.Request)}, {If: g.when(pipeline.Release)}, {If: g.when(pipeline.Push)}},
 	}
-}
-
-// when is the condition that holds for the pipelines of an event, and for no
-// other event.
-func (g *gitlab) when(e pipeline.Event) string {
-	switch e {
-	case pipeline.Request:
-		return `$CI_PIPELINE_SOURCE == "merge_request_event"`
-	case pipeline.Release:
-		pattern := strings.NewReplacer(".", `\.`, "/", `\/`, "*", `[^\/]*`).Replace(g.p.ReleaseTags)
-		return `$CI_COMMIT_TAG =~ /^` + pattern + `$/`
-	case pipeline.Push:
-		return `$CI_COMMIT_BRANCH == "` + g.p.DefaultBranch + `"`
-	}
-	return `$CI == "never"`
-}
-
-// rules are the conditions of a job that runs on certain events.
-func (g *gitlab) rules(j *pipeline.Job, when string) []rule {
-	var rules []rule
-	for _, e := range []pipeline.Event{pipeline.Request, pipeline.Release, pipeline.Push} {
-		if j.AppliesTo(e) {
-			rules = append(rules, rule{If: g.when(e), When: when})
+	for _, e := range pipeline.Events() {
+		if m := g.p.Mode(e); m != model.TriggerOff && m != "" {
+			f.Workflow = append(f.Workflow, rule{If: g.when(e)})
 		}
 	}
-	return rules
+	if len(f.Workflow) == 0 {
+		f.Workflow = []rule{{When: "never"}}
+	}
+	if g.p.Mode(pipeline.Manual) == model.TriggerBuild {
+		f.Form = []field{
+			{Name: string(pipeline.VarImages), Description: "Names of images, separated by blanks; empty is all"},
+			{Name: string(pipeline.VarPlatforms), Description: "For example linux/arm64; empty is all"},
+			{Name: string(pipeline.VarForce), Value: "false", Options: []string{"false", "true"}, Description: "Build the images anew, and what is built from them, though nothing changed"},
+		}
+	}
+	return f
 }
 
 func (g *gitlab) parent() *glFile {
 	plan := g.job(pipeline.Plan, glPlan, glStages[0])
-	for i := range plan.Rules {
-		plan.Rules[i].Variables = []pair{{string(pipeline.VarScope), model.ScopeTesting}, {string(pipeline.VarSnapshot), ""}}
-		if plan.Rules[i].If == g.when(pipeline.Request) {
-			plan.Rules[i].Variables = []pair{
-				{string(pipeline.VarScope), model.ScopePR},
-				{string(pipeline.VarSnapshot), "mr-$CI_MERGE_REQUEST_IID"},
-			}
-		}
-	}
-	src := g.p.Fixed[pipeline.Plan]
+	g.said(plan.Rules)
+	build := g.p.Fixed[pipeline.Build]
 	images := glJob{
-		Name: glImages, Stage: glStages[1], Needs: []need{{Job: glPlan, Artifacts: true}}, Rules: g.rules(&src, ""),
+		Name: glImages, Stage: glStages[1], Needs: []need{{Job: glPlan, Artifacts: true}}, Rules: g.rules(&build, ""),
 		Variables: []pair{{parentVar, "$CI_PIPELINE_ID"}},
 		Trigger:   &trigger{Artifact: pipeline.ChildFile, Job: glPlan},
 	}
@@ -103,12 +84,20 @@ func (g *gitlab) parent() *glFile {
 	promote := g.job(pipeline.Promote, glPromote, glStages[2])
 	promote.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}, {Job: glManifest}}
 	promote.ResourceGroup = "rootfsgen-prod"
-	return &glFile{
+	fork := g.job(pipeline.Fork, glFork, glStages[1])
+	g.said(fork.Rules)
+	lock := g.job(pipeline.Lock, glLock, glStages[0])
+	f := &glFile{
 		About: []string{
 			"Plans, starts a child pipeline of what is to be done, and writes the channels.",
 			"A variable ROOTFSGEN_PUSH_TOKEN of the project lets the last jobs push the channel branch.",
 		},
 		Stages: glStages,
-		Jobs:   []glJob{plan, images, manifest, promote},
 	}
+	for _, j := range []glJob{plan, images, manifest, promote, fork, lock} {
+		if len(j.Rules) > 0 { // some event starts it
+			f.Jobs = append(f.Jobs, j)
+		}
+	}
+	return f
 }

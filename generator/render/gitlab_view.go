@@ -7,7 +7,8 @@ type glFile struct {
 	About    []string // comment lines
 	Include  []string // local files
 	Stages   []string
-	Workflow []rule // which events make a pipeline at all
+	Workflow []rule  // which events make a pipeline at all
+	Form     []field // what a person who starts one is asked
 	Jobs     []glJob
 }
 
@@ -49,6 +50,13 @@ type rule struct {
 	If        string
 	When      string
 	Variables []pair
+	event     pipeline.Event
+}
+
+// field is a variable that a person may fill in.
+type field struct {
+	Name, Value, Description string
+	Options                  []string // what Value may be; nil is anything
 }
 
 // trigger starts the child pipeline that a job saved.
@@ -73,6 +81,17 @@ func (f *glFile) tree() map[string]any {
 	}
 	if len(f.Workflow) > 0 {
 		t["workflow"] = map[string]any{"rules": ruleTrees(f.Workflow)}
+	}
+	if len(f.Form) > 0 {
+		form := map[string]any{}
+		for _, v := range f.Form {
+			m := map[string]any{"value": v.Value, "description": v.Description}
+			if len(v.Options) > 0 {
+				m["options"] = list(v.Options)
+			}
+			form[v.Name] = m
+		}
+		t["variables"] = form
 	}
 	for i := range f.Jobs {
 		t[f.Jobs[i].Name] = f.Jobs[i].tree()

@@ -27,12 +27,13 @@ func image(id string, platforms ...model.Platform) model.Image {
 func settings() model.Settings {
 	return model.Settings{
 		DefaultBranch: "main", ReleaseTags: "v*", ChannelBranch: "rootfsgen/channels",
+		Triggers: model.DefaultTriggers(), Fork: model.Fork{MaxTargets: model.DefaultMaxForkTargets},
 		Forges: []string{pipeline.GitHub, pipeline.GitLab}, Runtime: model.RuntimeInstalled,
 		Runners: map[string]model.Runner{
 			model.RunnerSpotAMD64: {GitHub: []string{"self-hosted", "linux", "x64", "spot"}, GitLab: []string{"linux", "amd64", "spot"}},
 			model.RunnerSpotARM64: {GitHub: []string{"self-hosted", "linux", "arm64", "spot"}, GitLab: []string{"linux", "arm64", "spot"}},
 			model.RunnerSmall:     {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"small"}},
-			model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}},
+			model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"hosted"}},
 		},
 	}
 }

@@ -58,8 +58,11 @@ type policyFile struct {
 // login is the one secret that is read.
 const login = "${{ secrets.ROOTFSGEN_REGISTRY_AUTH }}"
 
+// forgeToken is read where a request is opened, and nowhere else.
+const forgeToken = "${{ secrets.ROOTFSGEN_FORGE_TOKEN || github.token }}"
+
 // mayWrite are the jobs that may push, and what keeps others from it.
-var mayWrite = []string{"manifest", "promote"}
+var mayWrite = []string{"lock", "manifest", "promote"}
 
 func TestGitHubPolicy(t *testing.T) {
 	t.Parallel()
@@ -91,7 +94,7 @@ func checkWorkflow(t *testing.T, at string, w *policyFile) {
 		t.Errorf("%s: scripts do not run in bash", at)
 	}
 	for event := range w.On {
-		if !slices.Contains([]string{"push", "pull_request", "workflow_call"}, event) {
+		if !slices.Contains([]string{"push", "pull_request", "merge_group", "schedule", "workflow_dispatch", "workflow_call"}, event) {
 			t.Errorf("%s: is started by %s", at, event)
 		}
 	}
@@ -99,7 +102,7 @@ func checkWorkflow(t *testing.T, at string, w *policyFile) {
 	if called != (w.Concurrency == nil) {
 		t.Errorf("%s: the one that is started, and no other, has a concurrency group", at)
 	}
-	if w.Concurrency != nil && w.Concurrency.Cancel != (w.On["pull_request"] != nil) {
+	if w.Concurrency != nil && w.Concurrency.Cancel != (w.On["pull_request"] != nil || w.On["merge_group"] != nil) {
 		t.Errorf("%s: cancels what it must not, or does not cancel a request", at)
 	}
 }
@@ -124,6 +127,10 @@ func TestNothingCancelsARelease(t *testing.T) {
 	want := map[string]string{
 		"rootfsgen-push.yml":    "${{ format('rootfsgen-push-{0}', github.sha) }}",
 		"rootfsgen-release.yml": "${{ format('rootfsgen-release-{0}', github.ref) }}",
+		"rootfsgen-queue.yml":   "${{ format('rootfsgen-queue-{0}', github.ref) }}",
+		"rootfsgen-manual.yml":  "${{ format('rootfsgen-manual-{0}', github.run_id) }}",
+		"rootfsgen-lock.yml":    "rootfsgen-lock",
+		"rootfsgen-bases.yml":   "rootfsgen-bases",
 		"rootfsgen-request.yml": "${{ format('rootfsgen-request-{0}', github.event.pull_request.number) }}",
 	}
 	if d := cmp.Diff(want, groups); d != "" {
@@ -137,7 +144,8 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 		t.Errorf("%s: no name, no permissions, or something that is not used here", at)
 	}
 	for scope, access := range j.Permissions {
-		if scope != "contents" || access != "read" && !slices.Contains(mayWrite, id) {
+		offers := id == "lock" && scope == "pull-requests" // opens one
+		if !offers && (scope != "contents" || access != "read" && !slices.Contains(mayWrite, id)) {
 			t.Errorf("%s: may %s %s", at, access, scope)
 		}
 	}
@@ -160,7 +168,7 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 	}
 	for _, s := range j.Steps {
 		checkStep(t, at+": "+s.Name, &s)
-		asks := slices.Contains([]string{"Plan", "Build", "Test", "Merge", "Write the testing channel", "Write the prod channel"}, s.Name)
+		asks := slices.Contains([]string{"Plan", "Build", "Test", "Merge", "Write the testing channel", "Write the prod channel", "Offer what moved"}, s.Name)
 		if asks != (s.Env["DOCKER_AUTH_CONFIG"] == login) {
 			t.Errorf("%s: %s: a step has the registry's login, and no other, when it speaks to it", at, s.Name)
 		}
@@ -191,7 +199,7 @@ func checkStep(t *testing.T, at string, s *policyStep) {
 		t.Errorf("%s: leaves credentials behind", at)
 	}
 	for name, v := range s.Env {
-		if name == "DOCKER_AUTH_CONFIG" && v == login {
+		if name == "DOCKER_AUTH_CONFIG" && v == login || name == "ROOTFSGEN_FORGE_TOKEN" && v == forgeToken && s.Name == "Offer what moved" {
 			continue
 		}
 		if !strings.HasPrefix(name, "ROOTFSGEN_") || strings.Contains(v, "secrets.") || strings.Contains(v, "head_ref") {
@@ -230,7 +238,7 @@ func TestForksGetNoMachineOfOurs(t *testing.T) {
 	t.Parallel()
 	f := fixtures()["small"]
 	f.fleet.Settings.Runners = maps.Clone(f.fleet.Settings.Runners)
-	f.fleet.Settings.Runners[model.RunnerHosted] = model.Runner{GitHub: []string{"ubuntu-hosted"}}
+	f.fleet.Settings.Runners[model.RunnerHosted] = model.Runner{GitHub: []string{"ubuntu-hosted"}, GitLab: []string{"hosted"}}
 	var w policyFile
 	if err := yaml.Unmarshal(f.files(t)[".github/workflows/rootfsgen-request.yml"], &w); err != nil {
 		t.Fatal(err)
@@ -284,7 +292,7 @@ func TestGitLabPolicy(t *testing.T) {
 			}
 			for id, v := range doc {
 				job, is := v.(map[string]any)
-				if !is || id == "workflow" {
+				if !is || id == "workflow" || id == "variables" {
 					continue
 				}
 				checkGitLabJob(t, name+"/"+file+" "+id, id, job, doc)
@@ -302,7 +310,8 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 		base, _ := doc[fmt.Sprint(job["extends"])].(map[string]any)
 		return base[key]
 	}
-	if text := fmt.Sprint(job); strings.Contains(text, "DOCKER_AUTH_CONFIG") {
+	// A job for somebody else's code drops it.
+	if text := fmt.Sprint(job); strings.Contains(text, "DOCKER_AUTH_CONFIG") != (id == "rootfsgen-fork") {
 		t.Errorf("%s: names the login, which is a masked variable of the project", at)
 	}
 	for _, key := range []string{"only", "except", "services", "image", "before_script"} {
@@ -322,7 +331,7 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 	if get("timeout") == nil || get("script") == nil || get("interruptible") == nil || get("tags") == nil && !strings.HasPrefix(id, ".") {
 		t.Errorf("%s: lacks a time limit, a script, tags, or whether it may be interrupted", at)
 	}
-	if made := id == ".rootfsgen-build" || id == ".rootfsgen-merge"; made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
+	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-merge", "rootfsgen-fork"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
 		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
 	promote := strings.HasSuffix(id, "promote")

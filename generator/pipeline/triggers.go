@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"path"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// Mode is what an event leads to, one of model's Trigger constants.
+func (p *Pipeline) Mode(e Event) string {
+	t := p.Triggers
+	switch e {
+	case Push:
+		return t.Push
+	case Request, ForkRequest:
+		return t.Request
+	case Queue:
+		return t.Queue
+	case Release:
+		return t.Tag
+	case Manual:
+		return whether(t.Manual)
+	case ScheduleLock:
+		return whether(Scheduled(t.Schedule.Lock))
+	case ScheduleBases:
+		return whether(Scheduled(t.Schedule.Bases))
+	}
+	return model.TriggerOff
+}
+
+func whether(on bool) string {
+	if on {
+		return model.TriggerBuild
+	}
+	return model.TriggerOff
+}
+
+// Scheduled tells whether there is a time at which something starts.
+func Scheduled(cron string) bool { return cron != "" && cron != model.TriggerOff }
+
+// Scope is the registry scope that the pipelines of an event write to.
+func Scope(e Event) string {
+	switch e {
+	case Request, ForkRequest, Queue:
+		return model.ScopePR
+	case Push, Release, Manual, ScheduleLock, ScheduleBases:
+	}
+	return model.ScopeTesting
+}
+
+// leads are the events that lead to any of these, of those that are planned.
+func (p *Pipeline) leads(modes ...string) []Event {
+	var out []Event
+	for _, e := range Events() {
+		if e == ForkRequest || e == ScheduleLock { // which are one job each
+			continue
+		}
+		for _, m := range modes {
+			if p.Mode(e) == m {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+func (p *Pipeline) planned() []Event {
+	return p.leads(model.TriggerPlan, model.TriggerBuild, model.TriggerPromote)
+}
+
+func (p *Pipeline) built() []Event { return p.leads(model.TriggerBuild, model.TriggerPromote) }
+
+// listed are those after which the testing channel is written.
+func (p *Pipeline) listed() []Event {
+	var out []Event
+	for _, e := range p.built() {
+		if Scope(e) == model.ScopeTesting {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (p *Pipeline) forked() []Event { return p.on(ForkRequest) }
+
+func (p *Pipeline) locked() []Event { return p.on(ScheduleLock) }
+
+// on is an event, where it leads to anything.
+func (p *Pipeline) on(e Event) []Event {
+	if m := p.Mode(e); m == model.TriggerOff || m == "" {
+		return nil
+	}
+	return []Event{e}
+}
+
+// forkTargets is how many targets a request from a fork may build.
+func (p *Pipeline) forkTargets() int {
+	if p.Mode(ForkRequest) == model.TriggerPlan {
+		return 0
+	}
+	return p.Fork.MaxTargets
+}
+
+// lockSteps look the lock up anew. They need no history: the request is one
+// commit on top of the newest.
+func (p *Pipeline) lockSteps() []Step {
+	return append(p.compile(Step{Verb: Checkout, Name: "Check out"}),
+		p.run("Offer what moved", lockScript(p.settingsFlags(), path.Join(path.Dir(p.Config), lockFile)), VarForgeToken, VarLogin))
+}
+
+// lockFile lies beside the settings.
+const lockFile = "images.lock"

@@ -1,0 +1,46 @@
+package render
+
+import (
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+const (
+	ownRequest  = expr("${{ github.event.pull_request.head.repo.full_name == github.event.repository.full_name }}")
+	forkRequest = expr("${{ github.event.pull_request.head.repo.full_name != github.event.repository.full_name }}")
+	requestID   = expr("${{ format('pr-{0}', github.event.pull_request.number) }}")
+)
+
+// request ends the run of an older push to the same request.
+func (g *github) request() *workflow {
+	fork := g.job(pipeline.Fork, "fork", "fork")
+	fork.If = forkRequest
+	jobs := g.chain(pipeline.Request, ownRequest, pair{"snapshot-id", requestID})
+	// The check runs for forks, too, and so never on a machine of one's own.
+	check := &jobs[len(jobs)-1]
+	check.Needs, check.RunsOn = append(check.Needs, fork.ID), fork.RunsOn
+	return &workflow{
+		About: []string{
+			"A pull request builds what it changes under snapshot tags of its own; nothing is promoted.",
+			"One from a fork gets a machine of GitHub's, no secrets, and a registry that is thrown away.",
+		},
+		Name: "rootfsgen request", On: triggers{PullRequest: true},
+		Concurrency: &concurrency{Group: "${{ format('rootfsgen-request-{0}', github.event.pull_request.number) }}", Cancel: true}, Shell: true,
+		Jobs: slices.Insert(jobs, len(jobs)-1, fork),
+	}
+}
+
+// queue tries what a merge queue is about to merge: several requests on top of
+// the branch. It shares nothing with the pipelines of these requests but the
+// scope, where what they built is found.
+func (g *github) queue() *workflow {
+	return &workflow{
+		About: []string{"A merge queue builds what it is about to merge, under snapshot tags of its own; nothing is promoted."},
+		Name:  "rootfsgen queue", On: triggers{MergeGroup: true},
+		Concurrency: &concurrency{Group: "${{ format('rootfsgen-queue-{0}', github.ref) }}", Cancel: true}, Shell: true,
+		Jobs: g.chain(pipeline.Queue, "",
+			pair{"snapshot-id", expr("${{ format('queue-{0}', github.run_id) }}")},
+			pair{"from", expr("${{ github.event.merge_group.base_sha }}")}),
+	}
+}

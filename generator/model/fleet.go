@@ -88,6 +88,7 @@ type Settings struct {
 	Triggers      Triggers          // what each event leads to
 	Fork          Fork              // requests from forks
 	Runners       map[string]Runner // by machine class
+	Spot          Spot              // jobs that are lost with their machine
 	Layout        string            // how jobs are arranged, one of the Layout constants
 	Runtime       string            // how the programs reach a job, one of the Runtime constants
 	Programs      Programs          // the release of RuntimeRelease
@@ -149,18 +150,4 @@ func (r Registry) Prefix(scope string) string {
 		return r.Prod
 	}
 	return ""
-}
-
-// The machine classes that are there without being configured.
-const (
-	RunnerSpotAMD64 = "spot-amd64"
-	RunnerSpotARM64 = "spot-arm64"
-	RunnerSmall     = "small"
-	RunnerHosted    = "hosted" // a machine of the forge itself, for requests from forks
-)
-
-// Runner says how each forge selects a machine of one class.
-type Runner struct {
-	GitHub []string // runs-on labels
-	GitLab []string // tags
 }

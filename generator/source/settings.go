@@ -1,7 +1,7 @@
 package source
 
 import (
-	"maps"
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -48,6 +48,7 @@ type settings struct {
 	channels []pair // keys of channels, with positions
 
 	references []value // as they are written, with positions
+	runners    []pair
 	logins     []value // as they are written, with positions
 	triggers   triggerSettings
 	fork       forkSettings
@@ -111,14 +112,7 @@ var settingsFile = record[settings]{
 		{key: "forges", doc: "Forges that pipelines are generated for.", def: []string{"github", "gitlab"},
 			shape: list{of: text{enum: []string{"github", "gitlab"}}, unique: true, nonzero: true},
 			set:   func(s *settings, v value) { s.model.Forges = slices.Sorted(slices.Values(v.texts())) }},
-		{key: "runners", doc: "Machine classes: how each forge selects a machine. A class that is not named here keeps its default, and so does a forge that a class leaves out.",
-			defWords: "`spot-amd64`, `spot-arm64`, `small` and `hosted`",
-			shape:    dict{keys: imageName, of: runnerShape}, set: func(s *settings, v value) {
-				s.model.Runners = map[string]model.Runner{}
-				for _, p := range v.pairs {
-					s.model.Runners[p.key], _ = p.value.record.(model.Runner)
-				}
-			}},
+		runnersField, spotField,
 		layoutField,
 		triggersField, forkField,
 		runtimeField, programsField, networkField, identityField,
@@ -167,28 +161,11 @@ var channelsShape = record[channelSettings]{name: "channels", fields: []field[ch
 		shape: branchName, set: func(c *channelSettings, v value) { c.branch = v.text }},
 }}
 
-var runnerShape = record[model.Runner]{name: "a runner", fields: []field[model.Runner]{
-	{key: "github", doc: "Labels for GitHub's `runs-on`.", shape: list{of: runnerLabel, unique: true, nonzero: true},
-		set: func(r *model.Runner, v value) { r.GitHub = v.texts() }},
-	{key: "gitlab", doc: "Tags of GitLab's runners.", shape: list{of: runnerLabel, unique: true, nonzero: true},
-		set: func(r *model.Runner, v value) { r.GitLab = v.texts() }},
-}}
-
 const (
 	defaultReleaseTags   = "v*"
 	defaultBranch        = "main"
 	defaultChannelBranch = "rootfsgen/channels"
 )
-
-// defaultRunners are the classes that are there without being configured.
-func defaultRunners() map[string]model.Runner {
-	return map[string]model.Runner{
-		model.RunnerSpotAMD64: {GitHub: []string{"self-hosted", "linux", "x64", "spot"}, GitLab: []string{"linux", "amd64", "spot"}},
-		model.RunnerSpotARM64: {GitHub: []string{"self-hosted", "linux", "arm64", "spot"}, GitLab: []string{"linux", "arm64", "spot"}},
-		model.RunnerSmall:     {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"small"}},
-		model.RunnerHosted:    {GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"saas-linux-small-amd64"}},
-	}
-}
 
 // parseSettings reads rootfsgen.yaml; content is nil where there is none. dir
 // is the fleet's folder, from which its paths begin.
@@ -210,6 +187,7 @@ func parseSettings(file, dir string, content []byte, list *diag.List) settings {
 				f.checkReferences(s.references)
 				f.checkPrograms(&s)
 				f.checkLogins(&s)
+				f.checkRunners(&s)
 			}
 		}
 	}
@@ -320,18 +298,8 @@ func (s *settings) applyDefaults() {
 	if len(m.Forges) == 0 {
 		m.Forges = []string{"github", "gitlab"}
 	}
-	written := m.Runners
-	m.Runners = defaultRunners()
-	for _, name := range slices.Sorted(maps.Keys(written)) {
-		r, base := written[name], m.Runners[name]
-		if len(r.GitHub) == 0 {
-			r.GitHub = base.GitHub
-		}
-		if len(r.GitLab) == 0 {
-			r.GitLab = base.GitLab
-		}
-		m.Runners[name] = r
-	}
+	m.Runners = s.classes()
+	m.Spot.Attempts = cmp.Or(m.Spot.Attempts, model.DefaultSpotAttempts)
 }
 
 func orDefault(s, def string) string {

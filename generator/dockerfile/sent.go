@@ -120,14 +120,21 @@ func (s *sender) beginning(dir string, sent *patterns) bool {
 		s.folders[p] = true
 		return true
 	}
-	if folder(dir) {
+	file := func(rel string, e model.TreeEntry) bool {
+		if !sent.match(rel) || s.ignore.excludes(rel) || e.Mode == model.ModeGitlink || !nameable(e.Path) {
+			return false
+		}
+		e.Path = rel
+		s.picked[rel] = e
+		return true
+	}
+	// It may well be a file: BuildKit does not mind that.
+	if e, isFile := s.lookup(dir); isFile && file(dir, e) || folder(dir) {
 		return true
 	}
 	for _, e := range under(s.entries, s.prefix+dir+"/") {
 		rel := e.Path[len(s.prefix):]
-		if sent.match(rel) && !s.ignore.excludes(rel) && e.Mode != model.ModeGitlink && nameable(e.Path) {
-			e.Path = rel
-			s.picked[rel] = e
+		if file(rel, e) {
 			return true
 		}
 		for p := path.Dir(rel); p != dir; p = path.Dir(p) {

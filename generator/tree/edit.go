@@ -61,10 +61,14 @@ func (c *comparer) rewritten(name string, is render.Provenance, have, want, befo
 	case is.Edited && !render.SameButPins(is.Body, before) && !render.SameButPins(is.Body, should.Body):
 		e := editIn(name, have, before)
 		out.Kind, out.Detail, out.Line = Edited, e.Lines, e.Line
+	case is.Edited && render.SameButPins(is.Body, should.Body):
+		from := before
+		if bytes.Equal(from, should.Body) {
+			from = is.Body
+		}
+		out.Kind, out.Detail = Pin, join(render.MovedPins(from, should.Body), "in this file")
 	case render.SameButPins(before, should.Body) && !bytes.Equal(before, should.Body):
 		out.Kind, out.Detail = Pin, render.MovedPins(before, should.Body)
-	case is.Edited && render.SameButPins(is.Body, should.Body):
-		out.Kind, out.Detail = Pin, render.MovedPins(is.Body, should.Body)
 	case is.Output == should.Output && is.Input == should.Input && !is.Edited:
 		out.Kind, out.Detail = Edited, "the edit was taken back"
 	default:

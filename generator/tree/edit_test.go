@@ -284,7 +284,7 @@ func TestDrift(t *testing.T) {
 		"a bot": {
 			do: bot, want: onBranch(t, "main", later, "a"),
 			check: map[string]string{
-				fleet:           "a pin moved: actions/checkout v7.0.1 -> v8.1.0",
+				fleet:           "a pin moved: actions/checkout v7.0.1 -> v8.1.0; in this file",
 				push:            "a pin moved: actions/checkout v7.0.1 -> v8.1.0",
 				render.PinsFile: "a pin moved: actions/checkout v7.0.1 -> v8.1.0",
 			},

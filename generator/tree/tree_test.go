@@ -118,7 +118,7 @@ func TestKinds(t *testing.T) {
 		kept []string
 	}{
 		"missing":    {func(f render.Files) { delete(f, push) }, []string{push + ": missing"}, nil},
-		"a pin":      {edit(push, "actions/checkout@"+render.DefaultPins()["actions/checkout"].Commit+" # v7.0.1", "actions/checkout@"+strings.Repeat("b", 40)+" # v9.0.0"), []string{push + ": a pin moved: actions/checkout v9.0.0 -> v7.0.1"}, nil},
+		"a pin":      {edit(push, "actions/checkout@"+render.DefaultPins()["actions/checkout"].Commit+" # v7.0.1", "actions/checkout@"+strings.Repeat("b", 40)+" # v9.0.0"), []string{push + ": a pin moved: actions/checkout v9.0.0 -> v7.0.1; in this file"}, nil},
 		"other ends": {func(f render.Files) { f[push] = bytes.ReplaceAll(f[push], []byte("\n"), []byte("\r\n")) }, nil, nil},
 		"outdated":   {func(f render.Files) { f[fleet] = generated(t, render.DefaultPins(), "a")[fleet] }, []string{fleet + ": outdated"}, nil},
 		"extra":      {func(f render.Files) { f[".gitlab/rootfsgen/old.yml"] = f[push] }, []string{".gitlab/rootfsgen/old.yml: no longer generated"}, nil},

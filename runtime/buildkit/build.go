@@ -55,7 +55,7 @@ const grace = 4 * time.Second
 // of the platform's manifest. A failing instruction is a *Failure, a daemon or
 // registry in trouble an *Unavailable.
 func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
-	opt, err := solveOpt(r)
+	opt, err := c.solveOpt(r)
 	if err != nil {
 		return "", err
 	}
@@ -107,7 +107,7 @@ func within(ctx context.Context, grace time.Duration, f func() error) error {
 	}
 }
 
-func solveOpt(r Request) (bk.SolveOpt, error) {
+func (c *Client) solveOpt(r Request) (bk.SolveOpt, error) {
 	var sources []string
 	for _, c := range r.Contexts {
 		sources = append(sources, c.Source)
@@ -123,12 +123,13 @@ func solveOpt(r Request) (bk.SolveOpt, error) {
 	if err != nil {
 		return bk.SolveOpt{}, err
 	}
+	addProxies(attrs, c.Proxies, r.Dockerfile)
 	return bk.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: attrs,
 		LocalMounts:   map[string]fsutil.FS{"dockerfile": dockerfileFS(r.Dockerfile)},
 		SharedKey:     sharedKey(r),
-		Session:       attachables(),
+		Session:       c.attachables(),
 		SourcePolicy:  policy,
 		Exports: []bk.ExportEntry{{Type: bk.ExporterImage, Attrs: map[string]string{
 			"name": r.Repository, "push": "true", "push-by-digest": "true", "name-canonical": "true",

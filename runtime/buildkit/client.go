@@ -24,6 +24,12 @@ type Client struct {
 	addr      string
 	bk        *bk.Client
 	platforms map[model.Platform]bool
+
+	// Scope is that of the registry which is written to, one of model's Scope
+	// constants: which identity of a job that has several. Empty is the only one.
+	Scope string
+	// Proxies are the values of ProxyVariables that RUN instructions see.
+	Proxies map[string]string
 }
 
 // dialAttempts and dialPause bound how long a daemon that is just starting is
@@ -77,16 +83,15 @@ func (c *Client) Close() error { return c.bk.Close() }
 
 // attachables is what the daemon may ask this process for: credentials, which
 // are read when they are needed, not before.
-func attachables() []session.Attachable {
+func (c *Client) attachables() []session.Attachable {
 	return []session.Attachable{authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: credentials(authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard))),
+		AuthConfigProvider: credentials(&login.Google{Scope: c.Scope}, authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard))),
 	})}
 }
 
 // credentials are those of the environment, then those of Docker's files, then,
 // for Google's registries, those of the machine.
-func credentials(files authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
-	machine := &login.Google{}
+func credentials(machine *login.Google, files authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
 	return func(ctx context.Context, host string, scope []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 		key := host
 		if host == authprovider.DockerHubRegistryHost {

@@ -39,7 +39,7 @@ type Rootfs struct {
 func (c *Client) Open(ctx context.Context, ref string, p model.Platform, use func(context.Context, *Rootfs) error) error {
 	var own error
 	err := within(ctx, grace, func() error {
-		_, err := c.bk.Build(ctx, bk.SolveOpt{Session: attachables()}, "rootfsrun",
+		_, err := c.bk.Build(ctx, bk.SolveOpt{Session: c.attachables()}, "rootfsrun",
 			func(ctx context.Context, g gw.Client) (*gw.Result, error) {
 				r, err := open(ctx, g, ref, p)
 				if err == nil {

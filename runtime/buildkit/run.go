@@ -72,7 +72,7 @@ func (c *Client) config(ctx context.Context, ref string, p model.Platform) (mode
 	}
 	var digest string
 	var config []byte
-	_, err = c.bk.Build(ctx, bk.SolveOpt{Session: attachables()}, "rootfsrun",
+	_, err = c.bk.Build(ctx, bk.SolveOpt{Session: c.attachables()}, "rootfsrun",
 		func(ctx context.Context, g gw.Client) (*gw.Result, error) {
 			_, d, found, err := g.ResolveImageConfig(ctx, name, sourceresolver.Opt{
 				ImageOpt: &sourceresolver.ResolveImageOpt{Platform: &ocispecs.Platform{OS: p.OS, Architecture: p.Arch}},

@@ -33,15 +33,20 @@ func IsGoogle(host string) bool {
 	return host == "gcr.io" || strings.HasSuffix(host, ".gcr.io") || strings.HasSuffix(host, ".pkg.dev")
 }
 
-// Google is the login that this machine has for Google's registries: its
-// application default credentials (a file that a variable names, those of
-// "gcloud auth application-default login", the machine's own service account),
-// else the account of the program gcloud. Nothing is read, asked or started
-// before the first call of Login. It is safe for concurrent use.
+// Google is the login that this job or machine has for Google's registries: the
+// workload identity that ProviderVariable names; else the application default
+// credentials (a file that a variable names, those of "gcloud auth
+// application-default login", the machine's own service account), else the
+// account of the program gcloud. Nothing is read, asked or started before the
+// first call of Login. It is safe for concurrent use.
 type Google struct {
-	mu     sync.Mutex
-	looked bool
-	source oauth2.TokenSource // nil: there is none
+	Scope     string            // of the registry that is written to: which account a job uses that may use several
+	Transport http.RoundTripper // to where a workload identity's tokens come from; nil: the network
+
+	exchange exchange
+	mu       sync.Mutex
+	looked   bool
+	source   oauth2.TokenSource // nil: there is none
 }
 
 // Login returns a user and a password that is good for some minutes at least;
@@ -50,7 +55,7 @@ func (g *Google) Login(ctx context.Context) (user, password string, found bool, 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.looked {
-		if g.source, err = findGoogle(ctx); err != nil {
+		if g.source, err = g.find(ctx); err != nil {
 			return "", "", false, err
 		}
 		g.looked = true
@@ -63,6 +68,17 @@ func (g *Google) Login(ctx context.Context) (user, password string, found bool, 
 		return "", "", false, withoutAnswer(err)
 	}
 	return googleUser, token.AccessToken, true, nil
+}
+
+func (g *Google) find(ctx context.Context) (oauth2.TokenSource, error) {
+	if g.exchange.transport == nil {
+		g.exchange.transport = g.Transport
+	}
+	source, err := g.exchange.workload(ctx, g.Scope)
+	if source != nil || err != nil {
+		return source, err
+	}
+	return findGoogle(ctx)
 }
 
 // findGoogle finds where tokens come from. The source outlives the caller's
@@ -104,6 +120,9 @@ func noAccount(err error) bool {
 // withoutAnswer is err without what the other side answered, which is about
 // credentials and may repeat them.
 func withoutAnswer(err error) error {
+	if _, ok := errors.AsType[*RefusedError](err); ok || errors.Is(err, ErrNoForgeToken) {
+		return err // is made of nothing that is secret
+	}
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		status := "no answer"
 		if refused.Response != nil {

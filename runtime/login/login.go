@@ -1,5 +1,7 @@
-// Package login reads the registry logins that a job is given in the variable
-// DOCKER_AUTH_CONFIG, as GitLab defines it: the text of a Docker config.json.
+// Package login reads the registry logins that a job is given: in the variable
+// DOCKER_AUTH_CONFIG, as GitLab defines it, the text of a Docker config.json; in
+// variables of their own, each for one registry; and, for Google's registries,
+// as a workload identity or a machine.
 package login
 
 import (
@@ -21,12 +23,12 @@ var ErrMalformed = errors.New(Variable + ` is not the text of a config.json, {"a
 
 // Lookup finds the login for the first of the keys that has one; a key is a
 // registry's host, with a path or without, or the address that Docker keeps
-// its own registry under. False where there is none: an empty variable is as
-// one that is not set.
+// its own registry under. Where the variable has none, LoginsVariable may name
+// one. False where there is none: an empty variable is as one that is not set.
 func Lookup(keys ...string) (types.AuthConfig, bool, error) {
 	text := os.Getenv(Variable)
 	if strings.TrimSpace(text) == "" {
-		return types.AuthConfig{}, false, nil
+		return named(keys)
 	}
 	file, err := config.LoadFromReader(strings.NewReader(text))
 	if err != nil {
@@ -43,5 +45,5 @@ func Lookup(keys ...string) (types.AuthConfig, bool, error) {
 			return found, true, nil
 		}
 	}
-	return types.AuthConfig{}, false, nil
+	return named(keys)
 }

@@ -27,6 +27,7 @@ import (
 // Options says how a Client behaves. The zero value is what a command wants.
 type Options struct {
 	Bootstrap bool              // 401 and 403 on reading mean "absent"
+	Scope     string            // one of model's Scope constants: which identity of a job that has several; empty is the only one
 	Keychain  authn.Keychain    // nil: DOCKER_AUTH_CONFIG, then the files and helpers of Docker, or Podman, then the machine for Google
 	Transport http.RoundTripper // nil: the network
 	Attempts  int               // how often a call is tried, 0 is 5
@@ -62,7 +63,7 @@ type session struct {
 // New makes a client. It connects to nothing until it is asked to.
 func New(o Options) *Client {
 	if o.Keychain == nil {
-		o.Keychain = keychain{&login.Google{}}
+		o.Keychain = keychain{&login.Google{Scope: o.Scope, Transport: o.Transport}}
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport()

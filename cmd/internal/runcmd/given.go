@@ -87,7 +87,7 @@ func indexes(p *model.Plan, names []string) ([]*model.Index, error) {
 
 // registryOf is a client for what a plan speaks of.
 func registryOf(a *app.App, p *model.Plan) *registry.Client {
-	return registry.New(registry.Options{Bootstrap: p.Bootstrap, Log: a.Log})
+	return registry.New(registry.Options{Bootstrap: p.Bootstrap, Scope: p.Scope, Log: a.Log})
 }
 
 // published demands a plan that says where images go.

@@ -1,9 +1,11 @@
 package runcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
@@ -26,7 +28,8 @@ type workshop struct {
 	objects   *gitcontext.Repository
 	cache     string
 	artifacts string
-	shared    bool // several targets are worked on at once
+	scope     string // of the registry that is written to
+	shared    bool   // several targets are worked on at once
 	fileName  func(model.TargetID) string
 
 	mu         sync.Mutex
@@ -36,7 +39,7 @@ type workshop struct {
 
 // openWorkshop opens what every step needs. Close it.
 func openWorkshop(ctx context.Context, a *app.App, p *model.Plan, shared bool) (*workshop, error) {
-	w := &workshop{app: a, registry: registryOf(a, p), shared: shared, fileName: p.FileName}
+	w := &workshop{app: a, registry: registryOf(a, p), scope: p.Scope, shared: shared, fileName: p.FileName}
 	var err error
 	if w.cache, err = a.Cache(); err != nil {
 		return nil, err
@@ -68,8 +71,20 @@ func (w *workshop) buildKit(ctx context.Context) (*buildkit.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.builder, err = buildkit.Dial(ctx, state.BuildkitAddr)
-	return w.builder, err
+	if w.builder, err = buildkit.Dial(ctx, state.BuildkitAddr); err != nil {
+		return nil, err
+	}
+	w.builder.Scope, w.builder.Proxies = w.scope, proxies(w.app)
+	return w.builder, nil
+}
+
+// proxies are those of this process's surroundings, which builds see, too.
+func proxies(a *app.App) map[string]string {
+	values := map[string]string{}
+	for _, name := range buildkit.ProxyVariables() {
+		values[name] = cmp.Or(a.Env(name), a.Env(strings.ToUpper(name)))
+	}
+	return values
 }
 
 // steps are those of a walk.

@@ -8,13 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/gitremote"
 )
 
 // The documents, by the names that their readers know.
@@ -98,40 +98,11 @@ func Update(ctx context.Context, s Store, name string, f func(old []byte) ([]byt
 		if !errors.Is(err, ErrConflict) {
 			return false, err
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := gitremote.Pause(ctx, 50*time.Millisecond); err != nil {
 			return false, err
 		}
 	}
-	return false, &Unavailable{Doing: "writing " + name, Err: fmt.Errorf("%w, %d times", ErrConflict, writeTries)}
-}
-
-// Unavailable is a store that does not answer as it should; trying again later
-// may help.
-type Unavailable struct {
-	Doing string
-	Err   error
-}
-
-// Error names what was being done.
-func (u *Unavailable) Error() string { return u.Doing + ": " + u.Err.Error() }
-
-// Unwrap is the cause.
-func (u *Unavailable) Unwrap() error { return u.Err }
-
-// ExitCode tells a CI to try again.
-func (u *Unavailable) ExitCode() int { return 75 }
-
-// pause waits for about d, differently long each time, so that writers who met
-// once do not meet again.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d/2 + rand.N(d))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return false, &gitremote.Unavailable{Doing: "writing " + name, Err: fmt.Errorf("%w, %d times", ErrConflict, writeTries)}
 }
 
 var documentName = regexp.MustCompile(`^[a-z0-9]+(?:[._-][a-z0-9]+)*\.json$`)

@@ -22,7 +22,7 @@ const (
 // for. A variable that is not set is no login: a fork has no secrets.
 func named(hosts []string) (types.AuthConfig, bool, error) {
 	for _, host := range hosts {
-		for _, entry := range strings.FieldsSeq(os.Getenv(LoginsVariable)) {
+		for entry := range strings.FieldsSeq(os.Getenv(LoginsVariable)) {
 			registry, name, _ := strings.Cut(entry, "=")
 			if registry != host && (registry != dockerHub || host != dockerHubKey) {
 				continue

@@ -106,7 +106,7 @@ func (h *Hub) Finish(run int64, results map[string]Job) {
 	defer h.mu.Unlock()
 	r := h.runs[run]
 	for i := range r.Jobs {
-		if result, has := results[r.Jobs[i].Name]; has {
+		if result, has := results[r.Jobs[i].Name]; has && r.Jobs[i].Conclusion == "" {
 			result.ID, result.Name, result.Needs, result.Labels = r.Jobs[i].ID, r.Jobs[i].Name, r.Jobs[i].Needs, r.Jobs[i].Labels
 			r.Jobs[i] = result
 		}

@@ -1,0 +1,46 @@
+package model_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+func TestRetryReasons(t *testing.T) {
+	t.Parallel()
+	before := []string{"runner_system_failure", "scheduler_failure", "api_failure", "data_integrity_failure", "stuck_or_timeout_failure"}
+	since := []string{
+		"runner_system_failure", "scheduler_failure", "api_failure", "data_integrity_failure",
+		"runner_interrupted", "runner_external_dependency_failure", "stuck_pending_with_matching_runners", "no_updates_running",
+	}
+	for _, c := range []struct {
+		version string
+		want    []string
+		codes   bool
+	}{
+		{"", before[:4], true},
+		{"17.4", before, false}, {"17.5", before, true}, {"18.11", before, true}, {"19.0.9", before, true},
+		{"19.1", since, true}, {"19.1.0", since, true}, {"19.10", since, true}, {"20.0", since, true},
+	} {
+		if d := cmp.Diff(c.want, model.RetryReasons(c.version)); d != "" || model.RetriesExitCodes(c.version) != c.codes {
+			t.Errorf("%q: exit codes %v, reasons -want +got:\n%s", c.version, model.RetriesExitCodes(c.version), d)
+		}
+		for _, r := range c.want {
+			if !slices.Contains(model.LostReasons(), r) {
+				t.Errorf("%s is repeated and not said to be lost", r)
+			}
+		}
+	}
+}
+
+func TestCheckGitLabVersion(t *testing.T) {
+	t.Parallel()
+	for version, ok := range map[string]bool{"18.2": true, "18.2.1": true, "18": false, "v18.2": false, "18.x": false, "1.2.3.4": false, "": false, "18.-2": false, "99999999.1": false} {
+		if err := model.CheckGitLabVersion(version); (err == nil) != ok {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+}

@@ -50,9 +50,10 @@ type picked struct {
 }
 
 func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {
+	cache := cmp.Or(o.Cache, NewCache())
 	return &builder{
-		ctx: ctx, fleet: fleet, tree: tree, o: o, names: newNames(fleet, tree),
-		graph: &Graph{nodes: make(map[model.TargetID]*Node, 2*len(fleet.Images)), tree: tree}, cache: cmp.Or(o.Cache, NewCache()),
+		ctx: ctx, fleet: fleet, tree: tree, o: o, names: cache.namesOf(fleet, tree, o.Like != nil && o.Like.Settled),
+		graph: &Graph{tree: tree}, cache: cache,
 		circular: map[model.TargetID]bool{},
 	}
 }
@@ -96,7 +97,7 @@ func (b *builder) node(id model.TargetID, image *model.Image) *Node {
 // resolved before it is known. It is nil for one that is not there, and in a
 // cycle.
 func (b *builder) parent(id model.TargetID) (n *Node, waitsFor *unit) {
-	if n, shared := b.graph.nodes[id]; shared {
+	if n := b.graph.node(id); n != nil {
 		return n, nil
 	}
 	u := b.schedule.find(id)

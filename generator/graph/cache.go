@@ -5,6 +5,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/dockerfile"
+	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 // Cache keeps Dockerfiles that were parsed, by the id of their blob. Two
@@ -15,6 +16,8 @@ type Cache struct {
 
 	mu    sync.Mutex
 	files map[string]*parsed
+	fleet *model.Fleet
+	names *names // of fleet
 }
 
 // cachedFiles bounds the Dockerfiles that are kept: a parsed one takes some
@@ -29,6 +32,17 @@ func NewCache() *Cache { return &Cache{parser: dockerfile.NewParser(), files: ma
 type parsed struct {
 	file *dockerfile.File
 	list diag.List
+}
+
+// namesOf are the names of a fleet. Where all is settled they are those of the
+// other tree, in which the same fleet lies with the same paths.
+func (c *Cache) namesOf(fleet *model.Fleet, tree model.Tree, settled bool) *names {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !settled || c.fleet != fleet {
+		c.fleet, c.names = fleet, newNames(fleet, tree)
+	}
+	return c.names
 }
 
 func (c *Cache) get(oid string) *parsed {

@@ -24,8 +24,8 @@ func (b *builder) cycles() {
 	visit = func(id model.TargetID) {
 		state[id] = open
 		from = append(from, id)
-		for _, e := range b.graph.nodes[id].Parents {
-			if _, found := b.graph.nodes[e.To]; !found {
+		for _, e := range b.graph.node(id).Parents {
+			if b.graph.node(e.To) == nil {
 				continue
 			}
 			path = append(path, e)
@@ -41,14 +41,9 @@ func (b *builder) cycles() {
 		from = from[:len(from)-1]
 		state[id] = closed
 	}
-	ids := make([]model.TargetID, 0, len(b.graph.nodes))
-	for id := range b.graph.nodes {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, model.TargetID.Compare)
-	for _, id := range ids {
-		if state[id] == unseen {
-			visit(id)
+	for _, n := range b.graph.order { // by id, so far
+		if state[n.ID] == unseen {
+			visit(n.ID)
 		}
 	}
 }

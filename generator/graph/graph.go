@@ -91,8 +91,9 @@ type Node struct {
 
 // Graph is the targets of a fleet and what leads from one to another.
 type Graph struct {
-	nodes      map[model.TargetID]*Node
-	order      []model.TargetID
+	own        map[model.TargetID]*Node // nil for what base has and this graph has not
+	base       *Graph                   // has all other nodes; nil where own has all
+	order      []*Node
 	tree       model.Tree // that the fleet lies in
 	once       sync.Once
 	dependants map[model.TargetID][]model.TargetID // made when first asked for
@@ -117,6 +118,7 @@ func Build(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) 
 	if o.Like != nil {
 		units = b.share(o.Like)
 	} else {
+		b.graph.own = make(map[model.TargetID]*Node, 2*len(fleet.Images))
 		units = make([]*unit, len(fleet.Images))
 		for i := range fleet.Images {
 			units[i] = &unit{id: fleet.Images[i].Node(), image: &fleet.Images[i]}
@@ -129,7 +131,7 @@ func Build(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) 
 		}
 		b.list = append(b.list, u.list...)
 		for _, n := range u.nodes {
-			b.graph.nodes[n.ID] = n
+			b.graph.own[n.ID] = n
 		}
 	}
 	b.resolved = units
@@ -155,24 +157,48 @@ func (b *builder) drop(units []*unit) {
 		return
 	}
 	wrong = g.Dependants(wrong)
-	nodes := make(map[model.TargetID]*Node, len(g.nodes))
-	for id, n := range g.nodes {
-		if !wrong[id] {
-			nodes[id] = n
-		}
+	order := slices.DeleteFunc(slices.Clone(g.order), func(n *Node) bool { return wrong[n.ID] })
+	own := make(map[model.TargetID]*Node, len(order))
+	for _, n := range order {
+		own[n.ID] = n
 	}
-	order := slices.DeleteFunc(slices.Clone(g.order), func(id model.TargetID) bool { return wrong[id] })
-	b.graph = &Graph{nodes: nodes, order: order, tree: b.tree}
+	b.graph = &Graph{own: own, order: order, tree: b.tree}
 }
 
 // Node finds a target.
 func (g *Graph) Node(id model.TargetID) (*Node, bool) {
-	n, found := g.nodes[id]
-	return n, found
+	n := g.node(id)
+	return n, n != nil
 }
 
-// Targets are all targets, parents before children: by wave, then by id.
-func (g *Graph) Targets() []model.TargetID { return slices.Clone(g.order) }
+func (g *Graph) node(id model.TargetID) *Node {
+	if n, own := g.own[id]; own || g.base == nil {
+		return n
+	}
+	return g.base.node(id)
+}
+
+// Nodes are all targets, parents before children: by wave, then by id. The
+// slice must not be changed.
+func (g *Graph) Nodes() []*Node { return g.order }
+
+// Shares tells whether a node was taken from another graph as it is.
+func (g *Graph) Shares(n *Node, other *Graph) bool {
+	if g.base == other && other != nil {
+		_, own := g.own[n.ID]
+		return !own
+	}
+	return other != nil && other.node(n.ID) == n
+}
+
+// Targets are the ids of Nodes.
+func (g *Graph) Targets() []model.TargetID {
+	ids := make([]model.TargetID, len(g.order))
+	for i, n := range g.order {
+		ids[i] = n.ID
+	}
+	return ids
+}
 
 // Children are the targets that are built from id directly, sorted.
 func (g *Graph) Children(id model.TargetID) []model.TargetID { return slices.Clone(g.built()[id]) }
@@ -192,7 +218,7 @@ func (g *Graph) Dependants(ids map[model.TargetID]bool) map[model.TargetID]bool 
 		}
 	}
 	for id, isIn := range ids {
-		if _, found := g.nodes[id]; found && isIn {
+		if isIn && g.node(id) != nil {
 			visit(id)
 		}
 	}
@@ -203,19 +229,22 @@ func (g *Graph) Dependants(ids map[model.TargetID]bool) map[model.TargetID]bool 
 func (b *builder) finish() {
 	g := b.graph
 	if b.ordered() {
-		g.order = b.o.Like.Graph.order // which nobody changes
 		return
 	}
-	g.order = make([]model.TargetID, 0, len(g.nodes))
+	g.order = make([]*Node, 0, 2*len(b.fleet.Images)) // as most are for two platforms
 	for i := range b.fleet.Images {
-		g.order = append(g.order, b.fleet.Images[i].Targets()...)
+		image := &b.fleet.Images[i]
+		id := image.Node()
+		for _, id.Platform = range image.Platforms {
+			g.order = append(g.order, g.node(id))
+		}
 	}
-	if !slices.IsSortedFunc(g.order, model.TargetID.Compare) {
-		slices.SortFunc(g.order, model.TargetID.Compare)
+	byID := func(a, b *Node) int { return a.ID.Compare(b.ID) }
+	if !slices.IsSortedFunc(g.order, byID) {
+		slices.SortFunc(g.order, byID)
 	}
-	w := waves{nodes: g.nodes, wave: make(map[*Node]int, len(g.nodes))}
-	for _, id := range g.order {
-		n := g.nodes[id]
+	w := waves{graph: g, wave: make(map[*Node]int, len(g.order))}
+	for _, n := range g.order {
 		if wave := w.of(n); n.Wave != wave { // a node that two graphs share has its wave already
 			n.Wave = wave
 		}
@@ -228,20 +257,28 @@ func (b *builder) finish() {
 
 // byWave puts parents before children. The order was that of the ids.
 func (g *Graph) byWave() {
-	var waves [][]model.TargetID
-	for _, id := range g.order {
-		n := g.nodes[id].Wave
-		for len(waves) <= n {
-			waves = append(waves, nil)
+	var next []int // of each wave: how many it has, then where its next target goes
+	for _, n := range g.order {
+		for len(next) <= n.Wave {
+			next = append(next, 0)
 		}
-		waves[n] = append(waves[n], id)
+		next[n.Wave]++
 	}
-	g.order = slices.Concat(waves...)
+	first := 0
+	for wave, size := range next {
+		next[wave], first = first, first+size
+	}
+	order := make([]*Node, len(g.order))
+	for _, n := range g.order {
+		order[next[n.Wave]] = n
+		next[n.Wave]++
+	}
+	g.order = order
 }
 
 // waves finds how many targets are built one after another before each.
 type waves struct {
-	nodes  map[model.TargetID]*Node
+	graph  *Graph
 	wave   map[*Node]int
 	cyclic bool
 }
@@ -255,7 +292,7 @@ func (w *waves) of(n *Node) int {
 	w.wave[n] = open
 	wave := 0
 	for _, e := range n.Parents {
-		if parent, found := w.nodes[e.To]; found {
+		if parent := w.graph.node(e.To); parent != nil {
 			wave = max(wave, w.of(parent)+1)
 		}
 	}
@@ -267,11 +304,11 @@ func (w *waves) of(n *Node) int {
 func (g *Graph) built() map[model.TargetID][]model.TargetID {
 	g.once.Do(func() {
 		g.dependants = map[model.TargetID][]model.TargetID{}
-		for _, id := range slices.SortedFunc(slices.Values(g.order), model.TargetID.Compare) {
-			for i, e := range g.nodes[id].Parents {
+		for _, n := range slices.SortedFunc(slices.Values(g.order), func(a, b *Node) int { return a.ID.Compare(b.ID) }) {
+			for i, e := range n.Parents {
 				same := func(o Edge) bool { return o.To == e.To }
-				if _, found := g.nodes[e.To]; found && !slices.ContainsFunc(g.nodes[id].Parents[:i], same) {
-					g.dependants[e.To] = append(g.dependants[e.To], id)
+				if g.node(e.To) != nil && !slices.ContainsFunc(n.Parents[:i], same) {
+					g.dependants[e.To] = append(g.dependants[e.To], n.ID)
 				}
 			}
 		}

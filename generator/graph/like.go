@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 
@@ -22,81 +21,105 @@ type Like struct {
 	Settled bool
 }
 
-// share divides the fleet: what is the same as in the other graph is put into
-// the new one, and the rest is returned to be resolved.
+// share divides the fleet: what is the same as in the other graph is taken from
+// there, and the rest is returned to be resolved.
 func (b *builder) share(like *Like) []*unit {
-	g := like.Graph
-	settings := b.fleet.Settings
-	lock := like.Settled || reflect.DeepEqual(b.fleet.Lock, like.Fleet.Lock)
-	args := like.Settled || reflect.DeepEqual(settings.Args, like.Fleet.Settings.Args) && sameRules(&settings, &like.Fleet.Settings)
-	fresh, own := map[model.TargetID]bool{}, map[model.TargetID]bool{} // own: more than its parents may be different
-	for i := range b.fleet.Images {
-		image := &b.fleet.Images[i]
-		if !like.Settled || slices.ContainsFunc(image.Targets(), func(id model.TargetID) bool { n, found := g.Node(id); return !found || like.Touched(n) }) {
-			if !b.same(image, like, lock, args) {
-				for _, id := range image.Targets() {
-					fresh[id], own[id] = true, true
-				}
-			}
-		}
-	}
-	if like.Settled { // all of it but what is fresh
-		b.graph.nodes = maps.Clone(g.nodes)
-	}
-	for _, id := range g.order { // parents come first
-		if len(fresh) == 0 {
-			break
-		}
-		n := g.nodes[id]
-		if !fresh[id] && slices.ContainsFunc(n.Parents, func(e Edge) bool { return fresh[e.To] }) {
+	g := b.graph
+	edited := b.edited(like)
+	fresh := map[model.TargetID]bool{}
+	for image := range edited {
+		for _, id := range image.Targets() {
 			fresh[id] = true
 		}
 	}
-	if len(fresh) == 0 && like.Settled {
-		return nil
+	for _, n := range like.Graph.order { // parents come first
+		if len(fresh) > 0 && !fresh[n.ID] && slices.ContainsFunc(n.Parents, func(e Edge) bool { return fresh[e.To] }) {
+			fresh[n.ID] = true
+		}
+	}
+	g.own = map[model.TargetID]*Node{}
+	if like.Settled { // all of it but what is fresh
+		g.base = like.Graph
 	}
 	var units []*unit
 	for i := range b.fleet.Images {
 		image := &b.fleet.Images[i]
-		targets := image.Targets()
-		if slices.ContainsFunc(targets, func(id model.TargetID) bool { return fresh[id] }) {
-			u := &unit{id: image.Node(), image: image}
-			if !slices.ContainsFunc(targets, func(id model.TargetID) bool { return own[id] }) {
-				u.like = make([]*Node, len(targets))
-				for j, id := range targets {
-					u.like[j], _ = g.Node(id)
-				}
-			}
-			for _, id := range targets {
-				delete(b.graph.nodes, id)
-			}
-			units = append(units, u)
-			continue
+		id, differs := image.Node(), false
+		for _, id.Platform = range image.Platforms {
+			differs = differs || fresh[id]
 		}
-		if like.Settled {
-			continue
+		for _, id.Platform = range image.Platforms {
+			switch {
+			case differs:
+				g.own[id] = nil // it is not known yet
+			case !like.Settled:
+				g.own[id] = like.Graph.node(id)
+			}
 		}
-		for _, id := range targets {
-			b.graph.nodes[id], _ = g.Node(id)
+		if differs {
+			units = append(units, like.unit(image, edited[image]))
 		}
 	}
 	return units
 }
 
+// edited are the images of which more than the parents may be different.
+func (b *builder) edited(like *Like) map[*model.Image]bool {
+	edited := map[*model.Image]bool{}
+	if like.Settled { // the images are those of the other graph
+		for _, n := range like.Graph.order {
+			if !edited[n.Image] && like.Touched(n) {
+				edited[n.Image] = true
+			}
+		}
+		return edited
+	}
+	lock := reflect.DeepEqual(b.fleet.Lock, like.Fleet.Lock)
+	args := sameRules(&b.fleet.Settings, &like.Fleet.Settings)
+	for i := range b.fleet.Images {
+		if image := &b.fleet.Images[i]; !b.same(image, like, lock, args) {
+			edited[image] = true
+		}
+	}
+	return edited
+}
+
+// unit is an image that is resolved, unless its parents give it the same as in
+// the other graph and it was not edited.
+func (l *Like) unit(image *model.Image, edited bool) *unit {
+	u := &unit{id: image.Node(), image: image}
+	if !edited {
+		for _, id := range image.Targets() {
+			u.like = append(u.like, l.Graph.node(id))
+		}
+	}
+	return u
+}
+
 // ordered tells whether the targets have the order that they have in the other
-// graph: the same are there, and are built from the same.
+// graph, and takes it: the same are there, and are built from the same.
 func (b *builder) ordered() bool {
 	like := b.o.Like
-	if like == nil || !like.Settled || len(b.graph.nodes) != len(like.Graph.nodes) {
+	if like == nil || !like.Settled {
 		return false
 	}
+	now := map[*Node]*Node{} // by what they are in the other graph
 	for _, u := range b.resolved {
 		for _, n := range u.nodes {
-			old, found := like.Graph.nodes[n.ID]
-			if !found || !slices.EqualFunc(n.Parents, old.Parents, func(a, c Edge) bool { return a.To == c.To }) {
+			old := like.Graph.node(n.ID)
+			if old == nil || !slices.EqualFunc(n.Parents, old.Parents, func(a, c Edge) bool { return a.To == c.To }) {
 				return false
 			}
-			n.Wave = old.Wave
+			n.Wave, now[old] = old.Wave, n
+		}
+	}
+	if b.graph.order = like.Graph.order; len(now) == 0 {
+		return true // nobody changes it
+	}
+	b.graph.order = slices.Clone(b.graph.order)
+	for i, n := range b.graph.order {
+		if own := now[n]; own != nil {
+			b.graph.order[i] = own
 		}
 	}
 	return true
@@ -122,7 +145,7 @@ func (b *builder) same(image *model.Image, like *Like, lock, args bool) bool {
 		if n.Syntax != nil && !lock {
 			return false
 		}
-		if like.Settled || n.Resolved == nil {
+		if n.Resolved == nil {
 			continue
 		}
 		again := &Node{ID: id, Image: image, Resolved: n.Resolved}

@@ -3,6 +3,7 @@ package graph
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -20,13 +21,13 @@ import (
 type names struct {
 	tree     model.Tree
 	images   map[string][]called // by id, by image_name and by the names that links give
-	all      []string            // their names, sorted
+	all      func() []string     // their names, sorted
 	places   map[string][]called // by folder and by the folder's last part, in roots without a pattern
 	bare     bool                // a name without a registry means one of ours
 	prefixes []prefix            // longest first
 	rules    []rule
-	folders  map[string][]*model.Image // by folder, that of a link too
-	files    map[string][]*model.Image // by build file
+	folders  map[string][]*model.Image // by folder, that of a link too; empty where nothing asks for a folder
+	files    map[string][]*model.Image // by build file; likewise
 	paths    []string                  // of both, sorted
 
 	mu    sync.Mutex
@@ -56,18 +57,16 @@ type meaning struct {
 }
 
 func newNames(fleet *model.Fleet, tree model.Tree) *names {
-	size := len(fleet.Images)
 	n := &names{
-		tree: tree, images: make(map[string][]called, size), places: map[string][]called{}, known: map[string]meaning{},
-		folders: make(map[string][]*model.Image, size), files: make(map[string][]*model.Image, size),
+		tree: tree, images: make(map[string][]called, len(fleet.Images)), places: map[string][]called{}, known: map[string]meaning{},
+		folders: map[string][]*model.Image{}, files: map[string][]*model.Image{},
 	}
 	for i := range fleet.Images {
 		image := &fleet.Images[i]
 		n.call(image.ID, image.Node().Tag, image)
-		n.folders[image.Dir] = append(n.folders[image.Dir], image)
-		if image.Dockerfile != "" {
-			n.files[image.Dockerfile] = append(n.files[image.Dockerfile], image)
-		}
+	}
+	if len(fleet.Aliases)+len(fleet.Settings.References) > 0 {
+		n.lay(fleet)
 	}
 	for i := range fleet.Images {
 		if image := &fleet.Images[i]; image.ImageName != image.ID && !n.isID(image.ImageName) {
@@ -75,14 +74,22 @@ func newNames(fleet *model.Fleet, tree model.Tree) *names {
 		}
 	}
 	n.aliases(fleet)
-	for name := range n.images {
-		n.all = append(n.all, name)
-	}
-	slices.Sort(n.all)
+	n.all = sync.OnceValue(func() []string { return slices.Sorted(maps.Keys(n.images)) })
 	n.place(fleet)
 	n.prefix(fleet.Settings.Repositories)
 	n.rule(fleet.Settings.References)
 	return n
+}
+
+// lay notes where the images lie.
+func (n *names) lay(fleet *model.Fleet) {
+	for i := range fleet.Images {
+		image := &fleet.Images[i]
+		n.folders[image.Dir] = append(n.folders[image.Dir], image)
+		if image.Dockerfile != "" {
+			n.files[image.Dockerfile] = append(n.files[image.Dockerfile], image)
+		}
+	}
 }
 
 func (n *names) call(name, tag string, image *model.Image) {
@@ -235,7 +242,7 @@ func (n *names) byPlace(name string) (found []called, several []string) {
 
 func (n *names) unknown(ref, written, name string, several []string) meaning {
 	m := meaning{alone: len(several) == 0, unknown: fmt.Sprintf("%q is not an image of this fleet", ref), hint: "no image of this repository is called so; if it is one from outside, say so with a rule under references"}
-	if near := diag.Nearest(name, n.all, max(2, len(name)/3)); near != "" {
+	if near := diag.Nearest(name, n.all(), max(2, len(name)/3)); near != "" {
 		m.alone = false
 		m.hint = "did you mean " + strings.TrimSuffix(written, name) + near + "?"
 	}

@@ -20,14 +20,16 @@ func Orphans(then, now *Graph) diag.List {
 		return nil
 	}
 	tags, nodes := map[string]string{}, map[model.TargetID]bool{}
-	for _, id := range now.order {
+	for _, n := range now.order {
+		id := n.ID
 		tags[id.Image] = max(id.Tag, tags[id.Image])
 		nodes[id.AllPlatforms()] = true
 	}
 	var list diag.List
 	seen := map[diag.Pos]bool{}
-	for _, id := range now.order {
-		for _, b := range now.nodes[id].Bases {
+	for _, n := range now.order {
+		id := n.ID
+		for _, b := range n.Bases {
 			was, ours := meant[b.Ref]
 			if !ours || b.Locked || seen[b.Pos] || nodes[was.AllPlatforms()] {
 				continue // what is there still was not left behind: the rules say something else
@@ -35,10 +37,10 @@ func Orphans(then, now *Graph) diag.List {
 			tag, stays := tags[was.Image]
 			switch {
 			case !stays && !implied(b):
-				list.Warnf(RuleOrphan, b.Pos, fmt.Sprintf("restore %s, or change line %d; if the image outside is meant, run rootfsgen lock", then.nodes[was].Image.Dir, b.Pos.Line),
+				list.Warnf(RuleOrphan, b.Pos, fmt.Sprintf("restore %s, or change line %d; if the image outside is meant, run rootfsgen lock", then.node(was).Image.Dir, b.Pos.Line),
 					"%s is no longer an image of this fleet: %s is built from what was published as %s", was.Image, id.Image, b.Normalized)
 			case !stays:
-				list.Errorf(RuleOrphan, b.Pos, fmt.Sprintf("restore %s, or change line %d; if the image outside is meant, run rootfsgen lock", then.nodes[was].Image.Dir, b.Pos.Line),
+				list.Errorf(RuleOrphan, b.Pos, fmt.Sprintf("restore %s, or change line %d; if the image outside is meant, run rootfsgen lock", then.node(was).Image.Dir, b.Pos.Line),
 					"%s is no longer an image of this fleet, and %s is still built from it", was.Image, id.Image)
 			case implied(b):
 				list.Errorf(RuleOrphan, b.Pos, "leave the tag out, or write "+was.Image+":"+tag+"; if the image outside is meant, run rootfsgen lock",
@@ -56,7 +58,7 @@ func Orphans(then, now *Graph) diag.List {
 // image outside now, and not locked.
 func (g *Graph) meant(now *Graph) map[string]model.TargetID {
 	outside := map[string]bool{}
-	for _, n := range now.nodes {
+	for _, n := range now.order {
 		for i := range n.Bases {
 			if b := &n.Bases[i]; !b.Locked {
 				outside[b.Ref] = true
@@ -67,8 +69,8 @@ func (g *Graph) meant(now *Graph) map[string]model.TargetID {
 		return nil
 	}
 	meant := map[string]model.TargetID{}
-	for _, id := range g.order {
-		for _, e := range g.nodes[id].Parents {
+	for _, n := range g.order {
+		for _, e := range n.Parents {
 			if outside[e.Ref] {
 				meant[e.Ref] = e.To
 			}

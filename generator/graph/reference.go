@@ -49,12 +49,15 @@ func (b *builder) chosen(ref dockerfile.Ref) *Base {
 
 // target is the parent's target for the reference's platform.
 func (b *builder) target(image *model.Image, ref dockerfile.Ref, list *diag.List) (model.TargetID, *Base, bool) {
-	var have []string
-	for _, id := range image.Targets() {
+	id := image.Node()
+	for _, id.Platform = range image.Platforms {
 		if id.Platform.String() == ref.Platform {
 			return id, nil, true
 		}
-		have = append(have, id.Platform.String())
+	}
+	have := make([]string, len(image.Platforms))
+	for i, p := range image.Platforms {
+		have[i] = p.String()
 	}
 	list.Errorf(RulePlatform, ref.Pos, "add "+ref.Platform+" to arch: of "+image.ID+", or remove it here",
 		"%s is not built for %s, only for %s", image.ID, ref.Platform, strings.Join(have, ", "))
@@ -114,7 +117,7 @@ func (n *names) unlike(written string) string {
 		return ""
 	}
 	s := "no image of this fleet is called " + written
-	if near := diag.Nearest(written, n.all, len(written)/2); near != "" {
+	if near := diag.Nearest(written, n.all(), len(written)/2); near != "" {
 		s += " (the nearest is " + near + ")"
 	}
 	return s + "; if the image outside is meant, "

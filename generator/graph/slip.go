@@ -17,7 +17,7 @@ func (n *names) slip(written string) string {
 	case len(written) < 5:
 		limit = 1
 	}
-	near := diag.Nearest(written, n.all, limit)
+	near := diag.Nearest(written, n.all(), limit)
 	if near == written || slices.Contains(wellKnown, written) {
 		return ""
 	}

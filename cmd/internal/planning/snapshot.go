@@ -236,7 +236,14 @@ func (t *touch) node(n *graph.Node) bool {
 		return false
 	}
 	image := n.Image
-	if t.at(n.Source.Path) || t.file(image.Dockerfile) || t.file(image.Dockerfile+".dockerignore") || t.folder(image.Dir) {
+	if t.folder(image.Dir) {
+		return true
+	}
+	// As a rule all lies in that folder, of which nothing differs then.
+	if _, inside := model.Relative(image.Dir, n.Source.Path); !inside && t.at(n.Source.Path) {
+		return true
+	}
+	if _, inside := model.Relative(image.Dir, image.Dockerfile); !inside && (t.file(image.Dockerfile) || t.file(image.Dockerfile+".dockerignore")) {
 		return true
 	}
 	if slices.ContainsFunc(image.Inputs, t.folder) {
@@ -252,6 +259,8 @@ func (t *touch) node(n *graph.Node) bool {
 	}
 	dir := path.Clean(image.Context)
 	switch {
+	case dir == image.Dir:
+		return false
 	case t.through(dir) || t.linked(dir):
 		return true
 	case !t.below(dir):

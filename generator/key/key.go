@@ -80,15 +80,44 @@ func Compute(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model
 // ComputeLike is Compute for a graph that shares nodes with another, whose
 // keys are known: a node that is the same has the same key.
 func ComputeLike(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model.Tree, like *graph.Graph, known map[model.TargetID]*Key) (map[model.TargetID]*Key, diag.List, error) {
-	targets := g.Targets()
-	c := &computer{fleet: fleet, graph: g, keys: make(map[model.TargetID]*Key, len(targets)), untested: TestsKey(nil)}
-	for len(targets) > 0 {
+	nodes := g.Nodes()
+	c := &computer{fleet: fleet, graph: g, untested: TestsKey(nil)}
+	if known == nil {
+		c.keys = make(map[model.TargetID]*Key, len(nodes))
+	} else {
+		c.keys, nodes = shared(g, like, known)
+	}
+	for len(nodes) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		c.wave(c.nextWave(&targets), like, known)
+		end := slices.IndexFunc(nodes, func(n *graph.Node) bool { return n.Wave != nodes[0].Wave })
+		if end < 0 {
+			end = len(nodes)
+		}
+		c.wave(nodes[:end])
+		nodes = nodes[end:]
 	}
 	return c.keys, nil, nil
+}
+
+// shared are the keys of the nodes that a graph has from another, and its own
+// nodes.
+func shared(g, like *graph.Graph, known map[model.TargetID]*Key) (keys map[model.TargetID]*Key, own []*graph.Node) {
+	for _, n := range g.Nodes() {
+		if !g.Shares(n, like) {
+			own = append(own, n)
+		}
+	}
+	if keys = maps.Clone(known); len(keys) == len(g.Nodes())-len(own) {
+		return keys, own
+	}
+	for id := range keys {
+		if n, found := g.Node(id); !found || !g.Shares(n, like) {
+			delete(keys, id)
+		}
+	}
+	return keys, own
 }
 
 // computer is the state of one Compute.
@@ -100,24 +129,9 @@ type computer struct {
 	untested model.Digest // the tests key of an image without tests
 }
 
-// nextWave cuts the targets of one wave off: none of them is built from
-// another.
-func (c *computer) nextWave(targets *[]model.TargetID) []*graph.Node {
-	var nodes []*graph.Node
-	for i, id := range *targets {
-		n, _ := c.graph.Node(id)
-		if i > 0 && n.Wave != nodes[0].Wave {
-			break
-		}
-		nodes = append(nodes, n)
-	}
-	*targets = (*targets)[len(nodes):]
-	return nodes
-}
-
 // wave makes the keys of targets whose parents have theirs, on all processors.
-func (c *computer) wave(nodes []*graph.Node, like *graph.Graph, known map[model.TargetID]*Key) {
-	keys := make([]*Key, len(nodes))
+func (c *computer) wave(nodes []*graph.Node) {
+	keys := make([]Key, len(nodes))
 	const share = 64
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -126,22 +140,14 @@ func (c *computer) wave(nodes []*graph.Node, like *graph.Graph, known map[model.
 			s := &scratch{}
 			for begin := int(next.Add(share)) - share; begin < len(nodes); begin = int(next.Add(share)) - share {
 				for i := begin; i < min(begin+share, len(nodes)); i++ {
-					n := nodes[i]
-					if like != nil {
-						if other, found := like.Node(n.ID); found && other == n {
-							keys[i] = known[n.ID]
-						}
-					}
-					if keys[i] == nil {
-						keys[i] = c.key(n, s)
-					}
+					c.key(&keys[i], nodes[i], s)
 				}
 			}
 		})
 	}
 	workers.Wait()
 	for i, n := range nodes {
-		c.keys[n.ID] = keys[i]
+		c.keys[n.ID] = &keys[i]
 	}
 }
 
@@ -151,8 +157,8 @@ type scratch struct {
 	text  []byte
 }
 
-func (c *computer) key(n *graph.Node, s *scratch) *Key {
-	k := &Key{Target: n.ID, TestsKey: c.testsKey(n.Image.Tests), by: c, node: n}
+func (c *computer) key(k *Key, n *graph.Node, s *scratch) {
+	*k = Key{Target: n.ID, TestsKey: c.testsKey(n.Image.Tests), by: c, node: n}
 	if len(n.Parents) > 0 {
 		k.Parents = make([]model.TargetID, len(n.Parents))
 	}
@@ -166,7 +172,6 @@ func (c *computer) key(n *graph.Node, s *scratch) *Key {
 	s.lines = c.form(n, s.lines[:0])
 	s.text = s.lines.appendTo(s.text[:0])
 	k.Digest = model.DigestOf(s.text)
-	return k
 }
 
 // testsKey is TestsKey, that of no tests being known.
@@ -201,8 +206,8 @@ func (c *computer) form(n *graph.Node, f Form) Form {
 		Line{Kind: LinePlatform, Name: "target", Value: n.ID.Platform.String()})
 	f = options(n.Image, f)
 	f = instructions(n, f)
-	f = append(f, c.parents(n)...)
-	f = append(f, c.bases(n)...)
+	f = c.parents(n, f)
+	f = c.bases(n, f)
 	for _, e := range n.Files {
 		f = append(f, Line{Kind: LineFile, Name: e.Path, Value: object(e), Path: inTree(n.Image.Context, e.Path)})
 	}
@@ -301,8 +306,8 @@ func instructions(n *graph.Node, f Form) Form {
 
 // parents are the images of the fleet that a target is built from, and which
 // reference means which of them.
-func (c *computer) parents(n *graph.Node) []Line {
-	var out []Line
+func (c *computer) parents(n *graph.Node, f Form) Form {
+	first := len(f)
 	for _, e := range n.Parents {
 		name := e.To.Node()
 		if e.To.Platform != n.ID.Platform {
@@ -313,14 +318,14 @@ func (c *computer) parents(n *graph.Node) []Line {
 		if k, found := c.keys[e.To]; found {
 			value = k.Digest.String()
 		}
-		out = append(out, Line{Kind: LineParent, Name: name, Value: value}, Line{Kind: LineContext, Name: cmp.Or(e.Under, e.Ref), Value: name})
+		f = append(f, Line{Kind: LineParent, Name: name, Value: value}, Line{Kind: LineContext, Name: cmp.Or(e.Under, e.Ref), Value: name})
 	}
-	return sortLines(out)
+	return sortLines(f, first)
 }
 
 // bases are what a target is built from outside the fleet.
-func (c *computer) bases(n *graph.Node) []Line {
-	var out []Line
+func (c *computer) bases(n *graph.Node, f Form) Form {
+	first := len(f)
 	all := n.Bases
 	if n.Syntax != nil {
 		all = append(slices.Clone(all), *n.Syntax)
@@ -331,16 +336,15 @@ func (c *computer) bases(n *graph.Node) []Line {
 			name += " " + b.Platform
 		}
 		// What is not locked counts by its name alone.
-		out = append(out, Line{Kind: LineBase, Name: name, Value: b.Digest.String()})
+		f = append(f, Line{Kind: LineBase, Name: name, Value: b.Digest.String()})
 		if b.Under != "" {
-			out = append(out, Line{Kind: LineContext, Name: b.Under, Value: name})
+			f = append(f, Line{Kind: LineContext, Name: b.Under, Value: name})
 		}
 		if b.Config != nil && b.Kind != "" && !emptyConfig(b.Config) {
-			out = append(out, Line{Kind: LineConfig, Name: name, Value: configText(b.Config)})
+			f = append(f, Line{Kind: LineConfig, Name: name, Value: configText(b.Config)})
 		}
 	}
-	out = append(out, c.debian(n)...)
-	return sortLines(out)
+	return sortLines(append(f, c.debian(n)...), first)
 }
 
 func emptyConfig(c *model.BaseConfig) bool {
@@ -356,13 +360,14 @@ func configText(c *model.BaseConfig) string {
 	return model.DigestOf(b).String()
 }
 
-// sortLines sorts, and drops what is there twice.
-func sortLines(lines []Line) []Line {
+// sortLines sorts the lines from first on, and drops what is there twice.
+func sortLines(f Form, first int) Form {
+	lines := f[first:]
 	if len(lines) < 2 {
-		return lines
+		return f
 	}
 	slices.SortFunc(lines, func(a, b Line) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
 	})
-	return slices.Compact(lines)
+	return f[:first+len(slices.Compact(lines))]
 }

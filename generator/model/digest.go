@@ -23,7 +23,9 @@ func ParseDigest(s string) (Digest, error) {
 // DigestOf is the digest of b.
 func DigestOf(b []byte) Digest {
 	sum := sha256.Sum256(b)
-	return Digest("sha256:" + hex.EncodeToString(sum[:]))
+	text := [len("sha256:") + 2*len(sum)]byte{'s', 'h', 'a', '2', '5', '6', ':'}
+	hex.Encode(text[len("sha256:"):], sum[:])
+	return Digest(text[:])
 }
 
 // Valid tells whether d has the canonical form.

@@ -94,6 +94,10 @@ type Settings struct {
 	Programs      Programs          // the release of RuntimeRelease
 	Network       Network           // how jobs reach the world
 	Identity      Identity          // who jobs are to a cloud
+	GitHub        GitHubSite        // where the repository lies
+	GitLab        GitLabSite
+	Templates     string   // folder of templates that are taken instead of the built-in ones, from the root of the tree; empty for none
+	Jobs          []OwnJob // around the stages, in this order
 }
 
 // How the programs reach a job of a pipeline.

@@ -26,6 +26,10 @@ type Runner struct {
 	Spot           bool     // may be taken away while a job runs
 	OnDemand       string   // class that has the last attempt of a job that was lost; empty is this one
 	Devices        []string // what images may need: "gpu"
+
+	Image     string            // that jobs run in; empty is the machine itself
+	Services  []Service         // containers beside each job
+	Variables map[string]string // of each job's environment
 }
 
 // Spot says what happens to jobs that are lost with their machine.

@@ -50,6 +50,7 @@ type settings struct {
 	references []value // as they are written, with positions
 	runners    []pair
 	logins     []value // as they are written, with positions
+	ownJobs    []value // as they are written, with positions
 	triggers   triggerSettings
 	fork       forkSettings
 
@@ -116,6 +117,7 @@ var settingsFile = record[settings]{
 		layoutField,
 		triggersField, forkField,
 		runtimeField, programsField, networkField, identityField,
+		githubField, gitlabField, templatesField, jobsField,
 	},
 }
 
@@ -187,6 +189,7 @@ func parseSettings(file, dir string, content []byte, list *diag.List) settings {
 				f.checkReferences(s.references)
 				f.checkPrograms(&s)
 				f.checkLogins(&s)
+				f.checkJobs(&s)
 				f.checkRunners(&s)
 			}
 		}
@@ -199,6 +202,9 @@ func parseSettings(file, dir string, content []byte, list *diag.List) settings {
 // from makes all paths begin at the root of the tree.
 func (s *settings) from(dir string) {
 	s.model.Dir = dir
+	if s.model.Templates != "" {
+		s.model.Templates = inTree(dir, s.model.Templates)
+	}
 	if s.model.Network.CA != "" {
 		s.model.Network.CA = inTree(dir, s.model.Network.CA)
 	}

@@ -53,6 +53,7 @@ var runnerShape = record[runnerSettings]{name: "a runner", fields: []field[runne
 		set: func(r *runnerSettings, v value) { r.OnDemand, r.onDemandAt = v.text, v.pos }},
 	{key: "devices", doc: "What such a machine has that images may need, for example `gpu`.", shape: list{of: deviceName, unique: true},
 		set: func(r *runnerSettings, v value) { r.Devices = v.texts() }},
+	runnerImageField, runnerServicesField, runnerVariablesField,
 }}
 
 var spotField = field[settings]{key: "spot", doc: "Jobs that are lost with their machine.",

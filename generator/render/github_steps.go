@@ -97,20 +97,19 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		}
 	}
 	return map[pipeline.Var]expr{
-		pipeline.VarImage:     "${{ inputs.image }}",
-		pipeline.VarTarget:    "${{ inputs.target }}",
-		pipeline.VarPlatform:  "${{ matrix.platform }}",
-		pipeline.VarArch:      "${{ matrix.arch }}",
-		pipeline.VarScope:     "${{ inputs.scope }}",
-		pipeline.VarSnapshot:  "${{ inputs.snapshot-id }}",
-		pipeline.VarFrom:      "${{ inputs.from }}",
-		pipeline.VarImages:    "${{ inputs.images }}",
-		pipeline.VarPlatforms: "${{ inputs.platforms }}",
-		pipeline.VarForce:     "${{ inputs.force }}",
-		pipeline.VarResults:   "${{ join(needs.*.result, ' ') }}",
-		pipeline.VarToken:     "${{ github.token }}",
-		// A request that is opened with the job's own token starts no workflow.
-		pipeline.VarForgeToken: "${{ secrets.ROOTFSGEN_FORGE_TOKEN || github.token }}",
+		pipeline.VarImage:      "${{ inputs.image }}",
+		pipeline.VarTarget:     "${{ inputs.target }}",
+		pipeline.VarPlatform:   "${{ matrix.platform }}",
+		pipeline.VarArch:       "${{ matrix.arch }}",
+		pipeline.VarScope:      "${{ inputs.scope }}",
+		pipeline.VarSnapshot:   "${{ inputs.snapshot-id }}",
+		pipeline.VarFrom:       "${{ inputs.from }}",
+		pipeline.VarImages:     "${{ inputs.images }}",
+		pipeline.VarPlatforms:  "${{ inputs.platforms }}",
+		pipeline.VarForce:      "${{ inputs.force }}",
+		pipeline.VarResults:    "${{ join(needs.*.result, ' ') }}",
+		pipeline.VarToken:      "${{ github.token }}",
+		pipeline.VarForgeToken: "${{ secrets.ROOTFSGEN_FORGE_TOKEN }}",
 		pipeline.VarLogin:      "${{ secrets." + secretLogin + " }}",
 	}[v]
 }

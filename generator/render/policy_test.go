@@ -59,7 +59,7 @@ type policyFile struct {
 const login = "${{ secrets.ROOTFSGEN_REGISTRY_AUTH }}"
 
 // forgeToken is read where a request is opened, and nowhere else.
-const forgeToken = "${{ secrets.ROOTFSGEN_FORGE_TOKEN || github.token }}"
+const forgeToken = "${{ secrets.ROOTFSGEN_FORGE_TOKEN }}"
 
 // mayWrite are the jobs that may push, and what keeps others from it.
 var mayWrite = []string{"lock", "manifest", "promote"}

@@ -19,6 +19,7 @@ func Program() app.Program {
 			promoteCommand,
 			servicesCommand,
 			toolsCommand,
+			ciCommand,
 			app.VersionCommand("rootfsrun"),
 		},
 	}

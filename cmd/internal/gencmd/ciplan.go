@@ -56,6 +56,12 @@ func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err err
 	if err != nil {
 		return err
 	}
+	published := pipeline.Published(decided)
+	if published != decided {
+		if err := sayUnpublished(a, o); err != nil {
+			return err
+		}
+	}
 	s, err := planning.Load(ctx, a, planning.Options{State: planning.StateOff})
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err err
 	if err := errors.Join(err, list.Err()); err != nil {
 		return err
 	}
-	some, _, err := pipeline.Layout(s.Now.Fleet, edges, pipeline.Selected(decided))
+	some, _, err := pipeline.Layout(s.Now.Fleet, edges, pipeline.Selected(published))
 	if err != nil {
 		return err
 	}
@@ -81,11 +87,29 @@ func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err err
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("reading the pipeline: %w", err)
 	}
-	text, err := render.Outputs(full, some, o.forge, decided, raw, committed)
+	text, err := render.Outputs(full, some, o.forge, published, raw, committed)
 	if err != nil {
 		return err
 	}
 	return writeOutputs(o, text)
+}
+
+// sayUnpublished says where people look why no job does anything.
+func sayUnpublished(a *app.App, o *ciOutputsOptions) error {
+	a.Log.Warn(pipeline.Unpublished)
+	summary := a.Env("GITHUB_STEP_SUMMARY")
+	if o.forge != pipeline.GitHub || summary == "" {
+		return nil
+	}
+	f, err := os.OpenFile(summary, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing the summary: %w", err)
+	}
+	_, err = f.WriteString("**" + pipeline.Unpublished + "**\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing the summary: %w", err)
+	}
+	return nil
 }
 
 // writeOutputs appends to the file that GitHub collects outputs in; what is

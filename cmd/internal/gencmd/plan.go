@@ -1,7 +1,6 @@
 package gencmd
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +44,10 @@ With images, only these and what they are built from are planned.`,
 				return app.Fail(app.ExitUsage, fmt.Errorf("invalid --format %q: expected %s", format, strings.Join(planning.Formats(), ", ")))
 			}
 			o.Images = args
-			return planning.Print(cmd.Context(), a, o, format, func(s *model.Settings) error { return publishes(a, o, s) })
+			return planning.Print(cmd.Context(), a, o, format, func(s *model.Settings) error {
+				sayIfUnpublished(a, o, s)
+				return nil
+			})
 		},
 	}
 	o.Flags(cmd, planning.CompleteImages(a))
@@ -56,11 +58,10 @@ With images, only these and what they are built from are planned.`,
 	return cmd
 }
 
-// publishes refuses to plan what no later job could push: without an address
-// the planning job of a pipeline would succeed and nothing after it.
-func publishes(a *app.App, o planning.Options, s *model.Settings) error {
-	if !a.CI() || o.Scope != model.ScopeTesting || o.Registry != "" || o.State == planning.StateOff || s.Registry.Testing != "" {
-		return nil
+// sayIfUnpublished says that no later job of a pipeline will push: it has no
+// address to push to.
+func sayIfUnpublished(a *app.App, o planning.Options, s *model.Settings) {
+	if a.CI() && o.Registry == "" && s.Registry.Prefix(o.Scope) == "" {
+		a.Log.Warn(pipeline.Unpublished)
 	}
-	return app.Fail(app.ExitInvalid, errors.New("scope testing has no registry, so nothing can be published: "+pipeline.RegistryHint+", or name one with --registry"))
 }

@@ -102,7 +102,7 @@ func (s *Session) ask(ctx context.Context, req plan.Request) (model.RegistryStat
 	if err != nil {
 		return model.RegistryState{}, err
 	}
-	state, err := registry.New(registry.Options{Bootstrap: q.Bootstrap, Log: s.app.Log}).State(ctx, q)
+	state, err := registry.New(registry.Options{Bootstrap: q.Bootstrap, Scope: s.o.Scope, Log: s.app.Log}).State(ctx, q)
 	if denied, found := errors.AsType[*registry.Denied](err); found && s.o.State == StateAuto && (s.o.Scope == model.ScopePR || !s.app.CI()) {
 		s.note("The registry refuses to answer: %s.", denied.Doing)
 		return model.RegistryState{}, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
@@ -88,6 +89,16 @@ func indexes(p *model.Plan, names []string) ([]*model.Index, error) {
 // registryOf is a client for what a plan speaks of.
 func registryOf(a *app.App, p *model.Plan) *registry.Client {
 	return registry.New(registry.Options{Bootstrap: p.Bootstrap, Scope: p.Scope, Log: a.Log})
+}
+
+// inert tells whether a pipeline's job has nowhere to push to, and says so:
+// that is no failure of the job.
+func inert(a *app.App, prefix string) bool {
+	if !a.CI() || prefix != "" {
+		return false
+	}
+	a.Log.Warn(pipeline.Unpublished)
+	return true
 }
 
 // published demands a plan that says where images go.

@@ -35,7 +35,7 @@ variable ROOTFSGEN_PUSH_TOKEN may hold a token.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			p, err := from.load(ctx, a, nil)
-			if err != nil {
+			if err != nil || inert(a, p.Prefix) {
 				return err
 			}
 			s, err := planned(ctx, a, store)

@@ -69,7 +69,7 @@ func (o *promotion) run(ctx context.Context, a *app.App) error {
 	if err != nil {
 		return err
 	}
-	if err := o.prefixes(ctx, a, set); err != nil {
+	if err := o.prefixes(ctx, a, set); err != nil || inert(a, o.registry) {
 		return err
 	}
 	store, err := openStore(a, o.store, set.ChannelBranch)
@@ -81,7 +81,7 @@ func (o *promotion) run(ctx context.Context, a *app.App) error {
 		return err
 	}
 	s := promote.Step{
-		Registry: registry.New(registry.Options{Bootstrap: set.Registry.Bootstrap, Log: a.Log}),
+		Registry: registry.New(registry.Options{Bootstrap: set.Registry.Bootstrap, Scope: model.ScopeProd, Log: a.Log}),
 		Store:    store, Testing: o.registry, Prod: o.prod,
 	}
 	if !o.replace {

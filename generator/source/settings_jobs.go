@@ -55,9 +55,9 @@ func (f *file) checkJobs(s *settings) {
 		case seen[j.Name]:
 			f.errorf(RuleDuplicateItem, at, "rename one of them", "jobs has %q twice", j.Name)
 		case (j.Before == "") == (j.After == ""):
-			f.errorf(RuleMissingKey, at, "write after: build, or before: promote", "the job %q needs before or after, and not both", j.Name)
+			f.errorf(RuleNoEffect, at, "write after: build, or before: promote", "the job %q needs before or after, and not both", j.Name)
 		case j.GitHub == "" && j.GitLab == "":
-			f.errorf(RuleMissingKey, at, "name a workflow under github, or a hidden job under gitlab", "the job %q does nothing", j.Name)
+			f.errorf(RuleNoEffect, at, "name a workflow under github, or a hidden job under gitlab", "the job %q does nothing", j.Name)
 		case len(j.Secrets) > 0 && j.GitHub == "":
 			f.errorf(RuleNoEffect, at, "on GitLab, protect the project's variables instead", "the job %q has secrets, which are GitHub's, and no workflow", j.Name)
 		case j.Include != "" && j.GitLab == "":

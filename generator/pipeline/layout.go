@@ -41,6 +41,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 	s := &fleet.Settings
 	p := &Pipeline{
 		DefaultBranch: s.DefaultBranch, ReleaseTags: s.ReleaseTags,
+		GitHub: s.GitHub, GitLab: s.GitLab, Own: s.Jobs, Templates: Templates{Dir: s.Templates},
 		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled), Layout: cmp.Or(s.Layout, model.LayoutAuto),
 		Programs: s.Programs, Network: s.Network, Identity: s.Identity,
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),

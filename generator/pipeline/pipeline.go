@@ -67,6 +67,10 @@ type Pipeline struct {
 	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
 	Images        []Image      // parents before children, then by id
 	Said          Said         // what people said that all this is made from
+	GitHub        model.GitHubSite
+	GitLab        model.GitLabSite
+	Own           []model.OwnJob // jobs that people add
+	Templates     Templates      // that people have instead of the built-in ones
 }
 
 // Image is the jobs of one node of the fleet: of an image, or of one of its

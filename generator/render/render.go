@@ -6,18 +6,17 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"path"
 	"reflect"
 	"strings"
-	"sync"
-	"text/template"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
-	"github.com/rootfsgen/rootfsgen/templates"
 )
 
 // Files is what is written, by path from the root of the repository.
@@ -64,16 +63,21 @@ func renderGitHub(p *pipeline.Pipeline, pins Pins) (Files, error) {
 
 // layOut lays one document out, puts the header before it and reads it back.
 func layOut(p *pipeline.Pipeline, name, tmpl string, d document) ([]byte, error) {
-	t, err := parsed()
+	t, err := layout(p.Templates)
 	if err != nil {
 		return nil, err
 	}
 	var body bytes.Buffer
 	if err := t.ExecuteTemplate(&body, path.Base(tmpl), d); err != nil {
-		return nil, fmt.Errorf("rendering %s: %w", name, err)
+		return nil, templateError(p.Templates, tmpl, err)
 	}
-	if err := readBack(name, body.Bytes(), d.tree()); err != nil {
-		return nil, err
+	if _, overridden := p.Templates.Texts[tmpl]; overridden {
+		err = readBackOwn(tmpl, body.Bytes(), d.tree())
+	} else {
+		err = readBack(body.Bytes(), d.tree())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading back %s: %w", name, err)
 	}
 	return Generated(short(inputOf(p, name)), body.Bytes()), nil
 }
@@ -85,30 +89,30 @@ func inputOf(p *pipeline.Pipeline, name string) []byte {
 	if strings.Contains(path.Base(name), "fleet") {
 		input = append(input, p.Said.Images...)
 	}
-	return input
+	return append(input, p.Templates.Digest()...)
 }
 
-var parsed = sync.OnceValues(func() (*template.Template, error) {
-	t := template.New("templates").Delims("<%", "%>").Option("missingkey=error").
-		Funcs(template.FuncMap{"yaml": scalar, "flow": flow, "key": key, "indent": indent})
-	t, err := t.ParseFS(templates.FS, "github/*.tmpl", "gitlab/*.tmpl")
-	if err != nil {
-		return nil, fmt.Errorf("reading templates: %w", err)
-	}
-	return t, nil
-})
-
 // readBack compares what a YAML reader sees with what was meant.
-func readBack(name string, text []byte, want map[string]any) error {
+func readBack(text []byte, want map[string]any) error {
+	got, err := readDocument(text)
+	if err != nil {
+		return err
+	}
+	return same("", got, want)
+}
+
+// readDocument is the only YAML document of a text.
+func readDocument(text []byte) (map[string]any, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var got map[string]any
 	if err := dec.Decode(&got); err != nil {
-		return fmt.Errorf("reading back %s: %w", name, err)
+		return nil, err
 	}
-	if err := same("", got, want); err != nil {
-		return fmt.Errorf("reading back %s: %w", name, err)
+	var more any
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is a second document")
 	}
-	return nil
+	return got, nil
 }
 
 // same names the first place where two YAML values differ.

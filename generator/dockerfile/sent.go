@@ -12,11 +12,11 @@ import (
 
 // BuildKit makes nothing of a pattern that matches nothing, but stops where the
 // folder is not there that the pattern begins with. Whether its client sends
-// that folder depends on all sources together, and on the links that they go
-// through: it follows links before it looks at the ignore file, and it sends
-// whatever a pattern matches that has matched a link.
+// that folder depends on all sources together, without what they exclude, and on
+// the links that they go through: it follows links before it looks at the ignore
+// file, and it sends whatever a pattern matches that has matched a link.
 
-// sender finds what BuildKit's client sends because of links.
+// sender finds what BuildKit's client sends.
 type sender struct {
 	*selector
 	paths map[string]bool            // and patterns that are sent, less what is ignored
@@ -35,16 +35,14 @@ func (s *selector) beginnings(ctx context.Context, reads []Read) error {
 			return err
 		}
 	}
-	if len(sent.links) == 0 || sent.paths["."] {
-		return nil // there is nothing behind links, or it is sent anyway
-	}
 	matcher, err := newPatterns(slices.Sorted(maps.Keys(sent.paths)))
 	if err != nil {
 		return nil //nolint:nilerr // BuildKit stops here, too, with the same files
 	}
+	matches := func(rel string) bool { return sent.paths["."] || matcher.match(rel) }
 	found := false
 	for _, dir := range s.unmatched {
-		found = sent.beginning(dir, matcher) || found
+		found = sent.beginning(dir, matches) || found
 	}
 	if !found {
 		return nil
@@ -112,16 +110,16 @@ func (s *sender) matched(p string) []string {
 
 // beginning picks something that makes the client send a folder; false when
 // there is nothing.
-func (s *sender) beginning(dir string, sent *patterns) bool {
+func (s *sender) beginning(dir string, sent func(string) bool) bool {
 	folder := func(p string) bool {
-		if !s.isFolder(p) || !sent.match(p) || s.ignore.excludes(p) {
+		if !s.isFolder(p) || !sent(p) || s.ignore.excludes(p) {
 			return false
 		}
 		s.folders[p] = true
 		return true
 	}
 	file := func(rel string, e model.TreeEntry) bool {
-		if !sent.match(rel) || s.ignore.excludes(rel) || e.Mode == model.ModeGitlink || !nameable(e.Path) {
+		if !sent(rel) || s.ignore.excludes(rel) || e.Mode == model.ModeGitlink || !nameable(e.Path) {
 			return false
 		}
 		e.Path = rel

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	bk "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -299,23 +300,47 @@ func daemonDied(err error) bool {
 	return unavailable || grpcerrors.Code(err) == codes.Unavailable || strings.Contains(err.Error(), "error reading from server: EOF")
 }
 
-// answers tells whether the daemon is there.
-func (w *world) answers(ctx context.Context) bool {
-	ctx, cancel := wait(ctx)
-	defer cancel()
-	_, err := w.plain.Info(ctx)
-	return err == nil
+// gone tells whether the daemon is not there. One that dies may still answer
+// for a moment.
+func (w *world) gone(ctx context.Context) bool {
+	for range 50 {
+		if _, err := w.plain.Info(ctx); err != nil {
+			return true
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return false
 }
 
-// revive makes sure that the daemon is there. No build may be under way.
+// revive starts the daemon again, which is gone. No build may be under way.
 func (w *world) revive(ctx context.Context) error {
+	ctx, cancel := wait(ctx)
+	defer cancel()
+	for {
+		err := w.dialAgain(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(time.Second) // its end may take a while
+	}
+}
+
+func (w *world) dialAgain(ctx context.Context) error {
 	if err := enginetest.Revive(ctx); err != nil {
 		return err
 	}
-	_, _ = w.ours.Close(), w.plain.Close() // their daemon is gone
-	var err error
-	if w.ours, err = buildkit.Dial(ctx, w.address); err == nil {
-		w.plain, err = bk.New(ctx, w.address)
+	ours, err := buildkit.Dial(ctx, w.address)
+	if err != nil {
+		return err
 	}
-	return err
+	plain, err := bk.New(ctx, w.address)
+	if err == nil {
+		_, err = plain.Info(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, ours.Close())
+	}
+	_, _ = w.ours.Close(), w.plain.Close() // their daemon is gone
+	w.ours, w.plain = ours, plain
+	return nil
 }

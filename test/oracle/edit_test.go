@@ -151,7 +151,7 @@ func (e *editor) rename() bool {
 	f := e.files[p]
 	to := path.Join(path.Dir(p), e.pick("name", path.Base(p)+"2", "z.txt", strings.ToUpper(path.Base(p)), "deeper/"+path.Base(p), "../"+path.Base(p)))
 	delete(e.files, p)
-	if !e.files.free(to) {
+	if strings.HasPrefix(to, "../") || !e.files.free(to) {
 		e.files[p] = f
 		return false
 	}

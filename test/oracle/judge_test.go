@@ -175,7 +175,7 @@ var errKilled = errors.New("BuildKit's daemon died of it")
 // can have done it; the daemon is there again afterwards.
 func (t *trial) survive(ctx context.Context, build func() (model.Digest, error)) (model.Digest, error) {
 	d, err := build()
-	if !t.alone || !daemonDied(err) || t.answers(ctx) {
+	if !t.alone || !daemonDied(err) || !t.gone(ctx) {
 		return d, err
 	}
 	t.v.deaths++

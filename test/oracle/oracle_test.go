@@ -92,12 +92,13 @@ func (r *run) batch(t *testing.T, from, to int) {
 		if err := g.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		for _, i := range died {
-			err := r.revive(t.Context())
-			if err == nil {
-				err = r.one(t.Context(), t, *base+int64(i), true)
+		if len(died) > 0 && r.gone(t.Context()) {
+			if err := r.revive(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-			if err != nil {
+		}
+		for _, i := range died {
+			if err := r.one(t.Context(), t, *base+int64(i), true); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -22,13 +22,15 @@ type Decisions struct {
 type Platform struct {
 	Platform string   `json:"platform"`
 	Arch     string   `json:"arch"`
-	Runner   []string `json:"runner"` // labels of the machine
+	Runner   []string `json:"runner"`              // labels of the machine
+	OnDemand []string `json:"on_demand,omitempty"` // labels for the last attempt of a lost job, where the pipeline tells them apart
 }
 
 // Decide reads a plan. runners gives the labels of each machine class on
-// the forge. The error names a class without labels, or a name in the plan
+// the forge, and last those for the last attempt of a lost job, nil where they
+// are no others. The error names a class without labels, or a name in the plan
 // that must not reach a forge.
-func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
+func Decide(plan *model.Plan, runners, last map[string][]string) (*Decisions, error) {
 	o := &Decisions{Build: []string{}, Merge: []string{}, Matrix: map[string][]Platform{}}
 	for i := range plan.Entries {
 		if err := checkNode(plan.Entries[i].ID()); err != nil {
@@ -50,7 +52,7 @@ func Decide(plan *model.Plan, runners map[string][]string) (*Decisions, error) {
 				return nil, fmt.Errorf("reading the plan: machine class %q: %w", e.Runner, err)
 			}
 		}
-		leg := Platform{Platform: e.Platform.String(), Arch: e.Platform.Arch, Runner: labels}
+		leg := Platform{Platform: e.Platform.String(), Arch: e.Platform.Arch, Runner: labels, OnDemand: last[e.Runner]}
 		name := names[e.ID().AllPlatforms()]
 		o.Matrix[name] = append(o.Matrix[name], leg)
 	}

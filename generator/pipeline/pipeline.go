@@ -64,6 +64,7 @@ type Pipeline struct {
 	Forges        []string
 	Triggers      model.Triggers
 	Fork          model.Fork
+	Spot          model.Spot   // what happens to jobs that are lost
 	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
 	Images        []Image      // parents before children, then by id
 	Said          Said         // what people said that all this is made from

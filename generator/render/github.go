@@ -45,6 +45,9 @@ func (g *github) workflows() map[string]*workflow {
 			all[w.file] = w.make()
 		}
 	}
+	if _, watched := g.p.Fixed[pipeline.Watchdog]; watched {
+		all[ghWatchdog] = g.watchdog(all)
+	}
 	return all
 }
 

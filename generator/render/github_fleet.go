@@ -117,7 +117,7 @@ func JobID(kind pipeline.Kind, image string) string {
 
 func (g *github) build() *workflow {
 	j := g.job(pipeline.Build, "build", expr("${{ matrix.platform }}"))
-	j.RunsOnExpr = "${{ matrix.runner }}"
+	j.RunsOnExpr = g.machine()
 	j.Matrix = "${{ fromJSON(inputs.platforms) }}"
 	minutes := j.Minutes
 	j.Minutes = expr("${{ inputs.minutes }}")

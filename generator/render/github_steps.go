@@ -18,6 +18,8 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 	src := g.p.Fixed[kind]
 	j := ghJob{ID: id, Name: name, RunsOn: g.p.Runners[src.Runner].GitHub, Minutes: src.Minutes, Environment: src.Environment}
 	switch {
+	case kind == pipeline.Watchdog:
+		j.Permissions = rerun
 	case kind == pipeline.Lock:
 		j.Permissions = offer
 	case src.Push:
@@ -96,6 +98,9 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 			return requestID
 		}
 	}
+	if kind == pipeline.Watchdog && v == pipeline.VarForgeToken {
+		return expr("${{ github.token }}")
+	}
 	return map[pipeline.Var]expr{
 		pipeline.VarImage:      "${{ inputs.image }}",
 		pipeline.VarTarget:     "${{ inputs.target }}",
@@ -107,6 +112,7 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		pipeline.VarImages:     "${{ inputs.images }}",
 		pipeline.VarPlatforms:  "${{ inputs.platforms }}",
 		pipeline.VarForce:      "${{ inputs.force }}",
+		pipeline.VarRun:        "${{ github.event.workflow_run.id }}",
 		pipeline.VarResults:    "${{ join(needs.*.result, ' ') }}",
 		pipeline.VarToken:      "${{ github.token }}",
 		pipeline.VarForgeToken: "${{ secrets.ROOTFSGEN_FORGE_TOKEN }}",

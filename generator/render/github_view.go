@@ -18,6 +18,7 @@ type triggers struct {
 	MergeGroup  bool     // what a merge queue tries
 	Schedule    []string // cron expressions in UTC
 	Dispatch    []input  // by a person, who fills these in
+	Watched     []string // the end of a run of these workflows
 	Call        bool     // by another workflow
 	Inputs      []input
 	Secrets     []secret // that a caller may hand on
@@ -115,6 +116,9 @@ func (t *triggers) tree() map[string]any {
 	}
 	if len(t.Dispatch) > 0 {
 		m["workflow_dispatch"] = map[string]any{"inputs": inputTrees(t.Dispatch)}
+	}
+	if len(t.Watched) > 0 {
+		m["workflow_run"] = map[string]any{"workflows": list(t.Watched), "types": []any{"completed"}}
 	}
 	if t.Call {
 		call := map[string]any{"inputs": inputTrees(t.Inputs)}

@@ -33,7 +33,7 @@ func Outputs(full *pipeline.Pipeline, child *pipeline.Pipeline, forge string, pl
 	if err := proveJobs(full, committed); err != nil {
 		return nil, err
 	}
-	d, err := pipeline.Decide(plan, classLabels(full, forge))
+	d, err := pipeline.Decide(plan, classLabels(full, forge), full.LastLabels(forge))
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE PROGRAM [ARGUMENT...]  runs a program that must end with CODE
 //	plan FILE IMAGE[=CONTENT]...      writes a plan of images for both platforms, for the newest commit if there is one
+//	github                            starts a GitHub that has run 7, of which one job was lost and one failed, and pretends to be a job of it
 //	publish FILE [build|test]         does what builds, or builds and tests, of a plan leave in the registry
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -46,6 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]scripttest.Command{
 			"exits":   scripttest.Exits,
 			"plan":    writePlan,
+			"github":  func(ts *testscript.TestScript, _ bool, _ []string) { lostRun(t, ts) },
 			"publish": func(ts *testscript.TestScript, _ bool, args []string) { publish(t, ts, args) },
 		},
 		Setup: func(e *testscript.Env) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/forge"
@@ -49,7 +50,7 @@ func Judge(run *forge.Run) []Judged {
 	for i := range run.Jobs {
 		j := &run.Jobs[i]
 		v, why := judge(run, j)
-		out = append(out, Judged{ID: j.ID, Name: j.Name, Verdict: v, Why: why, conclusion: j.Conclusion})
+		out = append(out, Judged{ID: j.ID, Name: firstLine(j.Name), Verdict: v, Why: why, conclusion: j.Conclusion})
 	}
 	return out
 }
@@ -132,8 +133,16 @@ func noted(j *forge.Job, words []string) string {
 // maxNote bounds what is repeated of a note, in bytes.
 const maxNote = 160
 
+// firstLine is the first line of what a job may have written itself, without
+// what could move a terminal's cursor.
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
+	line = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, line)
 	if len(line) > maxNote {
 		line = strings.ToValidUTF8(line[:maxNote], "") + "..."
 	}

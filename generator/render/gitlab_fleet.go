@@ -65,7 +65,7 @@ func (g *gitlab) carrier(plan []byte) glJob {
 	}
 	return glJob{
 		Name: stagePlan, Stage: stagePlan, Tags: g.p.Runners[src.Runner].GitLab, Minutes: minutes(src.Minutes),
-		Interruptible: &boolean{true}, Retry: lostMachine, Rules: []rule{{When: "on_success"}},
+		Interruptible: &boolean{true}, Retry: g.lost(), Rules: []rule{{When: "on_success"}},
 		Variables: []pair{{"GIT_STRATEGY", "none"}},
 		Script:    []string{"set -euo pipefail\nmkdir -p " + pipeline.Folder + "\nbase64 -d << 'PLAN' | gunzip > " + pipeline.PlanFile + "\n" + payload + "PLAN\n"},
 		Artifacts: &glArtifacts{Paths: []string{pipeline.PlanFile}, When: "on_success", Expire: "30 days"},

@@ -7,14 +7,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
 
-// lostMachine repeats a job that ended with its machine, or that asks to be
-// tried again. The reasons are those that every GitLab since 17.5 knows.
-var lostMachine = &retry{
-	Max:      2,
-	When:     []string{"runner_system_failure", "stuck_or_timeout_failure", "scheduler_failure", "api_failure", "data_integrity_failure"},
-	ExitCode: 75,
-}
-
 func minutes(n int) string { return fmt.Sprintf("%d minutes", n) }
 
 // job writes down one of the jobs that do not depend on an image. What GitHub
@@ -26,7 +18,7 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 		Interruptible: &boolean{src.Interrupt}, Environment: src.Environment, Rules: g.rules(&src, ""),
 	}
 	if src.Retry {
-		j.Retry = lostMachine
+		j.Retry = g.lost()
 	}
 	if src.Token {
 		j.IDToken = g.p.Identity.Google.Audience()

@@ -34,12 +34,6 @@ type glJob struct {
 // boolean is a setting that differs from not being set.
 type boolean struct{ Value bool }
 
-type retry struct {
-	Max      int
-	When     []string
-	ExitCode int
-}
-
 type need struct {
 	Job       string
 	Artifacts bool
@@ -139,7 +133,7 @@ func (j *glJob) tree() map[string]any {
 		t["interruptible"] = j.Interruptible.Value
 	}
 	if r := j.Retry; r != nil {
-		t["retry"] = map[string]any{"max": r.Max, "when": list(r.When), "exit_codes": r.ExitCode}
+		t["retry"] = r.tree()
 	}
 	if g := j.Trigger; g != nil {
 		t["trigger"] = map[string]any{"include": []any{map[string]any{"artifact": g.Artifact, "job": g.Job}}, "strategy": "depend"}

@@ -188,3 +188,48 @@ func TestClassTimeout(t *testing.T) {
 		})
 	}
 }
+
+// TestRetry gives each version of GitLab the reasons that it knows, and repeats
+// as often as the settings say and GitLab can.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	always := []any{"runner_system_failure", "scheduler_failure", "api_failure", "data_integrity_failure"}
+	codes := []any{75, 137, 143}
+	for _, c := range []struct {
+		version  string
+		attempts int
+		want     map[string]any
+	}{
+		{"", 3, map[string]any{"max": 2, "when": always, "exit_codes": codes}},
+		{"17.4", 2, map[string]any{"max": 1, "when": append(slices.Clone(always), "stuck_or_timeout_failure")}},
+		{"18.2", 10, map[string]any{"max": 2, "when": append(slices.Clone(always), "stuck_or_timeout_failure"), "exit_codes": codes}},
+		{"19.1", 3, map[string]any{"max": 2, "when": append(slices.Clone(always), "runner_interrupted", "runner_external_dependency_failure", "stuck_pending_with_matching_runners", "no_updates_running"), "exit_codes": codes}},
+		{"19.1", 1, nil},
+	} {
+		f := fixtures()["small"]
+		f.fleet.Settings.GitLab.Version, f.fleet.Settings.Spot.Attempts = c.version, c.attempts
+		repeated := 0
+		for file, text := range f.files(t) {
+			if !strings.HasPrefix(file, ".gitlab/") {
+				continue
+			}
+			var jobs map[string]any
+			if err := yaml.Unmarshal(text, &jobs); err != nil {
+				t.Fatal(err)
+			}
+			for name, v := range jobs {
+				j, _ := v.(map[string]any)
+				if j["retry"] == nil {
+					continue
+				}
+				repeated++
+				if d := cmp.Diff(any(c.want), j["retry"]); d != "" || strings.Contains(name, "promote") {
+					t.Errorf("%s %q: %s is repeated; -want +got:\n%s", file, c.version, name, d)
+				}
+			}
+		}
+		if (repeated > 0) != (c.want != nil) {
+			t.Errorf("%q, %d attempts: %d jobs are repeated", c.version, c.attempts, repeated)
+		}
+	}
+}

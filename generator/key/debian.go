@@ -46,7 +46,7 @@ func (c *computer) recipe(n *graph.Node) model.Recipe {
 	if n.Source.OID != "" {
 		r.Dockerfile = &n.Source
 	}
-	r.Context, r.Stage, r.Files = path.Clean(i.Context), i.Stage, n.Files
+	r.Context, r.Stage, r.Files, r.Secrets = path.Clean(i.Context), i.Stage, n.Files, i.Secrets
 	switch {
 	case n.Resolved == nil || len(n.Resolved.Args)+len(n.Resolved.Spare) == 0:
 	case len(n.Resolved.Spare) == 0:

@@ -35,6 +35,7 @@ type Image struct {
 	Dockerfile       string            // path from the root of the tree; empty for BuilderDebian
 	Context          string            // folder that COPY reads from, from the root of the tree; "." is the whole repository
 	Stage            string            // the Dockerfile stage to build; empty is the last
+	Secrets          map[string]string // of the build: a mount's id -> the variable that holds the value
 	Args             map[string]string // build arguments
 	Contexts         map[string]string // named contexts: "/" and a folder from the root of the tree, else a reference to an image
 	Inputs           []string          // further paths, from the root of the tree, whose content counts

@@ -128,6 +128,7 @@ type Recipe struct {
 	Files          []TreeEntry       `json:"files,omitempty"`      // Path is relative to Context; sorted
 	Stage          string            `json:"stage,omitempty"`
 	Args           map[string]string `json:"args,omitempty"`
+	Secrets        map[string]string `json:"secrets,omitempty"`  // a mount's id -> the variable that holds the value; not in the key
 	Contexts       []NamedContext    `json:"contexts,omitempty"` // sorted by Ref
 	Debian         *Debian           `json:"debian,omitempty"`
 	Syntax         string            `json:"syntax,omitempty"`   // the locked frontend of "# syntax=", "repository@digest"; empty is the builder's own

@@ -156,8 +156,8 @@ func (l *loader) contexts(i *model.Image, d *description, f *file) {
 
 // debian checks an image that is made from packages.
 func (l *loader) debian(i *model.Image, d *description, f *file) bool {
-	l.without(d, f, "with builder: debian", "dockerfile", "context", "contexts", "matrix", "stage", "args", "refresh")
-	i.Context, i.Contexts, i.Args, i.Stage = "", nil, nil, ""
+	l.without(d, f, "with builder: debian", "dockerfile", "context", "contexts", "matrix", "stage", "args", "refresh", "secrets")
+	i.Context, i.Contexts, i.Args, i.Stage, i.Secrets = "", nil, nil, "", nil
 	for _, name := range l.folders.buildFiles(i.Dir) {
 		l.list.Warnf(RuleNotRead, diag.Pos{File: path.Join(i.Dir, name)}, "remove it, or the builder", "this file is not read: the image has builder: debian")
 	}

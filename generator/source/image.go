@@ -102,6 +102,7 @@ var buildFields = []field[description]{
 		set: func(d *description, v value) { d.model.Stage = v.text }},
 	{key: "args", doc: "Build arguments. Quote numbers.", shape: dict{keys: argumentName, of: longText},
 		set: func(d *description, v value) { d.model.Args = v.textMap() }},
+	secretsField,
 	{key: "inputs", doc: "Further files and folders whose change rebuilds the image, from the folder of rootfsgen.yaml or, with `/`, from the root of the repository.", shape: list{of: rootedPath, unique: true},
 		set: func(d *description, v value) { d.model.Inputs = v.texts() }},
 	{key: "rebuild", doc: "Raise it to build the image anew.", def: 0, shape: number{min: 0, max: 1e6, whole: true},

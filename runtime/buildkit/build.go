@@ -35,6 +35,7 @@ type Request struct {
 	Files      Files             // exactly what COPY and ADD can read
 	Stage      string            // empty is the last
 	Args       map[string]string // build arguments
+	Secrets    map[string][]byte // what RUN --mount=type=secret reads, by id; never shown
 	Contexts   []Context         // every image that may be read
 	Folders    []Folder          // named contexts that are files
 	Syntax     string            // another frontend, "repository@sha256:..."; empty is the daemon's own, whatever "# syntax=" says
@@ -59,6 +60,11 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	if err != nil {
 		return "", err
 	}
+	hidden, err := newSecrets(r.Secrets)
+	if err != nil {
+		return "", fmt.Errorf("building %s: %w", r.Name, err)
+	}
+	opt.Session = append(opt.Session, hidden.attachables()...)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	opt.LocalMounts["context"] = &watched{FS: r.Files, stop: cancel}
@@ -70,7 +76,7 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	var resp *bk.SolveResponse
 	err = within(ctx, grace, func() error {
 		var g errgroup.Group
-		g.Go(func() error { return show(status, tails, r.Progress) })
+		g.Go(func() error { return show(hidden.redacting(status), tails, r.Progress) })
 		g.Go(func() error {
 			var err error
 			resp, err = c.bk.Solve(ctx, nil, opt, status)
@@ -82,7 +88,7 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("building %s: %w", r.Name, context.Cause(ctx))
 	case err != nil:
-		return "", c.explain(err, tails, r)
+		return "", hidden.error(c.explain(err, tails, r))
 	}
 	return model.ParseDigest(resp.ExporterResponse[exptypes.ExporterImageDigestKey])
 }

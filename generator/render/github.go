@@ -43,6 +43,7 @@ func (g *github) workflows() map[string]*workflow {
 	} {
 		if g.leads(w.event) {
 			all[w.file] = w.make()
+			g.around(w.event, all[w.file])
 		}
 	}
 	if _, watched := g.p.Fixed[pipeline.Watchdog]; watched {

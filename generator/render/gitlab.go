@@ -99,5 +99,6 @@ func (g *gitlab) parent() *glFile {
 			f.Jobs = append(f.Jobs, j)
 		}
 	}
+	g.around(f)
 	return f
 }

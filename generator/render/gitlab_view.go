@@ -37,6 +37,7 @@ type boolean struct{ Value bool }
 type need struct {
 	Job       string
 	Artifacts bool
+	Optional  bool   // there are pipelines without the job
 	Pipeline  string // variable that names another pipeline; empty is this one
 }
 
@@ -155,7 +156,11 @@ func needTrees(needs []need) []any {
 			out = append(out, map[string]any{"pipeline": n.Pipeline, "job": n.Job})
 			continue
 		}
-		out = append(out, map[string]any{"job": n.Job, "artifacts": n.Artifacts})
+		m := map[string]any{"job": n.Job, "artifacts": n.Artifacts}
+		if n.Optional {
+			m["optional"] = true
+		}
+		out = append(out, m)
 	}
 	return out
 }

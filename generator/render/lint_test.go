@@ -28,37 +28,44 @@ func TestActionlint(t *testing.T) {
 				t.Fatal(err)
 			}
 			rewriteIn(t, root, f.files(t))
-			files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
-			if err != nil || len(files) < 10 {
-				t.Fatalf("%v %v", files, err)
-			}
-			project, err := actionlint.NewProject(root)
-			if err != nil {
-				t.Fatal(err)
-			}
-			linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{ConfigFile: filepath.Join(root, ".github/actionlint.yaml")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			errs, err := linter.LintFiles(files, project)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, file := range files {
-				text, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				tagged, err := linter.Lint(file, taggedPin.ReplaceAll(text, []byte("$1@$2")), project)
-				if err != nil {
-					t.Fatal(err)
-				}
-				errs = append(errs, tagged...)
-			}
-			for _, e := range errs {
-				t.Error(e)
-			}
+			lintAll(t, root)
 		})
+	}
+}
+
+// lintAll lints the workflows below root, and again with the inputs of their
+// actions.
+func lintAll(t *testing.T, root string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%v %v", files, err)
+	}
+	project, err := actionlint.NewProject(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{ConfigFile: filepath.Join(root, ".github/actionlint.yaml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs, err := linter.LintFiles(files, project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tagged, err := linter.Lint(file, taggedPin.ReplaceAll(text, []byte("$1@$2")), project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs = append(errs, tagged...)
+	}
+	for _, e := range errs {
+		t.Error(e)
 	}
 }
 

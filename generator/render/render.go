@@ -31,6 +31,9 @@ func Render(p *pipeline.Pipeline, forge string, pins Pins) (Files, error) {
 			return nil, fmt.Errorf("rendering: %w", err)
 		}
 	}
+	if err := checkOwn(p); err != nil {
+		return nil, err
+	}
 	switch forge {
 	case pipeline.GitHub:
 		return renderGitHub(p, pins)

@@ -79,6 +79,9 @@ func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err err
 	if err != nil {
 		return err
 	}
+	if err := errors.Join(takeTemplates(ctx, s.Tree, full), takeTemplates(ctx, s.Tree, some)); err != nil {
+		return err
+	}
 	name := render.GitHubFleet
 	if o.forge == pipeline.GitLab {
 		name = render.GitLabFleet

@@ -146,6 +146,9 @@ func layout(ctx context.Context, s *planning.Session, changed bool) (*pipeline.P
 	if err := errors.Join(err, list.Err()); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(takeTemplates(ctx, s.Tree, p), checkOwnJobs(ctx, s.Tree, p)); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

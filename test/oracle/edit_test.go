@@ -46,7 +46,11 @@ func edits() []struct {
 		{"instruction", 4, (*editor).instruction},
 		{"value", 4, (*editor).value},
 		{"readme", 1, func(e *editor) bool {
-			e.files.put(path.Join(e.pick("where", ".", e.image().dir, "images"), "README.md"), "edited\n")
+			p := path.Join(e.pick("where", ".", e.image().dir, "images"), "README.md")
+			if len(e.files.below(p)) > 0 {
+				return false
+			}
+			e.files.put(p, "edited\n")
 			return true
 		}},
 		{"description", 1, func(e *editor) bool {

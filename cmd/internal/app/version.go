@@ -12,6 +12,10 @@ import (
 // released is set by the linker for a release.
 var released string
 
+// Released is the version of the release that the program is of, empty for any
+// other build.
+func Released() string { return released }
+
 // Version is the program's version: of the release, of the module, or of the
 // commit that it was built from.
 func Version() string {

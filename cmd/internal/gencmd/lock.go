@@ -31,7 +31,9 @@ const lockRounds = 5
 // lockOptions are the flags of lock.
 type lockOptions struct {
 	update, check bool
-	names         []string // with update: images, or outside references
+	programs      bool     // lock the programs' release instead
+	url           string   // with programs: address of its files
+	names         []string // with update: images, or outside references; with programs: the version
 }
 
 // lockCommand writes down what the world outside looks like.
@@ -52,16 +54,31 @@ what is locked stays, and the rest is written.
 With --check nothing is written, and the exit code is 4 where the file would
 change. --check alone asks nobody: it works offline, and tells whether the file
 has everything that the fleet needs and nothing else. --check --update asks the
-registries and the archive, and tells whether anything outside has moved.`,
-		Example: "  rootfsgen lock\n  rootfsgen lock --update\n  rootfsgen lock --update python docker.io/library/debian:13\n  rootfsgen lock --check",
+registries and the archive, and tells whether anything outside has moved.
+
+With --programs the release of rootfsgen that jobs run is written into
+rootfsgen.yaml, by version and SHA-256, instead: the version that is named, else
+this program's own, else the one that is there. Each of its files is fetched,
+and must be what the release's SHA256SUMS says.`,
+		Example: "  rootfsgen lock\n  rootfsgen lock --update\n  rootfsgen lock --update python docker.io/library/debian:13\n  rootfsgen lock --check\n  rootfsgen lock --programs v1.2.3",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.names = args; len(args) > 0 && !o.update {
-				return app.Fail(app.ExitUsage, errors.New("only --update takes names"))
+			o.names = args
+			switch {
+			case o.programs && o.update:
+				return app.Fail(app.ExitUsage, errors.New("--programs and --update do not go together"))
+			case o.programs:
+				return runLockPrograms(cmd.Context(), a, o)
+			case o.url != "":
+				return app.Fail(app.ExitUsage, errors.New("--url needs --programs"))
+			case len(args) > 0 && !o.update:
+				return app.Fail(app.ExitUsage, errors.New("only --update and --programs take names"))
 			}
 			return runLock(cmd.Context(), a, o)
 		},
 	}
 	cmd.Flags().BoolVar(&o.update, "update", false, "look up anew what is written down already")
+	cmd.Flags().BoolVar(&o.programs, "programs", false, "pin a release of rootfsgen in rootfsgen.yaml")
+	cmd.Flags().StringVar(&o.url, "url", "", "with --programs, where the release's files lie, with {version}, {program}, {os} and {arch}")
 	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit code 4 when the file would change")
 	return cmd
 }

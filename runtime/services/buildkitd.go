@@ -138,7 +138,7 @@ func (l layout) runBuildkitd(ctx context.Context, last *daemon, o Options) (*dae
 	args := []string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", ownRunc, "sh"}
 	args = append(args, binfmt.Wrap(paths[1], "--config", config)...)
 	pid, ended, err := tool.Command{
-		Name: paths[0], Args: args, Dir: "/", Env: []string{"PATH=" + tools.Path(o.Bin)},
+		Name: paths[0], Args: args, Dir: "/", Env: append([]string{"PATH=" + tools.Path(o.Bin)}, o.Env...),
 	}.Daemon(log)
 	if err != nil {
 		return nil, err

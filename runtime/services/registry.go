@@ -116,7 +116,7 @@ func (l layout) tryRegistry(ctx context.Context, address string, o Options) (*da
 	defer func() { _ = log.Close() }()
 	pid, ended, err := tool.Command{
 		Name: program, Args: []string{"serve", path}, Dir: "/",
-		Env: []string{"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"},
+		Env: append([]string{"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}, o.Env...),
 	}.Daemon(log)
 	if err != nil {
 		return nil, err

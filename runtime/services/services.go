@@ -24,6 +24,7 @@ type Options struct {
 	BuildkitHost string        // a buildkitd that runs already, "unix:///..." or "tcp://host:port": none is started
 	Port         int           // where the registry should listen; 0 is where it last did, else PreferredPort
 	Timeout      time.Duration // for all of them to be ready; 0 is one minute
+	Env          []string      // further variables for both, "GOGC=400"
 }
 
 // State is where the services are.

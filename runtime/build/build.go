@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -37,6 +38,7 @@ type Step struct {
 	Attribute bool                                            // put the target's name before each line of progress
 	Log       *slog.Logger                                    // nil logs nothing
 	Now       func() time.Time                                // nil is the clock
+	Env       func(name string) string                        // where the values of secrets are; nil is the process's environment
 	// Debian makes a root filesystem; nil is debian.Build.
 	Debian func(context.Context, debian.Request) (v1.Image, error)
 }
@@ -75,6 +77,9 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 func (s Step) withDefaults() Step {
 	if s.Now == nil {
 		s.Now = time.Now
+	}
+	if s.Env == nil {
+		s.Env = os.Getenv
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)

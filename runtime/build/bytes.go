@@ -32,6 +32,10 @@ func (j *job) dockerfile(ctx context.Context) (model.Digest, error) {
 	if r.Dockerfile == nil {
 		return "", fmt.Errorf("building %s: the plan names no Dockerfile", j.entry.ID())
 	}
+	secrets, err := j.secrets()
+	if err != nil {
+		return "", err
+	}
 	content, err := gitcontext.ReadAll(ctx, j.Objects, r.Dockerfile.OID)
 	if err != nil {
 		return "", fmt.Errorf("reading %s from git: %w", r.Dockerfile.Path, err)
@@ -57,7 +61,7 @@ func (j *job) dockerfile(ctx context.Context) (model.Digest, error) {
 	return client.Build(ctx, buildkit.Request{
 		Name: j.entry.ID().String(), Repository: j.repo, Platform: j.entry.Platform,
 		Dockerfile: content, Path: r.Dockerfile.Path, Files: files,
-		Stage: r.Stage, Args: r.Args, Contexts: j.inputs.contexts, Folders: folders, Syntax: r.Syntax,
+		Stage: r.Stage, Args: r.Args, Secrets: secrets, Contexts: j.inputs.contexts, Folders: folders, Syntax: r.Syntax,
 		NoCache:  asked(j.entry),
 		Progress: buildkit.Progress{Mode: j.Progress, Out: j.Output, Prefix: j.prefix()},
 	})

@@ -95,16 +95,18 @@ func (f *Failure) Error() string {
 // Unwrap is every failure.
 func (f *Failure) Unwrap() []error { return f.Errs }
 
-// ExitCode is 75 when nothing but trouble with registry or machine failed, and
-// 1 otherwise.
+// ExitCode is that of all failures where they have one in common, such as 75
+// for trouble with registry or machine, and 1 otherwise.
 func (f *Failure) ExitCode() int {
+	code := 0
 	for _, err := range f.Errs {
 		var coded interface{ ExitCode() int }
-		if !errors.As(err, &coded) || coded.ExitCode() != 75 {
+		if !errors.As(err, &coded) || code != 0 && coded.ExitCode() != code {
 			return 1
 		}
+		code = coded.ExitCode()
 	}
-	return 75
+	return max(1, code)
 }
 
 // Walk carries the plan out. What fails is in the result; the error is that of

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
+	"github.com/rootfsgen/rootfsgen/runtime/build"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 	"github.com/rootfsgen/rootfsgen/runtime/walk"
@@ -310,7 +311,8 @@ func TestOutcomes(t *testing.T) {
 func TestTroubleIsToldFromFailure(t *testing.T) {
 	t.Parallel()
 	trouble := &registry.Unavailable{Doing: "reading", Err: errors.New("500")}
-	for want, errs := range map[int][]error{75: {trouble, fmt.Errorf("again: %w", trouble)}, 1: {trouble, errors.New("broken")}} {
+	unset := &build.MissingSecrets{Variables: []string{"A"}}
+	for want, errs := range map[int][]error{75: {trouble, fmt.Errorf("again: %w", trouble)}, 1: {trouble, errors.New("broken")}, 2: {unset}} {
 		if got := (&walk.Failure{Errs: errs}).ExitCode(); got != want {
 			t.Errorf("%v: exit code %d, want %d", errs, got, want)
 		}

@@ -43,7 +43,7 @@ meant; without it, it is the local one of "rootfsrun services".`,
 				}
 				return build.Step{
 					Registry: w.registry, BuildKit: w.buildKit, Objects: w.objects, Cache: w.cache, Artifacts: w.artifacts,
-					Progress: progress, Output: out, Attribute: w.shared, Log: a.Log,
+					Progress: progress, Output: out, Attribute: w.shared, Log: a.Log, Env: a.Env,
 				}.Run
 			})
 		},

@@ -23,7 +23,8 @@ import (
 type running struct {
 	given
 	parallel int
-	most     int // targets that may be built at all; negative is any number
+	most     int  // targets that may be built at all; negative is any number
+	open     bool // images whose builds need secrets are left out
 	store    string
 	source   string
 }
@@ -55,6 +56,7 @@ With images, only these and what they are built from are considered.`,
 	o.options.PlatformsFlag(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.most, "max-targets", -1, "where more targets than this were to be built, only say so, with exit code 0")
+	f.BoolVar(&o.open, "without-secrets", false, "leave out images whose builds need secrets, and what is built from them")
 	f.IntVar(&o.parallel, "parallel", max(2, runtime.NumCPU()), "builds and tests at once")
 	f.StringVar(&o.store, "store", "", storeHelp)
 	f.StringVar(&o.source, "source", manifest.DefaultSource, "what the manifest names as its origin")
@@ -133,6 +135,9 @@ func (o *running) prepare(ctx context.Context, a *app.App, images []string) (*mo
 		for _, n := range p.Notes {
 			fmt.Fprintln(a.Err, n)
 		}
+	}
+	if o.open {
+		return withoutSecrets(a, p), nil
 	}
 	return p, nil
 }

@@ -97,7 +97,7 @@ func (w *workshop) steps() walk.Steps {
 	return walk.Steps{
 		Build: step.ForTarget(model.StepBuild, log, build.Step{
 			Registry: w.registry, BuildKit: w.buildKit, Objects: w.objects, Cache: w.cache, Artifacts: w.artifacts,
-			Progress: "plain", Output: out, Attribute: w.shared, Log: log,
+			Progress: "plain", Output: out, Attribute: w.shared, Log: log, Env: w.app.Env,
 		}.Run),
 		Test: step.ForTarget(model.StepTest, log, imagetest.Step{
 			Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: w.junit, Log: log,

@@ -103,10 +103,13 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 
 // classOf is the machine class that builds an image for a platform.
 func classOf(i *model.Image, p model.Platform) string {
-	switch {
-	case i.Runner != "":
-		return i.Runner
-	case p == model.LinuxARM64:
+	return cmp.Or(i.Runner, DefaultClass(p))
+}
+
+// DefaultClass is the machine class that builds for a platform where an image
+// names none.
+func DefaultClass(p model.Platform) string {
+	if p == model.LinuxARM64 {
 		return model.RunnerSpotARM64
 	}
 	return model.RunnerSpotAMD64

@@ -112,25 +112,27 @@ func Selected(plan *model.Plan) Options {
 	return o
 }
 
-// GitHubOutputs is the outputs of a GitHub job, one "name=value" a line.
+// GitHubOutputs is the outputs of a GitHub job where every image has jobs of
+// its own, one "name=value" a line.
 func (o *Decisions) GitHubOutputs() ([]byte, error) {
+	return outputLines(output{"build", o.Build}, output{"merge", o.Merge}, output{"matrix", o.Matrix})
+}
+
+// output is one output of a job.
+type output struct {
+	name  string
+	value any
+}
+
+// outputLines writes outputs, one a line.
+func outputLines(outputs ...output) ([]byte, error) {
 	var b strings.Builder
-	for _, v := range []struct {
-		name  string
-		value any
-	}{{"build", o.Build}, {"merge", o.Merge}, {"matrix", o.Matrix}} {
-		text, err := json.Marshal(v.value)
+	for _, o := range outputs {
+		text, err := json.Marshal(o.value)
 		if err != nil {
-			return nil, fmt.Errorf("writing output %s: %w", v.name, err)
+			return nil, fmt.Errorf("writing output %s: %w", o.name, err)
 		}
-		if len(text) > maxJobOutput {
-			return nil, fmt.Errorf("writing output %s: %d bytes are more than GitHub takes (%d)", v.name, len(text), maxJobOutput)
-		}
-		fmt.Fprintf(&b, "%s=%s\n", v.name, text)
+		fmt.Fprintf(&b, "%s=%s\n", o.name, text)
 	}
 	return []byte(b.String()), nil
 }
-
-// maxJobOutput bounds one output in bytes: GitHub takes 1 MB for all of a
-// job's outputs and counts two bytes for each character.
-const maxJobOutput = 400_000

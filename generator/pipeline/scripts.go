@@ -136,7 +136,7 @@ fi
 
 // OutputsScript tells a forge what the plan decided; it reads no value.
 func OutputsScript(p *Pipeline, forge string) string {
-	s := p.prologue() + "rootfsgen ci-outputs --forge " + forge + " --plan " + PlanFile + p.settingsFlags()
+	s := p.prologue() + "rootfsgen ci-outputs --forge " + forge + " --layout " + p.Layout + " --plan " + PlanFile + p.settingsFlags()
 	if forge == GitHub {
 		return s + ` --out "$GITHUB_OUTPUT"` + "\n"
 	}

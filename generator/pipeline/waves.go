@@ -121,10 +121,16 @@ type groupKey struct {
 
 func (r Room) key(img *Image, l *Leg) groupKey {
 	k := groupKey{platform: l.Platform, runner: l.Runner, minutes: img.Minutes}
-	if r.Name > 0 && len(img.ID)+len(img.Target) > r.Name {
+	if r.TooLong(img) {
 		k.target = img.Target
 	}
 	return k
+}
+
+// TooLong tells whether an image's names do not fit into the name of a leg, so
+// that it has jobs of its own. An id alone always fits.
+func (r Room) TooLong(img *Image) bool {
+	return r.Name > 0 && img.Target != "" && len(img.ID)+len(img.Target) > r.Name
 }
 
 // Groups are the build jobs of a batch, by platform, then by what else tells

@@ -21,24 +21,55 @@ func (g *github) fleetWorkflows() map[string]*workflow {
 	return map[string]*workflow{ghFleet: g.fleet(), ghBuild: g.build(), ghMerge: g.merge()}
 }
 
+// aboutFleet is what each layout says of itself at the top of the fleet's file.
+var aboutFleet = map[string][]string{
+	model.LayoutGraph: {
+		"The jobs of every image. The plan decides which of them run; an image waits for its parents only.",
+		"It cannot wait for one platform of a parent, so it waits for all of them.",
+	},
+	model.LayoutWaves: {
+		"The jobs of every image, in waves: an image is built from images of earlier waves. The plan decides which",
+		"images run; a wave waits for the one before it, however that ended.",
+	},
+}
+
 func (g *github) fleet() *workflow {
 	w := &workflow{
-		About: []string{
-			"The jobs of every image. The plan decides which of them run; an image waits for its parents only.",
-			"It cannot wait for one platform of a parent, so it waits for all of them.",
-		},
-		Name: "rootfsgen fleet", Shell: true,
+		About: aboutFleet[g.p.Layout],
+		Name:  "rootfsgen fleet", Shell: true,
 		On: triggers{Call: true, Secrets: g.loginSecrets(), Inputs: planInputs},
 	}
+	jobs := g.fleetJobs()
 	plan := g.job(pipeline.Plan, "plan", "plan")
-	for _, name := range []string{"build", "merge", "matrix"} {
+	for _, name := range g.planOutputs(jobs) {
 		plan.Outputs = append(plan.Outputs, pair{name, expr("${{ steps.outputs.outputs." + name + " }}")})
 	}
-	w.Jobs = append(w.Jobs, plan)
-	for i := range g.p.Images {
-		w.Jobs = append(w.Jobs, g.imageJobs(&g.p.Images[i])...)
-	}
+	w.Jobs = append([]ghJob{plan}, jobs...)
 	return w
+}
+
+// planOutputs are the names of what the planning job tells the fleet's jobs.
+func (g *github) planOutputs(jobs []ghJob) []string {
+	if g.p.Layout != model.LayoutWaves {
+		return []string{"build", "merge", "matrix"}
+	}
+	names := []string{"sets"}
+	for i := range jobs {
+		names = append(names, jobs[i].ID)
+	}
+	return names
+}
+
+// fleetJobs are the jobs of all images.
+func (g *github) fleetJobs() []ghJob {
+	if g.p.Layout == model.LayoutWaves {
+		return g.waveJobs()
+	}
+	var jobs []ghJob
+	for i := range g.p.Images {
+		jobs = append(jobs, g.imageJobs(&g.p.Images[i])...)
+	}
+	return jobs
 }
 
 // imageJobs are the build and the merge of one image. Both run when the plan

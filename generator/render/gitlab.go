@@ -35,7 +35,7 @@ type gitlab struct{ p *pipeline.Pipeline }
 func renderGitLab(p *pipeline.Pipeline) (Files, error) {
 	g := &gitlab{p: p}
 	files := Files{}
-	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(nil)} {
+	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(p.Images, nil)} {
 		text, err := layOut(p, name, "gitlab/pipeline.yml.tmpl", f)
 		if err != nil {
 			return nil, err

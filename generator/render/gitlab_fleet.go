@@ -15,15 +15,15 @@ import (
 // it.
 const GitLabFleet = ".gitlab/rootfsgen/fleet.yml"
 
-// Child writes the pipeline of the images that a plan runs. Its jobs are those
-// of GitLabFleet, which needs no look at the plan but for the first, which
-// carries it.
-func Child(p *pipeline.Pipeline, plan []byte) ([]byte, error) {
-	g := &gitlab{p: p}
+// Child writes the pipeline of the images that a plan runs, some of all. Its
+// jobs are those of GitLabFleet, which needs no look at the plan but for the
+// first, which carries it.
+func Child(all, some *pipeline.Pipeline, plan []byte) ([]byte, error) {
+	g := &gitlab{p: all}
 	if plan == nil {
 		plan = []byte{}
 	}
-	return layOut(p, pipeline.ChildFile, "gitlab/pipeline.yml.tmpl", g.fleet(plan))
+	return layOut(all, pipeline.ChildFile, "gitlab/pipeline.yml.tmpl", g.fleet(some.Images, plan))
 }
 
 // The stages and hidden jobs of the child pipeline.
@@ -34,8 +34,9 @@ const (
 	hidden     = ".rootfsgen-"
 )
 
-// fleet makes the file of every image, or with a plan the child pipeline.
-func (g *gitlab) fleet(plan []byte) *glFile {
+// fleet makes the file of every image, or with a plan the child pipeline of
+// some.
+func (g *gitlab) fleet(some []pipeline.Image, plan []byte) *glFile {
 	f := &glFile{
 		About: []string{
 			"The jobs of every image. A pipeline runs those that its plan names, as a child pipeline.",
@@ -49,27 +50,36 @@ func (g *gitlab) fleet(plan []byte) *glFile {
 	}
 	f.Jobs = append(f.Jobs, g.carrier(plan))
 	f.Jobs = append(f.Jobs, g.hiddenJob(pipeline.Build, stageBuild), g.hiddenJob(pipeline.Merge, stageMerge))
-	for i := range g.p.Images {
-		f.Jobs = append(f.Jobs, g.imageJobs(&g.p.Images[i])...)
-	}
+	f.Jobs = append(f.Jobs, g.fleetJobs(some)...)
 	return f
 }
 
+// maxCarried is how many bytes of a plan, as text, a job carries in its script:
+// half of what a job may have, and a quarter of a file.
+const maxCarried = 512 << 10
+
 // carrier hands the plan to the jobs of the child pipeline: artifacts do not
-// cross from a parent in every engine that runs these files.
+// cross from a parent in every engine that runs these files. Only a plan that
+// is too large for a script comes that way.
 func (g *gitlab) carrier(plan []byte) glJob {
 	src := g.p.Fixed[pipeline.Plan]
+	j := glJob{
+		Name: stagePlan, Stage: stagePlan, Tags: g.p.Runners[src.Runner].GitLab, Minutes: minutes(src.Minutes),
+		Interruptible: &boolean{true}, Retry: g.lost(), Rules: []rule{{When: "on_success"}},
+		Variables: []pair{{"GIT_STRATEGY", "none"}},
+		Artifacts: &glArtifacts{Paths: []string{pipeline.PlanFile}, When: "on_success", Expire: "30 days"},
+	}
 	var payload string
 	if plan != nil {
 		payload = encode(plan)
 	}
-	return glJob{
-		Name: stagePlan, Stage: stagePlan, Tags: g.p.Runners[src.Runner].GitLab, Minutes: minutes(src.Minutes),
-		Interruptible: &boolean{true}, Retry: g.lost(), Rules: []rule{{When: "on_success"}},
-		Variables: []pair{{"GIT_STRATEGY", "none"}},
-		Script:    []string{"set -euo pipefail\nmkdir -p " + pipeline.Folder + "\nbase64 -d << 'PLAN' | gunzip > " + pipeline.PlanFile + "\n" + payload + "PLAN\n"},
-		Artifacts: &glArtifacts{Paths: []string{pipeline.PlanFile}, When: "on_success", Expire: "30 days"},
+	if len(payload) > maxCarried {
+		j.Needs = []need{{Job: glPlan, Pipeline: "$" + parentVar}}
+		j.Script = []string{"set -euo pipefail\ntest -s " + pipeline.PlanFile + "\n"}
+		return j
 	}
+	j.Script = []string{"set -euo pipefail\nmkdir -p " + pipeline.Folder + "\nbase64 -d << 'PLAN' | gunzip > " + pipeline.PlanFile + "\n" + payload + "PLAN\n"}
+	return j
 }
 
 // encode packs a plan as lines of text.

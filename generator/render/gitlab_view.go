@@ -24,6 +24,7 @@ type glJob struct {
 	Environment   string
 	ResourceGroup string
 	Variables     []pair
+	Matrix        [][]pair // the variables of each leg
 	Needs         []need
 	Rules         []rule
 	Trigger       *trigger
@@ -128,6 +129,7 @@ func (j *glJob) tree() map[string]any {
 	set("id_tokens", map[string]any{string(pipeline.VarIDToken): map[string]any{"aud": j.IDToken}}, j.IDToken != "")
 	set("variables", pairs(j.Variables), len(j.Variables) > 0)
 	set("rules", ruleTrees(j.Rules), len(j.Rules) > 0)
+	set("parallel", map[string]any{"matrix": legTrees(j.Matrix)}, len(j.Matrix) > 0)
 	set("needs", needTrees(j.Needs), len(j.Needs) > 0)
 	set("environment", map[string]any{"name": j.Environment}, j.Environment != "")
 	if j.Interruptible != nil {
@@ -147,6 +149,14 @@ func (j *glJob) tree() map[string]any {
 		t["artifacts"] = m
 	}
 	return t
+}
+
+func legTrees(legs [][]pair) []any {
+	out := make([]any, 0, len(legs))
+	for _, l := range legs {
+		out = append(out, pairs(l))
+	}
+	return out
 }
 
 func needTrees(needs []need) []any {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,9 +92,14 @@ func fixtures() map[string]fixture {
 	below := fixture{fleet: one.fleet}
 	below.fleet.Settings.Dir = "infra/fleet"
 
+	waves := fixture{fleet: model.Fleet{Settings: settings(), Images: slices.Insert(slices.Clone(tags.fleet.Images), 1, image("base", both...), image("gpu", model.LinuxAMD64))}}
+	waves.fleet.Settings.Layout = model.LayoutWaves
+	waves.fleet.Images[2].GPU, waves.fleet.Images[2].TimeoutSeconds = true, 3*3600
+	waves.edges = merged(tags.edges, builtFrom(&waves.fleet, "gpu", "base", "app"))
+
 	source := small
 	source.fleet.Settings.Runtime = model.RuntimeSource
-	return map[string]fixture{"one": one, "tags": tags, "below": below, "small": small, "source": source, "release": released(small), "forked": forked(source), "spot": spotted(small), "spotsource": spotted(source), "none": {fleet: model.Fleet{Settings: settings()}}}
+	return map[string]fixture{"one": one, "tags": tags, "below": below, "small": small, "source": source, "waves": waves, "release": released(small), "forked": forked(source), "spot": spotted(small), "spotsource": spotted(source), "none": {fleet: model.Fleet{Settings: settings()}}}
 }
 
 func (f fixture) files(t testing.TB) render.Files {

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -10,16 +9,22 @@ import (
 
 // Limit is how near a pipeline is to one limit of a forge.
 type Limit struct {
-	Forge string
-	What  string
-	Where string // file or image that is nearest; empty for all of it
-	Used  int
-	Max   int
+	Forge  string
+	What   string
+	On     string // the installations that have the limit, where not all have
+	Where  string // file, job or image that is nearest; empty for all of it
+	Used   int
+	Max    int
+	Source string // where the limit is told
+	Told   bool   // more is told and not refused
 }
 
 // String is "github: jobs in one matrix 2 of 256 (python)".
 func (l Limit) String() string {
 	s := fmt.Sprintf("%s: %s %d of %d", l.Forge, l.What, l.Used, l.Max)
+	if l.On != "" {
+		s += " on " + l.On
+	}
 	if l.Where != "" {
 		s += " (" + l.Where + ")"
 	}
@@ -27,90 +32,69 @@ func (l Limit) String() string {
 }
 
 // Exceeded tells whether the forge would refuse the pipeline.
-func (l Limit) Exceeded() bool { return l.Used > l.Max }
+func (l Limit) Exceeded() bool { return l.Used > l.Max && !l.Told }
 
-// The limits of the forges.
-const (
-	maxGitHubFile       = 500_000 // bytes of a workflow
-	maxGitHubMatrix     = 256     // jobs of a matrix
-	maxGitHubExpression = 21_000  // characters
-	maxGitHubOutputs    = 400_000 // bytes of what the planning job tells: 1 MB in UTF-16
-	maxGitLabFile       = 2_000_000
-	maxGitLabNeeds      = 50
-)
+// meter collects how much is used of each limit.
+type meter struct {
+	forge string
+	most  map[string]Limit
+}
+
+func newMeter(forge string) *meter { return &meter{forge: forge, most: map[string]Limit{}} }
+
+// count notes one use of a limit; the largest stays, of equal ones the first
+// by name.
+func (m *meter) count(id string, used int, where string) {
+	l, known := m.most[id]
+	if !known || used > l.Used || used == l.Used && (l.Where == "" || where < l.Where) {
+		m.most[id] = Limit{Used: used, Where: where}
+	}
+}
+
+// limits are those that generating counts, as the table has them.
+func (m *meter) limits() []Limit {
+	var all []Limit
+	for _, b := range Bounds {
+		if b.Forge != m.forge || b.Does == DoesRun {
+			continue
+		}
+		l := m.most[b.ID]
+		l.Forge, l.What, l.On, l.Max, l.Source, l.Told = b.Forge, b.What, b.On, b.Max, b.Source, b.Does == DoesTell
+		all = append(all, l)
+	}
+	return all
+}
 
 // Limits tells how near the pipeline and its files are to the limits of a
-// forge, in a fixed order.
+// forge, in a fixed order. A layout that is not decided is graph.
 func Limits(p *pipeline.Pipeline, forge string, files Files) []Limit {
+	m := newMeter(forge)
 	switch forge {
 	case pipeline.GitHub:
-		return gitHubLimits(p, files)
+		m.github(&github{p: p, pins: DefaultPins()}, files)
 	case pipeline.GitLab:
-		return gitLabLimits(p, files)
+		m.gitlab(&gitlab{p: p}, files)
 	}
-	return nil
-}
-
-func gitHubLimits(p *pipeline.Pipeline, files Files) []Limit {
-	file := Limit{Forge: pipeline.GitHub, What: "bytes in one workflow", Max: maxGitHubFile}
-	for name, text := range files {
-		if strings.HasPrefix(name, ghFolder) {
-			file.raise(len(text), name)
-		}
-	}
-	matrix := Limit{Forge: pipeline.GitHub, What: "jobs in one matrix", Max: maxGitHubMatrix}
-	expression := Limit{Forge: pipeline.GitHub, What: "characters in one condition", Max: maxGitHubExpression}
-	all := map[string][]pipeline.Platform{}
-	g := &github{p: p}
-	for i := range p.Images {
-		img := &p.Images[i]
-		matrix.raise(len(img.Legs), img.ID)
-		for _, j := range g.imageJobs(img) {
-			expression.raise(len(j.If), img.ID)
-		}
-		for _, l := range img.Legs {
-			all[img.ID] = append(all[img.ID], pipeline.Platform{Platform: l.Platform.String(), Arch: l.Platform.Arch, Runner: p.Runners[l.Runner].GitHub})
-		}
-	}
-	outputs := Limit{Forge: pipeline.GitHub, What: "bytes that the planning job tells when everything runs", Max: maxGitHubOutputs}
-	if b, err := json.Marshal(all); err == nil { // strings always marshal
-		outputs.raise(len(b), "")
-	}
-	return []Limit{file, matrix, expression, outputs}
-}
-
-func gitLabLimits(p *pipeline.Pipeline, files Files) []Limit {
-	file := Limit{Forge: pipeline.GitLab, What: "bytes in one file", Max: maxGitLabFile}
-	for name, text := range files {
-		file.raise(len(text), name)
-	}
-	needs := Limit{Forge: pipeline.GitLab, What: "needs of one job", Max: maxGitLabNeeds}
-	g := &gitlab{p: p}
-	for i := range p.Images {
-		for _, j := range g.imageJobs(&p.Images[i]) {
-			needs.raise(len(j.Needs), j.Name)
-		}
-	}
-	return []Limit{file, needs}
-}
-
-// raise takes the nearer of two values; of equal ones the first by name.
-func (l *Limit) raise(used int, where string) {
-	if used > l.Used || used == l.Used && (l.Where == "" || where < l.Where) {
-		l.Used, l.Where = used, where
-	}
+	return m.limits()
 }
 
 // LimitError is a pipeline that a forge would refuse.
-type LimitError struct{ Limits []Limit }
+type LimitError struct {
+	Limits []Limit
+	Hint   string // what may help, empty where nothing does
+}
 
-// Error names every limit that is exceeded.
+// Error names every limit that is exceeded, and where the forge tells of it.
 func (e *LimitError) Error() string {
 	var all []string
 	for _, l := range e.Limits {
-		all = append(all, l.String())
+		all = append(all, l.String()+", see "+l.Source)
 	}
-	return "the forge would refuse the pipeline: " + strings.Join(all, "; ")
+	s := "the forge would refuse the pipeline: " + strings.Join(all, "; ")
+	if e.Hint != "" {
+		s += "\nhint: " + e.Hint
+	}
+	return s
 }
 
 // ExitCode is that of an invalid fleet.
@@ -118,14 +102,25 @@ func (e *LimitError) ExitCode() int { return 3 }
 
 // CheckLimits is an error when any of the limits is exceeded.
 func CheckLimits(limits []Limit) error {
+	if over := exceeded(limits); over != nil {
+		return &LimitError{Limits: over}
+	}
+	return nil
+}
+
+func exceeded(limits []Limit) []Limit {
 	var over []Limit
 	for _, l := range limits {
 		if l.Exceeded() {
 			over = append(over, l)
 		}
 	}
-	if over != nil {
-		return &LimitError{Limits: over}
-	}
-	return nil
+	return over
+}
+
+// fits is an error when so much of one limit is more than the forge takes.
+func fits(id string, used int, where string) error {
+	m := newMeter(boundOf(id).Forge)
+	m.count(id, used, where)
+	return CheckLimits(m.limits())
 }

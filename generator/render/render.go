@@ -22,9 +22,13 @@ import (
 // Files is what is written, by path from the root of the repository.
 type Files map[string][]byte
 
-// Render writes the files of one forge. The error names a value that cannot be
+// Render writes the files of one forge; a layout that is not decided is graph.
+// The error names a value that cannot be
 // written down, or a file that does not read back as it was meant.
 func Render(p *pipeline.Pipeline, forge string, pins Pins) (Files, error) {
+	if p.Layout != model.LayoutWaves {
+		p = arranged(p, model.LayoutGraph)
+	}
 	for i := range p.Images {
 		// A name becomes part of conditions and of job names.
 		if err := model.CheckImageName(p.Images[i].ID); err != nil {

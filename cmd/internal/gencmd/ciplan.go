@@ -11,15 +11,17 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/generator/render"
 )
 
 type ciOutputsOptions struct {
-	plan  string
-	forge string
-	out   string
+	plan   string
+	forge  string
+	layout string
+	out    string
 }
 
 // ciOutputsCommand is for generated pipelines, not for people.
@@ -36,17 +38,30 @@ pipeline must have every job that is named; if it does not, the exit code is 4.`
 	f := cmd.Flags()
 	f.StringVar(&o.plan, "plan", "", "the plan, as \"rootfsgen plan --format json\" wrote it")
 	f.StringVar(&o.forge, "forge", "", "github or gitlab")
+	f.StringVar(&o.layout, "layout", model.LayoutGraph, "how the committed pipeline arranges jobs: graph or waves")
 	f.StringVar(&o.out, "out", "", "file to append to (github) or to write (gitlab)")
 	for _, name := range []string{"plan", "forge", "out"} {
 		_ = cmd.MarkFlagRequired(name) // the flags are there
 	}
 	app.Values(cmd, "forge", pipeline.GitHub, pipeline.GitLab)
+	app.Values(cmd, "layout", model.LayoutGraph, model.LayoutWaves)
 	return cmd
 }
 
-func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err error) {
-	if o.forge != pipeline.GitHub && o.forge != pipeline.GitLab {
+// validate refuses values that no pipeline gives.
+func (o *ciOutputsOptions) validate() error {
+	switch {
+	case o.forge != pipeline.GitHub && o.forge != pipeline.GitLab:
 		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --forge %q: expected github or gitlab", o.forge))
+	case o.layout != model.LayoutGraph && o.layout != model.LayoutWaves:
+		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --layout %q: expected graph or waves", o.layout))
+	}
+	return nil
+}
+
+func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err error) {
+	if err := o.validate(); err != nil {
+		return err
 	}
 	raw, err := os.ReadFile(o.plan)
 	if err != nil {
@@ -70,31 +85,37 @@ func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err err
 	if decided.To.Tree != s.Now.Revision.Tree {
 		return fmt.Errorf("reading the plan: it is for the tree %s, the checkout has %s", decided.To.Tree, s.Now.Revision.Tree)
 	}
-	edges := pipeline.EdgesOf(s.Now.Graph)
-	full, list, err := pipeline.Layout(s.Now.Fleet, edges, pipeline.Options{})
-	if err := errors.Join(err, list.Err()); err != nil {
-		return err
-	}
-	some, _, err := pipeline.Layout(s.Now.Fleet, edges, pipeline.Selected(published))
+	text, err := outputs(ctx, s, o, published, raw)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(takeTemplates(ctx, s.Tree, full), takeTemplates(ctx, s.Tree, some)); err != nil {
-		return err
+	return writeOutputs(o, text)
+}
+
+// outputs is what the planning job tells, for the pipeline that is committed.
+func outputs(ctx context.Context, s *planning.Session, o *ciOutputsOptions, decided *model.Plan, raw []byte) ([]byte, error) {
+	edges := pipeline.EdgesOf(s.Now.Graph)
+	all, list, err := pipeline.Layout(s.Now.Fleet, edges, pipeline.Options{})
+	if err := errors.Join(err, list.Err()); err != nil {
+		return nil, err
 	}
+	some, _, err := pipeline.Layout(s.Now.Fleet, edges, pipeline.Selected(decided))
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(takeTemplates(ctx, s.Tree, all), takeTemplates(ctx, s.Tree, some)); err != nil {
+		return nil, err
+	}
+	all.Layout = o.layout
 	name := render.GitHubFleet
 	if o.forge == pipeline.GitLab {
 		name = render.GitLabFleet
 	}
 	committed, err := s.Tree.Read(ctx, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the pipeline: %w", err)
+		return nil, fmt.Errorf("reading the pipeline: %w", err)
 	}
-	text, err := render.Outputs(full, some, o.forge, published, raw, committed)
-	if err != nil {
-		return err
-	}
-	return writeOutputs(o, text)
+	return render.Outputs(all, some, o.forge, decided, raw, committed)
 }
 
 // sayUnpublished says where people look why no job does anything.

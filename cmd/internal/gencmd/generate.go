@@ -110,7 +110,7 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 	if err != nil {
 		return err
 	}
-	files, limits, err := renderAll(p, disk, pins)
+	files, limits, err := renderAll(a, p, disk, pins)
 	if err != nil {
 		return err
 	}
@@ -170,23 +170,27 @@ func readPins(ctx context.Context, repo *history.Repo) (disk []byte, pins render
 	return disk, pins, tree.AdoptPins(ctx, root, past{repo}, pins)
 }
 
-// renderAll writes down the pipelines of the fleet's forges, with these pins.
-// disk is the text that holds them, nil where there is none.
-func renderAll(p *pipeline.Pipeline, disk []byte, pins render.Pins) (render.Files, []render.Limit, error) {
+// renderAll writes down the pipelines of the fleet's forges, with these pins,
+// and tells where the layout is not the one that is normally chosen. disk is
+// the text that holds the pins, nil where there is none.
+func renderAll(a *app.App, p *pipeline.Pipeline, disk []byte, pins render.Pins) (render.Files, []render.Limit, error) {
 	all := render.Files{}
 	var limits []render.Limit
 	for _, f := range p.Forges {
-		files, err := render.Render(p, f, pins)
+		w, err := render.Write(p, f, pins)
 		if err != nil {
 			return nil, nil, err
 		}
-		limits = append(limits, render.Limits(p, f, files)...)
-		if _, has := files[render.PinsFile]; has {
-			files[render.PinsFile] = render.KeepPins(disk, pins)
+		if why := w.Why(); why != "" {
+			a.Log.Info(f + ": " + why)
 		}
-		maps.Copy(all, files)
+		limits = append(limits, w.Limits...)
+		if _, has := w.Files[render.PinsFile]; has {
+			w.Files[render.PinsFile] = render.KeepPins(disk, pins)
+		}
+		maps.Copy(all, w.Files)
 	}
-	return all, limits, render.CheckLimits(limits)
+	return all, limits, nil
 }
 
 // ignores tells whether a change is none for these options: the other forge's

@@ -1,0 +1,123 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+// glOwnNeeds is how many needs a job of the child may have beside those of
+// other images.
+const glOwnNeeds = 2
+
+// glRoom is what a wave may have on GitLab, where every job of the next wave
+// needs every group.
+var glRoom = pipeline.Room{Legs: bound(glMatrix), Needs: bound(glNeeds) - glOwnNeeds, Name: bound(glMatrixName)}
+
+// fleetJobs are the jobs of all images, or of some of them.
+func (g *gitlab) fleetJobs(some []pipeline.Image) []glJob {
+	if g.p.Layout == model.LayoutWaves {
+		return g.waveJobs(pipeline.Part(g.p.Batches(glRoom), some))
+	}
+	var jobs []glJob
+	for i := range some {
+		jobs = append(jobs, g.imageJobs(&some[i])...)
+	}
+	return jobs
+}
+
+// waveJobs are the jobs of batches: for each a matrix for each kind of machine,
+// and one that merges. They run however the wave before them ended: a leg
+// whose parent was not built says so and fails, the others go on.
+func (g *gitlab) waveJobs(batches []pipeline.Batch) []glJob {
+	var jobs []glJob
+	var before []need
+	for _, wave := range pipeline.Waves(batches) {
+		var builds []need
+		for i := range wave {
+			b := &wave[i]
+			var own []need
+			for _, group := range b.Groups(glRoom) {
+				j := g.groupJob(b, &group, before)
+				jobs, own = append(jobs, j), append(own, need{Job: j.Name})
+			}
+			jobs = append(jobs, g.mergeJobs(b, own)...)
+			builds = append(builds, own...)
+		}
+		if len(builds) > 0 {
+			before = builds
+		}
+	}
+	return jobs
+}
+
+// however is the rule of a job that runs whatever became of what it needs.
+func however(before []need) []rule {
+	if len(before) == 0 {
+		return nil
+	}
+	return []rule{{When: "always"}}
+}
+
+func (g *gitlab) groupJob(b *pipeline.Batch, group *pipeline.Group, before []need) glJob {
+	j := glJob{
+		Name: g.groupName(b, group), Extends: hidden + string(pipeline.Build), Tags: g.p.Runners[group.Runner].GitLab,
+		Variables: []pair{{string(pipeline.VarPlatform), group.Platform.String()}, {string(pipeline.VarArch), group.Platform.Arch}},
+		Needs:     append(g.needs(), before...), Rules: however(before),
+	}
+	if group.Minutes != g.p.Fixed[pipeline.Build].Minutes {
+		j.Minutes = minutes(group.Minutes)
+	}
+	if group.Target != "" {
+		j.Variables = append(imageVariables(&group.Images[0]), j.Variables...)
+		return j
+	}
+	for i := range group.Images {
+		j.Matrix = append(j.Matrix, imageVariables(&group.Images[i]))
+	}
+	return j
+}
+
+// groupName says wave, number and platform, and what else tells a group from
+// the others of its batch.
+func (g *gitlab) groupName(b *pipeline.Batch, group *pipeline.Group) string {
+	parts := []string{"build", fmt.Sprintf("%d.%d", b.Wave, b.Number), group.Platform.Arch}
+	if group.Runner != pipeline.DefaultClass(group.Platform) {
+		parts = append(parts, group.Runner)
+	}
+	if group.Minutes != g.p.Fixed[pipeline.Build].Minutes {
+		parts = append(parts, fmt.Sprintf("%dm", group.Minutes))
+	}
+	if group.Target != "" {
+		parts = append(parts, group.Images[0].ID)
+	}
+	return strings.Join(parts, ":")
+}
+
+// mergeJobs merge the images of a batch: in one matrix, but for those whose
+// names are too long for one.
+func (g *gitlab) mergeJobs(b *pipeline.Batch, builds []need) []glJob {
+	all := glJob{
+		Name: fmt.Sprintf("merge:%d.%d", b.Wave, b.Number), Extends: hidden + string(pipeline.Merge),
+		Needs: append(g.needs(), builds...), Rules: however(builds),
+	}
+	var jobs []glJob
+	for i := range b.Images {
+		img := &b.Images[i]
+		switch {
+		case !img.Merge:
+		case glRoom.TooLong(img):
+			one := all
+			one.Matrix, one.Name, one.Variables = nil, all.Name+":"+img.ID, imageVariables(img)
+			jobs = append(jobs, one)
+		default:
+			all.Matrix = append(all.Matrix, imageVariables(img))
+		}
+	}
+	if len(all.Matrix) > 0 {
+		jobs = append(jobs, all)
+	}
+	return jobs
+}

@@ -1,0 +1,44 @@
+package render
+
+import "strings"
+
+// gitlab counts what GitLab limits.
+func (m *meter) gitlab(g *gitlab, files Files) {
+	for name, text := range files {
+		size := len(text)
+		if name == GitLabFleet {
+			size += maxCarried // what the child pipeline has beside its jobs
+		}
+		m.count(glFileSize, size, name)
+	}
+	m.count(glJobSize, maxCarried, stagePlan)
+	jobs := 0
+	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(g.p.Images, nil)} {
+		m.count(glIncludes, len(f.Include), name)
+		for i := range f.Jobs {
+			m.gitlabJob(&f.Jobs[i])
+			if !strings.HasPrefix(f.Jobs[i].Name, ".") {
+				jobs += max(1, len(f.Jobs[i].Matrix))
+			}
+		}
+	}
+	m.count(glJobsFree, jobs, "")
+	m.count(glJobsPremium, jobs, "")
+}
+
+func (m *meter) gitlabJob(j *glJob) {
+	m.count(glNeeds, len(j.Needs), j.Name)
+	m.count(glMatrix, len(j.Matrix), j.Name)
+	for _, leg := range j.Matrix {
+		length := 0
+		for _, v := range leg {
+			text, _ := v.Value.(string)
+			length += len(text)
+		}
+		m.count(glMatrixName, length, j.Name)
+	}
+	if j.Trigger != nil { // which is of one file, and of a child that starts no other
+		m.count(glTrigger, 1, j.Name)
+		m.count(glDepth, 1, j.Name)
+	}
+}

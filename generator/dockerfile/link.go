@@ -211,7 +211,7 @@ func Behind(ctx context.Context, tree model.Tree, root, p string) (model.TreeEnt
 	if e, found := tree.Lookup(p); found && e.Mode != model.ModeSymlink {
 		return e, e.Mode != model.ModeGitlink, nil
 	}
-	s := &selector{Selector: &Selector{tree: tree}, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}
+	s := &selector{Selector: &Selector{tree: tree, picked: map[string]model.TreeEntry{}, entered: map[string]bool{}}}
 	rel := p
 	if root = path.Clean(root); root != "." {
 		s.prefix = root + "/"

@@ -20,6 +20,21 @@ type Selector struct {
 	tree    model.Tree
 	ignored func(path string) bool
 	ignores map[string]*ignore // by the path of the file
+
+	// Of one Select, and used again by the next:
+	picked  map[string]model.TreeEntry
+	folders map[string]bool // that are copied though a file in them is not
+	entered map[string]bool // links that were followed
+}
+
+// emptied is a map that is used again, unless it has grown so large that making
+// another is less than emptying it.
+func emptied[V any](m map[string]V) map[string]V {
+	if m == nil || len(m) > 64 {
+		return map[string]V{}
+	}
+	clear(m)
+	return m
 }
 
 // NewSelector makes a Selector. ignored tells whether git ignores a path from
@@ -56,7 +71,8 @@ func (sel Selection) Same(o Selection) bool {
 // sorted. The error is one of reading the tree; everything that people can
 // repair is in the list.
 func (all *Selector) Select(ctx context.Context, sel Selection) ([]model.TreeEntry, diag.List, error) {
-	s := &selector{Selector: all, ci: sel.CI, beyond: sel.Beyond, picked: map[string]model.TreeEntry{}, folders: map[string]bool{}, entered: map[string]bool{}}
+	all.picked, all.folders, all.entered = emptied(all.picked), emptied(all.folders), emptied(all.entered)
+	s := &selector{Selector: all, ci: sel.CI, beyond: sel.Beyond}
 	if sel.Context != "." && sel.Context != "" {
 		s.prefix = path.Clean(sel.Context) + "/"
 	}
@@ -116,9 +132,6 @@ type selector struct {
 	prefix  string            // the context, with a slash at its end; empty for the whole repository
 	entries []model.TreeEntry // of the context, with their full paths
 	ignore  *ignore
-	picked  map[string]model.TreeEntry
-	folders map[string]bool // that are copied though a file in them is not
-	entered map[string]bool // links that were followed
 	// unmatched are the folders that patterns begin with that match nothing.
 	unmatched []string
 	list      diag.List
@@ -315,7 +328,11 @@ func (s *selector) lookup(rel string) (model.TreeEntry, bool) {
 	if rel == "." {
 		return model.TreeEntry{}, false
 	}
-	return s.tree.Lookup(s.prefix + rel)
+	i, found := slices.BinarySearchFunc(s.entries, rel, func(e model.TreeEntry, rel string) int { return strings.Compare(e.Path[len(s.prefix):], rel) })
+	if !found {
+		return model.TreeEntry{}, false
+	}
+	return s.entries[i], true
 }
 
 // isFolder tells whether anything lies below a path of the context.

@@ -118,8 +118,15 @@ func (s *schedule) end(u, waitsFor *unit) {
 // so that little is resolved in vain.
 func (s *schedule) foresee(data []byte) *unit {
 	for line := range bytes.Lines(data) {
-		words := bytes.Fields(line)
-		if len(words) < 2 || len(words[0]) != 4 || !bytes.EqualFold(words[0], []byte("from")) {
+		var words [2][]byte
+		n := 0
+		for word := range bytes.FieldsSeq(line) {
+			if words[n] = word; n == 1 || !bytes.EqualFold(word, []byte("from")) {
+				break
+			}
+			n++
+		}
+		if words[1] == nil {
 			continue
 		}
 		name, _ := cutTag(string(words[1]))

@@ -43,7 +43,7 @@ func (r *Repo) Tree(ctx context.Context, rev model.Revision) (model.Tree, error)
 // parts: half a million files are not a million small strings.
 type lister struct {
 	pending []byte
-	entries []model.TreeEntry
+	entries [][]model.TreeEntry // of each piece
 	err     error
 }
 
@@ -64,24 +64,28 @@ func (l *lister) Write(p []byte) (int, error) {
 func (l *lister) read() {
 	n := bytes.LastIndexByte(l.pending, 0) + 1
 	whole := string(l.pending[:n])
+	entries := make([]model.TreeEntry, 0, bytes.Count(l.pending[:n], []byte{0}))
 	l.pending = l.pending[:copy(l.pending, l.pending[n:])]
 	for l.err == nil && whole != "" {
 		var record string
 		record, whole, _ = strings.Cut(whole, "\x00")
-		l.record(record)
+		var e model.TreeEntry
+		if e, l.err = parseRecord(record); l.err == nil {
+			entries = append(entries, e)
+		}
 	}
+	l.entries = append(l.entries, entries)
 }
 
-func (l *lister) record(record string) {
+func parseRecord(record string) (model.TreeEntry, error) {
 	head, path, found := strings.Cut(record, "\t")
 	mode, rest, found2 := strings.Cut(head, " ")
 	_, id, found3 := strings.Cut(rest, " ")
 	m, err := parseMode(mode)
 	if !found || !found2 || !found3 || err != nil || strings.Contains(id, " ") {
-		l.err = fmt.Errorf("unexpected answer from git: %q", record)
-		return
+		return model.TreeEntry{}, fmt.Errorf("unexpected answer from git: %q", record)
 	}
-	l.entries = append(l.entries, model.TreeEntry{Path: path, Mode: m, OID: id})
+	return model.TreeEntry{Path: path, Mode: m, OID: id}, nil
 }
 
 func (l *lister) end() ([]model.TreeEntry, error) {
@@ -91,10 +95,12 @@ func (l *lister) end() ([]model.TreeEntry, error) {
 		return nil, l.err
 	case len(l.pending) > 0:
 		return nil, fmt.Errorf("unexpected answer from git: %q", l.pending)
-	case !slices.IsSortedFunc(l.entries, byPath):
-		slices.SortFunc(l.entries, byPath)
 	}
-	return l.entries, nil
+	entries := slices.Concat(l.entries...)
+	if !slices.IsSortedFunc(entries, byPath) {
+		slices.SortFunc(entries, byPath)
+	}
+	return entries, nil
 }
 
 // parseMode reads an octal mode and maps those that old versions of git wrote,

@@ -228,15 +228,16 @@ func (l *loader) candidates(rules []rule) []candidate {
 func (l *loader) loadFolder(found []candidate, s *model.Settings, nodes *[]node) error {
 	dir := found[0].dir
 	at := path.Join(dir, imageFileName)
-	content, err := l.read(at, false)
-	if err != nil {
-		return err
-	}
-	if content == nil {
-		if _, other := l.tree.Lookup(path.Join(dir, otherFileName)); other {
-			l.list.Errorf(RuleNotRead, diag.Pos{File: path.Join(dir, otherFileName)}, "rename it to "+imageFileName, "this file is not read")
-			return nil
+	var content []byte
+	if l.folders.described(dir) {
+		var err error
+		if content, err = l.read(at, false); err != nil {
+			return err
 		}
+	}
+	if content == nil && slices.Contains(l.folders.files[dir], otherFileName) {
+		l.list.Errorf(RuleNotRead, diag.Pos{File: path.Join(dir, otherFileName)}, "rename it to "+imageFileName, "this file is not read")
+		return nil
 	}
 	d, f := &l.undescribed, &file{path: at, list: &l.list}
 	if content != nil {

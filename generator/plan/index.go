@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -35,22 +37,27 @@ func (m *maker) indexes() []model.Index {
 	}
 	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
 	out := make([]model.Index, len(all))
-	for i, n := range all {
-		out[i] = m.index(n.name, n.platforms)
+	share := len(all)/runtime.GOMAXPROCS(0) + 1
+	var workers sync.WaitGroup
+	for begin := 0; begin < len(all); begin += share {
+		workers.Go(func() {
+			for i := begin; i < min(begin+share, len(all)); i++ {
+				out[i] = m.index(all[i].name, all[i].platforms)
+			}
+		})
 	}
+	workers.Wait()
 	return out
 }
 
 func (m *maker) index(node string, platforms []*target) model.Index {
 	t, id, image := platforms[0], platforms[0].id, platforms[0].image
-	parts := make([]model.IndexPart, len(platforms))
-	for i, p := range platforms {
-		parts[i] = model.IndexPart{Platform: p.id.Platform, Key: p.key.Digest, Generation: p.generation}
-	}
 	x := model.Index{
-		Image: id.Image, Tag: id.Tag, Variant: id.Variant, Repository: image.ImageName,
-		Identity: model.IndexIdentity(node, parts), Generation: t.generation,
+		Image: id.Image, Tag: id.Tag, Variant: id.Variant, Repository: image.ImageName, Generation: t.generation,
 		Version: version(id, m.req), Meta: meta(image, platforms),
+	}
+	if !m.req.Brief || m.state.Known { // which may have an index of that identity
+		x.Identity = identity(node, platforms)
 	}
 	x.Platforms = make([]model.Platform, len(platforms))
 	for i, p := range platforms {
@@ -58,6 +65,14 @@ func (m *maker) index(node string, platforms []*target) model.Index {
 	}
 	x.Action = m.merging(platforms, &x)
 	return x
+}
+
+func identity(node string, platforms []*target) model.Digest {
+	parts := make([]model.IndexPart, len(platforms))
+	for i, p := range platforms {
+		parts[i] = model.IndexPart{Platform: p.id.Platform, Key: p.key.Digest, Generation: p.generation}
+	}
+	return model.IndexIdentity(node, parts)
 }
 
 // version is the index's tag, less the .N that merging chooses.

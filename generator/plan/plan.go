@@ -40,7 +40,7 @@ type Request struct {
 	Platforms []model.Platform
 	Unread    string   // what there was to compare with, where none of it could be understood
 	Notes     []string // put before the plan's own
-	Brief     bool     // leave the recipes out: the plan is for people, who see none
+	Brief     bool     // leave recipes, and identities of indexes, out: people see none
 }
 
 // request tells whether a pull or merge request is planned: it leaves alone

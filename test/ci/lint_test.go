@@ -2,6 +2,7 @@ package ci
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,31 +84,61 @@ jobs:
 // event starts; it refuses what does not fit GitLab's schema.
 func TestGitLabList(t *testing.T) {
 	t.Parallel()
+	opened := map[string]string{"CI_MERGE_REQUEST_IID": "7", "CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": "-"}
+	request := func(source, target string, more ...string) map[string]string {
+		v := maps.Clone(opened)
+		v["CI_MERGE_REQUEST_SOURCE_PROJECT_ID"], v["CI_MERGE_REQUEST_PROJECT_ID"] = source, target
+		for i := 0; i < len(more); i += 2 {
+			v[more[i]] = more[i+1]
+		}
+		return v
+	}
+	from := func(source string, more ...string) map[string]string {
+		v := map[string]string{"CI_PIPELINE_SOURCE": source}
+		for i := 0; i < len(more); i += 2 {
+			v[more[i]] = more[i+1]
+		}
+		return v
+	}
+	elsewhere := []string{"CI_COMMIT_BRANCH", "feature", "CI_COMMIT_REF_NAME", "feature"}
+	built := []string{"rootfsgen-images", "rootfsgen-plan"}
+	published := []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan"}
 	events := map[string]struct {
 		variables map[string]string
 		jobs      []string
 	}{
-		"push to main": {nil, []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan"}},
-		"merge request": {
-			map[string]string{"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": "7", "CI_COMMIT_BRANCH": "-"},
-			[]string{"rootfsgen-images", "rootfsgen-plan"},
-		},
-		"release tag": {
-			map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"},
-			[]string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-promote"},
-		},
-		"other tag": {
-			map[string]string{"CI_COMMIT_TAG": "nightly", "CI_COMMIT_REF_NAME": "nightly", "CI_COMMIT_BRANCH": "-"}, nil,
-		},
-		"push to another branch": {
-			map[string]string{"CI_COMMIT_BRANCH": "feature", "CI_COMMIT_REF_NAME": "feature"}, nil,
-		},
+		"push to main":                               {nil, published},
+		"push to another branch":                     {from("push", elsewhere...), nil},
+		"merge request":                              {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "detached"), built},
+		"merge request, merged":                      {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merged_result"), built},
+		"merge request of an older GitLab":           {request("1", "1"), built},
+		"merge request from a fork":                  {request("2", "1", "CI_PROJECT_ID", "1"), []string{"rootfsgen-fork"}},
+		"merge request from a fork, in the fork":     {request("2", "1", "CI_PROJECT_ID", "2"), []string{"rootfsgen-fork"}},
+		"merge train":                                {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
+		"merge train, with a request from a fork":    {request("2", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
+		"release tag":                                {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"}, append(slices.Clone(published), "rootfsgen-promote")},
+		"other tag":                                  {map[string]string{"CI_COMMIT_TAG": "nightly", "CI_COMMIT_REF_NAME": "nightly", "CI_COMMIT_BRANCH": "-"}, nil},
+		"by hand":                                    {from("web", "ROOTFSGEN_IMAGES", "base"), published},
+		"by hand, on another branch":                 {from("web", elsewhere...), nil},
+		"by the API":                                 {from("api"), published},
+		"by a trigger":                               {from("trigger"), published},
+		"by another project's pipeline":              {from("pipeline"), nil},
+		"time for the lock":                          {from("schedule", "ROOTFSGEN_SCHEDULE", "lock"), []string{"rootfsgen-lock"}},
+		"time for the bases":                         {from("schedule", "ROOTFSGEN_SCHEDULE", "bases"), published},
+		"a schedule that does not say what it is":    {from("schedule"), nil},
+		"a schedule of the lock, on another branch":  {from("schedule", append([]string{"ROOTFSGEN_SCHEDULE", "lock"}, elsewhere...)...), nil},
+		"a schedule of the bases, on another branch": {from("schedule", append([]string{"ROOTFSGEN_SCHEDULE", "bases"}, elsewhere...)...), nil},
 	}
 	for name, tree := range goldens(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := listed(t, tree)
 			for event, want := range events {
+				// The rules are the same for every fleet; that GitLab reads them is
+				// asked of each.
+				if name != "small" && event != "push to main" {
+					continue
+				}
 				if diff := cmp.Diff(want.jobs, f.starts(want.variables)); diff != "" {
 					t.Errorf("%s: jobs that start (-want +got):\n%s", event, diff)
 				}

@@ -21,6 +21,7 @@ func Program() app.Program {
 			generateCommand,
 			ciOutputsCommand,
 			lockCommand,
+			doctorCommand,
 			schemaCommand,
 			app.VersionCommand("rootfsgen"),
 		},

@@ -1,0 +1,269 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
+)
+
+// Forge is a repository on a forge, and what its pipelines want of it.
+type Forge struct {
+	Name     string // forge.GitHub or forge.GitLab
+	Project  string // owner/name, or a GitLab project's path
+	Setup    forge.Setup
+	Settings *model.Settings
+	Pipeline *pipeline.Pipeline
+}
+
+// Look reads how the repository is set up.
+func (f *Forge) Look(ctx context.Context) Report {
+	repository, err := f.Setup.Repository(ctx)
+	if err != nil {
+		return Report{unseen(Finding{Area: f.Name, Check: "repository"}, err)}
+	}
+	r := Report{f.repository(repository)}
+	r = append(r, f.branch(ctx)...)
+	r = append(r, f.tags(ctx), f.environment(ctx))
+	r = append(r, f.runners(ctx)...)
+	r = append(r, f.variables(ctx)...)
+	return append(r, f.schedules(ctx)...)
+}
+
+func (f *Forge) github() bool { return f.Name == forge.GitHub }
+
+// mend is the command of the forge that is at hand.
+func (f *Forge) mend(github, gitlab string) []string {
+	line := gitlab
+	if f.github() {
+		line = github
+	}
+	if line == "" {
+		return nil
+	}
+	project := f.Project
+	if !f.github() {
+		project = strings.ReplaceAll(project, "/", "%2F")
+	}
+	return []string{strings.NewReplacer("@PROJECT@", project, "@BRANCH@", f.Settings.DefaultBranch, "@TAGS@", f.Settings.ReleaseTags, "@CHECK@", model.ResultCheck).Replace(line)}
+}
+
+func (f *Forge) repository(r *forge.Repository) Finding {
+	x := Finding{Area: f.Name, Check: "default branch", State: OK, Says: "it is " + r.DefaultBranch, Why: "only its pushes publish to testing"}
+	switch {
+	case r.Archived:
+		x.State, x.Says = Fail, "the repository is archived: no pipeline runs"
+		x.Mend = f.mend("gh repo unarchive @PROJECT@", "glab api -X POST projects/@PROJECT@/unarchive")
+	case r.DefaultBranch != f.Settings.DefaultBranch:
+		x.State, x.Says = Fail, fmt.Sprintf("it is %q, and rootfsgen.yaml says %q", r.DefaultBranch, f.Settings.DefaultBranch)
+		x.Mend = []string{"write default_branch: " + r.DefaultBranch + " into rootfsgen.yaml, then rootfsgen generate"}
+	}
+	return x
+}
+
+func (f *Forge) branch(ctx context.Context) Report {
+	protected := Finding{Area: f.Name, Check: "branch protection", State: OK, Says: f.Settings.DefaultBranch + " is protected", Why: "who can push there can publish"}
+	required := Finding{Area: f.Name, Check: "required check", State: OK, Says: "what fails is not merged", Why: "a request must not be merged before its images were built and tested"}
+	b, err := f.Setup.Branch(ctx, f.Settings.DefaultBranch)
+	if err != nil {
+		return Report{unseen(protected, err), unseen(required, err)}
+	}
+	if !b.Protected {
+		protected.State, protected.Says = Warn, f.Settings.DefaultBranch+" is not protected"
+		protected.Mend = f.mend(`echo '{"name":"main","target":"branch","enforcement":"active","conditions":{"ref_name":{"include":["~DEFAULT_BRANCH"],"exclude":[]}},"rules":[{"type":"pull_request","parameters":{"required_approving_review_count":1,"dismiss_stale_reviews_on_push":true,"require_code_owner_review":false,"require_last_push_approval":false,"required_review_thread_resolution":false}},{"type":"non_fast_forward"},{"type":"deletion"}]}' | gh api -X POST repos/@PROJECT@/rulesets --input -`,
+			"glab api -X POST 'projects/@PROJECT@/protected_branches?name=@BRANCH@&push_access_level=0&merge_access_level=40'")
+	}
+	check := model.ResultCheck
+	if !f.github() {
+		check = "pipeline"
+	}
+	if !slices.Contains(b.Required, check) {
+		required.State, required.Says = Warn, fmt.Sprintf("%q is not required", check)
+		required.Mend = f.mend(`echo '{"name":"rootfsgen","target":"branch","enforcement":"active","conditions":{"ref_name":{"include":["~DEFAULT_BRANCH"],"exclude":[]}},"rules":[{"type":"required_status_checks","parameters":{"strict_required_status_checks_policy":false,"required_status_checks":[{"context":"@CHECK@"}]}}]}' | gh api -X POST repos/@PROJECT@/rulesets --input -`,
+			"glab api -X PUT 'projects/@PROJECT@?only_allow_merge_if_pipeline_succeeds=true'")
+	}
+	return Report{protected, required}
+}
+
+func (f *Forge) tags(ctx context.Context) Finding {
+	x := Finding{Area: f.Name, Check: "release tags", State: OK, Says: f.Settings.ReleaseTags + " is protected", Why: "who can push such a tag can ask for a promotion"}
+	patterns, err := f.Setup.ProtectedTags(ctx)
+	if err != nil {
+		return unseen(x, err)
+	}
+	covered := slices.ContainsFunc(patterns, func(p string) bool {
+		p = strings.TrimPrefix(p, "refs/tags/")
+		return p == "~ALL" || p == "*" || p == "**" || p == "**/*" || p == f.Settings.ReleaseTags
+	})
+	if !covered {
+		x.State, x.Says = Warn, "everybody who can push may push "+f.Settings.ReleaseTags
+		x.Mend = f.mend(`echo '{"name":"releases","target":"tag","enforcement":"active","conditions":{"ref_name":{"include":["refs/tags/@TAGS@"],"exclude":[]}},"rules":[{"type":"creation"},{"type":"update"},{"type":"deletion"}]}' | gh api -X POST repos/@PROJECT@/rulesets --input -`,
+			"glab api -X POST 'projects/@PROJECT@/protected_tags?name=@TAGS@&create_access_level=40'")
+	}
+	return x
+}
+
+func (f *Forge) environment(ctx context.Context) Finding {
+	const prod = "prod"
+	x := Finding{Area: f.Name, Check: "environment prod", State: OK, Says: "a person must agree", Why: "a promotion waits for somebody's approval there"}
+	all, err := f.Setup.Environments(ctx)
+	if err != nil {
+		return unseen(x, err)
+	}
+	i := slices.IndexFunc(all, func(e forge.Environment) bool { return e.Name == prod })
+	if i >= 0 && all[i].Approvals {
+		return x
+	}
+	x.State, x.Says = Warn, "nobody must agree to a promotion"
+	if i < 0 {
+		x.Says = "it is not set up, so nobody must agree to a promotion"
+	}
+	x.Mend = f.mend(`echo '{"reviewers":[{"type":"User","id":ID}],"deployment_branch_policy":{"protected_branches":false,"custom_branch_policies":true}}' | sed "s/ID/$(gh api users/LOGIN --jq .id)/" | gh api -X PUT repos/@PROJECT@/environments/prod --input -`,
+		"glab api -X POST 'projects/@PROJECT@/protected_environments' -f name=prod -f 'deploy_access_levels[][access_level]=40' -f 'approval_rules[][access_level]=40'")
+	return x
+}
+
+// githubs are the labels of machines of GitHub's own.
+var githubs = []string{"ubuntu-", "windows-", "macos-"}
+
+func (f *Forge) runners(ctx context.Context) Report {
+	classes := map[string][]string{}
+	for class, r := range f.Pipeline.Runners {
+		labels := pipeline.Labels(r, f.Name)
+		own := !f.github() || slices.Contains(labels, "self-hosted") || !slices.ContainsFunc(labels, func(l string) bool {
+			return slices.ContainsFunc(githubs, func(prefix string) bool { return strings.HasPrefix(l, prefix) })
+		})
+		if own && len(labels) > 0 {
+			classes[class] = labels
+		}
+	}
+	if len(classes) == 0 {
+		return nil
+	}
+	machines, err := f.Setup.Runners(ctx)
+	if err != nil {
+		return Report{unseen(Finding{Area: f.Name, Check: "runners", Why: "a job waits for a machine that has all of its labels"}, err)}
+	}
+	var r Report
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		r = append(r, f.runner(class, classes[class], machines))
+	}
+	return r
+}
+
+func (f *Forge) runner(class string, labels []string, machines []forge.Runner) Finding {
+	x := Finding{Area: f.Name, Check: "runners of class " + class, Why: "a job waits for a machine that has all of its labels"}
+	fits, online := 0, 0
+	for _, m := range machines {
+		lacks := slices.ContainsFunc(labels, func(l string) bool {
+			return !slices.ContainsFunc(m.Labels, func(have string) bool { return strings.EqualFold(have, l) })
+		})
+		if lacks {
+			continue
+		}
+		fits++
+		if m.Online {
+			online++
+		}
+	}
+	wanted := strings.Join(labels, ", ")
+	switch {
+	case online > 0:
+		x.State, x.Says = OK, fmt.Sprintf("%d of %d online with %s", online, fits, wanted)
+	case fits > 0:
+		x.State, x.Says = Warn, fmt.Sprintf("none of %d is online with %s; machines that are started for a job are not, between jobs", fits, wanted)
+	default:
+		x.State, x.Says = Warn, "no machine has "+wanted+"; one that is started for a job is not seen before"
+		x.Mend = append([]string{fmt.Sprintf("write labels that your machines have under runners.%s.%s in rootfsgen.yaml", class, f.Name)},
+			f.mend("gh api repos/@PROJECT@/actions/runners --jq '.runners[]|{name,status,labels:[.labels[].name]}'", "glab api projects/@PROJECT@/runners")...)
+	}
+	return x
+}
+
+// wanted is a secret or a variable that jobs read.
+type wanted struct {
+	name, why string
+	must      bool
+}
+
+func (f *Forge) wanted() []wanted {
+	var all []wanted
+	for _, l := range f.Settings.Network.Logins {
+		all = append(all, wanted{l.Secret, "it logs in to " + l.Registry, true})
+	}
+	login := map[bool]string{true: "ROOTFSGEN_REGISTRY_AUTH", false: "DOCKER_AUTH_CONFIG"}[f.github()]
+	if f.Settings.Registry.Testing != "" && !f.Settings.Identity.Google.Set() && len(all) == 0 {
+		all = append(all, wanted{login, "jobs push with it, unless their machines have a login of their own", false})
+	}
+	if !f.github() {
+		all = append(all, wanted{string(pipeline.VarToken), "jobs push the branch of the channels with it", f.Settings.Registry.Testing != ""})
+	}
+	return all
+}
+
+func (f *Forge) variables(ctx context.Context) Report {
+	var r Report
+	all, err := f.Setup.Variables(ctx)
+	for _, w := range f.wanted() {
+		x := Finding{Area: f.Name, Check: "secret " + w.name, State: OK, Says: "it is there", Why: w.why}
+		i := slices.IndexFunc(all, func(v forge.Variable) bool { return v.Name == w.name })
+		switch {
+		case err != nil:
+			x = unseen(x, err)
+		case i < 0:
+			x.State, x.Says = Warn, "it is not set"
+			if w.must {
+				x.State = Fail
+			}
+			x.Mend = f.mend("gh secret set "+w.name+" -R @PROJECT@", "glab variable set "+w.name+" --masked -R "+f.Project)
+		case !all[i].Secret:
+			x.State, x.Says = Fail, "it is shown in logs"
+			x.Mend = f.mend("gh variable delete "+w.name+" -R @PROJECT@ && gh secret set "+w.name+" -R @PROJECT@", "glab variable update "+w.name+" --masked -R "+f.Project)
+		}
+		r = append(r, x)
+	}
+	return r
+}
+
+func (f *Forge) schedules(ctx context.Context) Report {
+	if s := f.Settings.Triggers.Schedule; off(s.Lock) && off(s.Bases) {
+		return nil
+	}
+	x := Finding{Area: f.Name, Check: "schedules", State: OK, Says: "nothing is switched off", Why: "the lock is refreshed and the bases are built anew by the clock"}
+	all, err := f.Setup.Schedules(ctx)
+	if err != nil && !errors.Is(err, forge.ErrAbsent) {
+		return Report{unseen(x, err)}
+	}
+	var r Report
+	for _, s := range all {
+		if s.Active || f.github() && !strings.HasPrefix(path.Base(s.Name), "rootfsgen-") {
+			continue
+		}
+		y := x
+		y.State, y.Check = Fail, "schedule "+s.Name
+		y.Says = "it is switched off"
+		if s.Why != "" {
+			y.Says += ": " + s.Why + " (GitHub does so in a fork, and after 60 days without a commit)"
+		}
+		y.Mend = f.mend("gh workflow enable "+path.Base(s.Name)+" -R @PROJECT@", "glab schedule list -R "+f.Project)
+		r = append(r, y)
+	}
+	if !f.github() && len(all) == 0 {
+		x.State, x.Says = Warn, "there is none: GitLab keeps schedules outside of its files"
+		x.Mend = []string{"docs/pipelines.md says which to make, with glab schedule create"}
+		return Report{x}
+	}
+	if len(r) == 0 {
+		return Report{x}
+	}
+	return r
+}
+
+func off(cron string) bool { return cron == "" || cron == model.TriggerOff }

@@ -4,15 +4,14 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/gencmd"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := app.UntilSignal(context.Background())
 	code := gencmd.Program().Main(ctx, os.Args[1:], term.System())
 	stop()
 	os.Exit(code)

@@ -354,7 +354,7 @@ func TestSIGTERMStopsAtOnceAndLeavesNothing(t *testing.T) {
 		"images/base/Dockerfile": "FROM " + enginetest.Busybox(t) + "\nRUN echo base > /base && sleep 600\n",
 	})
 	cmd := f.interrupt("&& sleep 600", syscall.SIGTERM, "run", "--registry", f.prefix, "-v")
-	if code := cmd.ProcessState.ExitCode(); code != 130 {
+	if code := cmd.ProcessState.ExitCode(); code != 143 {
 		t.Errorf("exit code %d", code)
 	}
 	if err := syscall.Kill(-cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {

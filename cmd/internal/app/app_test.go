@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -37,6 +39,8 @@ func TestExitCodes(t *testing.T) {
 		"silent":          {err: Fail(ExitDrift, nil), code: ExitDrift},
 		"coded":           {err: Fail(ExitRefused, errors.New("not tested")), code: ExitRefused, errs: "error: not tested\n"},
 		"cancelled":       {ctx: ctx, err: fmt.Errorf("building: %w", context.Canceled), code: ExitCancelled, errs: "cancelled\n"},
+		"terminated":      {ctx: stopped(t, syscall.SIGTERM), err: fmt.Errorf("building: %w", &Stopped{Signal: syscall.SIGTERM}), code: ExitTerminated, errs: "cancelled\n"},
+		"interrupted":     {ctx: stopped(t, os.Interrupt), err: fmt.Errorf("building: %w", context.Canceled), code: ExitCancelled, errs: "cancelled\n"},
 		"unknown flag":    {args: []string{"do", "--nope"}, code: ExitUsage, errs: "error: unknown flag: --nope\nSee 'prog do --help'\n"},
 		"unknown command": {args: []string{"dance"}, code: ExitUsage, errs: "error: unknown command \"dance\"\nSee 'prog --help'\n"},
 		"too many args":   {args: []string{"do", "x"}, code: ExitUsage, errs: "error: unknown command \"x\" for \"prog do\"\nSee 'prog do --help'\n"},
@@ -62,6 +66,13 @@ func TestExitCodes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func stopped(t *testing.T, s os.Signal) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(&Stopped{Signal: s})
+	return ctx
 }
 
 func TestVersion(t *testing.T) {

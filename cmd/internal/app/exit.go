@@ -21,6 +21,7 @@ const (
 	ExitIncomplete = 6
 	ExitTryAgain   = 75
 	ExitCancelled  = 130
+	ExitTerminated = 143 // SIGTERM, as of a machine that is taken away
 )
 
 // Coded is an error that knows its exit code. Packages below cmd implement it
@@ -66,7 +67,7 @@ func (a *App) report(ctx context.Context, cmd *cobra.Command, err error) int {
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		fmt.Fprintln(a.Err, "cancelled")
-		return ExitCancelled
+		return cancelled(ctx)
 	}
 	fmt.Fprintln(a.Err, "error:", err)
 	if c != nil && c.code == ExitUsage {

@@ -66,7 +66,7 @@ fi
 const target = "${ROOTFSGEN_TARGET:-$ROOTFSGEN_IMAGE}"
 
 const buildScript = asRoot + `"${root[@]}" rootfsrun services ensure
-"${root[@]}" rootfsrun build "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile + `
+"${root[@]}" rootfsrun build "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --tested --plan ` + PlanFile + `
 `
 
 const testScript = asRoot + `"${root[@]}" rootfsrun test "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile +

@@ -35,6 +35,7 @@ type Step struct {
 	Artifacts string                                          // folder for build-artifacts/*.json; empty writes none
 	Progress  string                                          // one of buildkit.Modes
 	Output    io.Writer                                       // where progress is shown; nil shows none
+	Tested    bool                                            // build on no parent that has not passed the tests that the plan runs on it
 	Attribute bool                                            // put the target's name before each line of progress
 	Log       *slog.Logger                                    // nil logs nothing
 	Now       func() time.Time                                // nil is the clock

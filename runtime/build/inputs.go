@@ -64,10 +64,14 @@ func (j *job) resolve(ctx context.Context, e *model.Entry) (inputs, error) {
 			if err != nil {
 				return err
 			}
+			id := model.TargetID{Image: p.Image, Tag: p.Tag, Variant: p.Variant, Platform: cmp.Or(p.Platform, e.Platform)}
 			if !c.Found || c.Generation < p.Generation {
-				platform := cmp.Or(p.Platform, e.Platform)
-				id := model.TargetID{Image: p.Image, Tag: p.Tag, Variant: p.Variant, Platform: platform}
 				return &MissingParent{Target: e.ID(), Parent: id.String(), Ref: j.plan.Prefix + "/" + p.Repository + ":" + model.ContentTag(p.Key, p.Generation)}
+			}
+			if j.Tested {
+				if err := j.checkTested(gctx, e, p, id, c.Digest); err != nil {
+					return err
+				}
 			}
 			parents[i] = source{Material: model.Material{Name: parentName(p), Digest: c.Digest}, repo: c.repo}
 			generations[i] = c.Generation

@@ -19,6 +19,7 @@ import (
 func buildCommand(a *app.App) *cobra.Command {
 	var o single
 	var progress string
+	var tested bool
 	cmd := &cobra.Command{
 		Use: "build [IMAGE...]", Short: "Build images that the registry does not have",
 		Long: `Build images that the registry does not have.
@@ -43,13 +44,14 @@ meant; without it, it is the local one of "rootfsrun services".`,
 				}
 				return build.Step{
 					Registry: w.registry, BuildKit: w.buildKit, Objects: w.objects, Cache: w.cache, Artifacts: w.artifacts,
-					Progress: progress, Output: out, Attribute: w.shared, Log: a.Log, Env: a.Env,
+					Progress: progress, Output: out, Attribute: w.shared, Tested: tested, Log: a.Log, Env: a.Env,
 				}.Run
 			})
 		},
 	}
 	o.flags(a, cmd)
 	cmd.Flags().StringVar(&progress, "progress", "auto", "how builds are shown: "+strings.Join(buildkit.Modes(), ", "))
+	cmd.Flags().BoolVar(&tested, "tested", false, "fail where a parent has not passed the tests that the plan runs on it")
 	app.Values(cmd, "progress", buildkit.Modes()...)
 	return cmd
 }

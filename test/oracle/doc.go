@@ -9,6 +9,9 @@
 //   - the plain build and ours make the same bytes: nothing that was left out
 //     of the context was needed.
 //
+// A build that fails must fail in both ways. So must one that kills BuildKit's
+// daemon, which is started again.
+//
 // A case that fails is made smaller and printed as an archive of two trees.
 // Every mistake that was found so is kept in testdata/misses.
 //

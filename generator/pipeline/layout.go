@@ -57,10 +57,10 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		return nil, list, err
 	}
 	p.Images = images
-	if p.Said, err = said(s, images); err != nil {
+	list = append(list, p.takeRunners(s)...)
+	if p.Said, err = p.said(s); err != nil {
 		return nil, list, err
 	}
-	list = append(list, p.takeRunners(s)...)
 	list = append(list, p.takeOnDemand(s)...)
 	list = append(list, p.bounded(fleet)...)
 	p.watch()

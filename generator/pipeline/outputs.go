@@ -24,6 +24,7 @@ type Platform struct {
 	Arch     string   `json:"arch"`
 	Runner   []string `json:"runner"`              // labels of the machine
 	OnDemand []string `json:"on_demand,omitempty"` // labels for the last attempt of a lost job, where the pipeline tells them apart
+	Class    string   `json:"class,omitempty"`     // machine class, where the pipeline must know it
 }
 
 // Decide reads a plan. runners gives the labels of each machine class on

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/source"
@@ -14,7 +16,7 @@ import (
 // program with more settings reads the same repository to the same digests:
 // where these are equal and a text is not, it is the program that changed.
 type Said struct {
-	Settings model.Digest
+	Settings model.Digest // and which machine classes are used
 	Images   model.Digest // and how they hang together
 }
 
@@ -22,7 +24,7 @@ type Said struct {
 var apart = []string{"Args", "Detect", "References", "Repositories", "Roots", "Syntax"}
 
 // said is what a fleet's settings and the laid out images come to.
-func said(s *model.Settings, images []Image) (Said, error) {
+func (p *Pipeline) said(s *model.Settings) (Said, error) {
 	given, err := plain(s)
 	if err != nil {
 		return Said{}, err
@@ -35,11 +37,11 @@ func said(s *model.Settings, images []Image) (Said, error) {
 	for _, name := range apart {
 		delete(given, name)
 	}
-	settings, err := json.Marshal(without(given, usual))
+	settings, err := json.Marshal([]any{without(given, usual), slices.Sorted(maps.Keys(p.Runners))})
 	if err != nil {
 		return Said{}, fmt.Errorf("reading back the settings: %w", err)
 	}
-	fleet, err := json.Marshal(images)
+	fleet, err := json.Marshal(p.Images)
 	if err != nil {
 		return Said{}, fmt.Errorf("reading back the images: %w", err)
 	}

@@ -21,6 +21,7 @@ var githubs = regexp.MustCompile(`^(?:ubuntu|windows|macos)-(?:latest|slim|[0-9]
 func (p *Pipeline) Warnings(s *model.Settings) diag.List {
 	var list diag.List
 	at := diag.Pos{File: settingsFile}
+	list = append(list, p.unpinned()...)
 	var missing []string
 	for _, scope := range []string{model.ScopePR, model.ScopeTesting, model.ScopeProd} {
 		if s.Registry.Prefix(scope) == "" {

@@ -150,6 +150,7 @@ func (g *github) build() *workflow {
 	j := g.job(pipeline.Build, "build", expr("${{ matrix.platform }}"))
 	j.RunsOnExpr = g.machine()
 	j.Matrix = "${{ fromJSON(inputs.platforms) }}"
+	g.surroundLegs(&j)
 	minutes := j.Minutes
 	j.Minutes = expr("${{ inputs.minutes }}")
 	return &workflow{

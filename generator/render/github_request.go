@@ -20,6 +20,7 @@ func (g *github) request() *workflow {
 	// The check runs for forks, too, and so never on a machine of one's own.
 	check := &jobs[len(jobs)-1]
 	check.Needs, check.RunsOn = append(check.Needs, fork.ID), fork.RunsOn
+	check.Container, check.Services, check.Env = fork.Container, fork.Services, fork.Env
 	return &workflow{
 		About: []string{
 			"A pull request builds what it changes under snapshot tags of its own; nothing is promoted.",

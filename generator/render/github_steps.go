@@ -30,6 +30,7 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 	if src.Token {
 		j.Permissions = append(slices.Clone(j.Permissions), token)
 	}
+	j.surround(g.p.Runners[src.Runner])
 	for i := range src.Steps {
 		j.Steps = append(j.Steps, g.step(kind, &src.Steps[i]))
 	}
@@ -58,7 +59,10 @@ func (g *github) step(kind pipeline.Kind, s *pipeline.Step) ghStep {
 			out.If = "${{ !cancelled() }}"
 		}
 		uses(actionUpload, pair{"name", artifactName(s.Artifact)}, pair{"path", s.Artifact.Path},
-			pair{"if-no-files-found", missing}, pair{"retention-days", s.Artifact.Days}, pair{"overwrite", true})
+			pair{"if-no-files-found", missing}, pair{"retention-days", s.Artifact.Days})
+		if overwrites(*out.Uses) {
+			out.With = append(out.With, pair{"overwrite", true})
+		}
 	case pipeline.Fetch:
 		uses(actionDownload, pair{"name", artifactName(s.Artifact)}, pair{"path", s.Artifact.Folder})
 	case pipeline.Outputs:

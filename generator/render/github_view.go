@@ -48,6 +48,9 @@ type ghJob struct {
 	Uses        string   // a reusable workflow, instead of RunsOn and Steps
 	RunsOn      []string // labels
 	RunsOnExpr  expr     // labels that are known only at run time
+	Container   any      // image that the steps run in, nil for none
+	Services    []ghService
+	Env         []pair
 	Environment string
 	Minutes     any
 	Permissions []permission
@@ -158,6 +161,13 @@ func (j *ghJob) tree() map[string]any {
 	set("uses", j.Uses, j.Uses != "")
 	set("runs-on", list(j.RunsOn), len(j.RunsOn) > 0)
 	set("runs-on", string(j.RunsOnExpr), j.RunsOnExpr != "")
+	set("container", value(j.Container), j.Container != nil)
+	services := map[string]any{}
+	for _, s := range j.Services {
+		services[s.Name] = map[string]any{"image": value(s.Image)}
+	}
+	set("services", services, len(j.Services) > 0)
+	set("env", pairs(j.Env), len(j.Env) > 0)
 	set("environment", j.Environment, j.Environment != "")
 	set("timeout-minutes", value(j.Minutes), j.Minutes != nil)
 	permissions := map[string]any{}

@@ -69,6 +69,7 @@ func (g *gitlab) carrier(plan []byte) glJob {
 		Variables: []pair{{"GIT_STRATEGY", "none"}},
 		Artifacts: &glArtifacts{Paths: []string{pipeline.PlanFile}, When: "on_success", Expire: "30 days"},
 	}
+	j.surround(g.p.Runners[src.Runner])
 	var payload string
 	if plan != nil {
 		payload = encode(plan)
@@ -119,6 +120,7 @@ func (g *gitlab) imageJobs(i *pipeline.Image) []glJob {
 			Variables: append(imageVariables(i), pair{string(pipeline.VarPlatform), l.Platform.String()}, pair{string(pipeline.VarArch), l.Platform.Arch}),
 			Needs:     g.needs(),
 		}
+		j.surround(g.p.Runners[l.Runner])
 		if i.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 			j.Minutes = minutes(i.Minutes)
 		}

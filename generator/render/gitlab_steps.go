@@ -17,6 +17,7 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 		Name: name, Stage: stage, Tags: g.p.Runners[src.Runner].GitLab, Minutes: minutes(src.Minutes),
 		Interruptible: &boolean{src.Interrupt}, Environment: src.Environment, Rules: g.rules(&src, ""),
 	}
+	j.surround(g.p.Runners[src.Runner])
 	if src.Retry {
 		j.Retry = g.lost()
 	}

@@ -1,6 +1,9 @@
 package render
 
-import "github.com/rootfsgen/rootfsgen/generator/pipeline"
+import (
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
 
 // glFile is a GitLab file as its template lays it out.
 type glFile struct {
@@ -18,6 +21,8 @@ type glJob struct {
 	Stage         string
 	Tags          []string
 	Minutes       string // "120 minutes"
+	Image         string
+	Services      []model.Service
 	Interruptible *boolean
 	Retry         *retry
 	IDToken       string // audience of the job's token, empty for none
@@ -125,6 +130,8 @@ func (j *glJob) tree() map[string]any {
 		}
 	}
 	set("tags", list(j.Tags), len(j.Tags) > 0)
+	set("image", j.Image, j.Image != "")
+	set("services", serviceTrees(j.Services), len(j.Services) > 0)
 	set("script", list(j.Script), len(j.Script) > 0)
 	set("id_tokens", map[string]any{string(pipeline.VarIDToken): map[string]any{"aud": j.IDToken}}, j.IDToken != "")
 	set("variables", pairs(j.Variables), len(j.Variables) > 0)

@@ -67,6 +67,7 @@ func (g *gitlab) groupJob(b *pipeline.Batch, group *pipeline.Group, before []nee
 		Variables: []pair{{string(pipeline.VarPlatform), group.Platform.String()}, {string(pipeline.VarArch), group.Platform.Arch}},
 		Needs:     append(g.needs(), before...), Rules: however(before),
 	}
+	j.surround(g.p.Runners[group.Runner])
 	if group.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 		j.Minutes = minutes(group.Minutes)
 	}

@@ -38,6 +38,9 @@ func Outputs(all, some *pipeline.Pipeline, forge string, plan *model.Plan, raw, 
 	if err != nil {
 		return nil, err
 	}
+	if all.Surrounded() {
+		d.NameClasses(plan)
+	}
 	g := &github{p: all}
 	text, err := g.outputs(d)
 	if err != nil {

@@ -35,7 +35,7 @@ func Render(p *pipeline.Pipeline, forge string, pins Pins) (Files, error) {
 			return nil, fmt.Errorf("rendering: %w", err)
 		}
 	}
-	if err := checkOwn(p); err != nil {
+	if err := errors.Join(checkOwn(p), checkClasses(p)); err != nil {
 		return nil, err
 	}
 	switch forge {

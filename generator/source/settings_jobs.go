@@ -93,5 +93,5 @@ var variableName = text{name: "a variable", max: 100, check: model.CheckVariable
 	pattern: regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)}
 
 // variableValue is what both forges take as it is.
-var variableValue = text{name: "text without $", max: 1000, empty: true, expect: "text without $, which GitLab and GitHub replace",
-	pattern: regexp.MustCompile(`^[^$\x00-\x1f\x7f]*$`)}
+var variableValue = text{name: "text without $, { and }", max: 1000, empty: true, expect: "text without $, { and }, which forges replace",
+	pattern: regexp.MustCompile(`^[^${}\x00-\x1f\x7f]*$`)}

@@ -110,6 +110,9 @@ func runGenerate(ctx context.Context, a *app.App, o *generateOptions) (err error
 	if err != nil {
 		return err
 	}
+	for _, action := range pins.On(p.GitHub) {
+		a.Log.Info(action + " is at " + pins[action].Version + ": later versions do not run on a GitHub Enterprise Server")
+	}
 	files, limits, err := renderAll(a, p, disk, pins)
 	if err != nil {
 		return err

@@ -1,13 +1,16 @@
 package pipeline
 
 import (
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
 // The variables by which programs know how to reach the world.
 const (
-	VarCA         Var = "ROOTFSGEN_CA" // file with certificate authorities, in the checkout
+	VarCA         Var = "ROOTFSGEN_CA"      // file with certificate authorities, in the checkout
+	VarMirrors    Var = "ROOTFSGEN_MIRRORS" // HOST=MIRROR, separated by blanks
 	varHTTPProxy  Var = "http_proxy"
 	varHTTPSProxy Var = "https_proxy"
 	varNoProxy    Var = "no_proxy"
@@ -18,9 +21,13 @@ const (
 // it is written.
 func (p *Pipeline) surroundings() []Value {
 	var values []Value
+	var mirrors []string
+	for _, host := range slices.Sorted(maps.Keys(p.Network.Mirrors)) {
+		mirrors = append(mirrors, host+"="+p.Network.Mirrors[host])
+	}
 	for _, v := range []Value{
 		{VarCA, p.Network.CA}, {varHTTPProxy, p.Network.Proxy.HTTP}, {varHTTPSProxy, p.Network.Proxy.HTTPS},
-		{varNoProxy, strings.Join(p.Network.Proxy.No, ",")},
+		{varNoProxy, strings.Join(p.Network.Proxy.No, ",")}, {VarMirrors, strings.Join(mirrors, " ")},
 	} {
 		if v.Text != "" {
 			values = append(values, v)

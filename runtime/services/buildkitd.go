@@ -120,7 +120,7 @@ func (l layout) runBuildkitd(ctx context.Context, last *daemon, o Options) (*dae
 	}
 	socket, config := filepath.Join(folder, "buildkitd.sock"), l.path("buildkitd.toml")
 	address := "unix://" + socket
-	text := fmt.Sprintf(buildkitConfig, l.path("buildkit"), address, filepath.Join(folder, "otel.sock"))
+	text := fmt.Sprintf(buildkitConfig, l.path("buildkit"), address, filepath.Join(folder, "otel.sock")) + o.Mirrors.config()
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("writing its settings: %w", err)
 	}

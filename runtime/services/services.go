@@ -22,6 +22,7 @@ const PreferredPort = 5005
 type Options struct {
 	Bin          string        // folder of the programs that were built for this repository; PATH is looked at after it
 	BuildkitHost string        // a buildkitd that runs already, "unix:///..." or "tcp://host:port": none is started
+	Mirrors      Mirrors       // registries that buildkitd asks before others
 	Port         int           // where the registry should listen; 0 is where it last did, else PreferredPort
 	Timeout      time.Duration // for all of them to be ready; 0 is one minute
 	Env          []string      // further variables for both, "GOGC=400"

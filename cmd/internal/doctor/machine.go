@@ -89,10 +89,10 @@ func Fleet(s *model.Settings) Report {
 
 func programs(s *model.Settings) Finding {
 	x := Finding{Area: "fleet", Check: "programs", State: OK, Why: "jobs run rootfsgen and rootfsrun"}
-	switch {
-	case s.Runtime == model.RuntimeRelease:
+	switch s.Runtime {
+	case model.RuntimeRelease:
 		x.Says = "release " + s.Programs.Version + ", by SHA-256"
-	case s.Runtime == model.RuntimeSource:
+	case model.RuntimeSource:
 		x.Says = "compiled from this repository"
 	default:
 		x.State, x.Says = Warn, "they must be on the machines, in whatever version"

@@ -185,6 +185,9 @@ func ask(ctx context.Context, a *app.App, s *planning.Session, o lockOptions, ol
 	if err != nil {
 		return now, nil, nil, err
 	}
+	for host, mirror := range s.Now.Fleet.Settings.Network.Mirrors {
+		mirrors[host] = append([]string{mirror}, mirrors[host]...)
+	}
 	l := locking.Locker{
 		Registry: registry.New(registry.Options{Log: a.Log}),
 		Cache:    filepath.Join(s.Repo.Root(), ".cache", "debian"), Mirrors: mirrors, Update: o.update,

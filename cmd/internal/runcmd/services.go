@@ -15,7 +15,11 @@ import (
 
 // serviceOptions are the options of every command that needs services.
 func serviceOptions(a *app.App, cache string) services.Options {
-	return services.Options{Bin: filepath.Join(cache, "bin"), BuildkitHost: a.Env("BUILDKIT_HOST")}
+	mirrors, err := services.ParseMirrors(a.Env(services.MirrorsVariable))
+	if err != nil {
+		a.Log.Warn(err.Error() + ": no mirror is used")
+	}
+	return services.Options{Bin: filepath.Join(cache, "bin"), BuildkitHost: a.Env("BUILDKIT_HOST"), Mirrors: mirrors}
 }
 
 func servicesCommand(a *app.App) *cobra.Command {

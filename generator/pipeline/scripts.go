@@ -99,7 +99,7 @@ if [ "$(id -u)" != 0 ]; then
   desk=(sudo --preserve-env env "PATH=$PATH" CI=false)
 fi
 "${desk[@]}" rootfsrun services start
-"${desk[@]}" rootfsrun run --to HEAD --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT" --max-targets ` + strconv.Itoa(most) + flags + `
+"${desk[@]}" rootfsrun run --to HEAD --scope "$ROOTFSGEN_SCOPE" --snapshot-id "$ROOTFSGEN_SNAPSHOT" --without-secrets --max-targets ` + strconv.Itoa(most) + flags + `
 `
 }
 
@@ -107,12 +107,12 @@ fi
 const lockBranch = "rootfsgen/lock"
 
 // lockScript offers what could be looked up, also where something could not.
-func lockScript(flags, file string) string {
+func lockScript(flags, base, file string) string {
 	return `mkdir -p ` + Folder + `
 status=0
 rootfsgen lock --update` + flags + ` > ` + Folder + `/lock.txt || status=$?
 cat ` + Folder + `/lock.txt
-rootfsrun ci request --branch ` + lockBranch + ` --title "Update images.lock" --text ` + Folder + `/lock.txt` + flags + ` ` + file + `
+rootfsrun ci request --branch ` + lockBranch + ` --base ` + base + ` --title "Update images.lock" --text ` + Folder + `/lock.txt ` + file + `
 exit "$status"
 `
 }

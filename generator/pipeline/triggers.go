@@ -105,7 +105,7 @@ func (p *Pipeline) forkTargets() int {
 // commit on top of the newest.
 func (p *Pipeline) lockSteps() []Step {
 	return append(p.compile(Step{Verb: Checkout, Name: "Check out"}),
-		p.run("Offer what moved", lockScript(p.settingsFlags(), path.Join(path.Dir(p.Config), lockFile)), VarForgeToken, VarToken, VarLogin))
+		p.run("Offer what moved", lockScript(p.settingsFlags(), p.DefaultBranch, path.Join(path.Dir(p.Config), lockFile)), VarForgeToken, VarToken, VarLogin))
 }
 
 // lockFile lies beside the settings.

@@ -35,6 +35,7 @@ type workflow struct {
 	payload map[string]any // what the event says beside the repository
 	env     []string       // "NAME=value", beside what every runner has
 	without []string       // names of variables that this runner lacks
+	secrets []string       // "NAME=value"
 	alone   bool           // on a machine of its own: no process and no mount outlives it
 }
 
@@ -73,6 +74,9 @@ func (f *fleet) act(w workflow) results {
 	}
 	for _, v := range w.env {
 		args = append(args, "--env", v)
+	}
+	for _, v := range w.secrets {
+		args = append(args, "-s", v)
 	}
 	args = append(args, f.replacements(before)...)
 	env := slices.DeleteFunc(slices.Clone(f.env), func(v string) bool {
@@ -177,7 +181,7 @@ func actJob(name string) string {
 	if m := actLeg.FindStringSubmatch(name); m != nil {
 		name = m[1]
 	}
-	for _, prefix := range []string{"fleet/rootfsgen fleet/", "rootfsgen push/", "rootfsgen request/", "rootfsgen release/", "rootfsgen / "} {
+	for _, prefix := range []string{"fleet/rootfsgen fleet/", "rootfsgen push/", "rootfsgen request/", "rootfsgen release/", "rootfsgen queue/", "rootfsgen manual/", "rootfsgen bases/", "rootfsgen lock/", "rootfsgen / "} {
 		name = strings.TrimPrefix(name, prefix)
 	}
 	name = strings.Replace(name, "/rootfsgen build/", " ", 1)

@@ -310,6 +310,7 @@ func (g gitLab) push() results { return g.gitlab(nil) }
 func (g gitLab) request(number int, base string) results {
 	return g.gitlab(map[string]string{
 		"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": fmt.Sprint(number),
+		"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1", "CI_MERGE_REQUEST_PROJECT_ID": "1",
 		"CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_COMMIT_BRANCH": "-",
 	})
 }

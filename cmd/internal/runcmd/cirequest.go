@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
-	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/gitremote"
@@ -20,7 +19,7 @@ import (
 
 // requesting is the flags of ci request.
 type requesting struct {
-	branch, title, text string
+	branch, base, title, text string
 }
 
 func ciRequestCommand(a *app.App) *cobra.Command {
@@ -30,8 +29,8 @@ func ciRequestCommand(a *app.App) *cobra.Command {
 		Long: `Offer files that a job changed, as a pull or merge request.
 
 The files of the work tree are put on a branch of their own, as one commit on top
-of the newest of the default branch, and one request is opened for it, or brought
-up to date. Where the files do not differ from the default branch, nothing
+of the one that is checked out, and one request is opened for it, or brought up
+to date. Where the files do not differ from those of that commit, nothing
 happens. A branch whose newest commit is somebody else's stays as it is.
 
 The variable ROOTFSGEN_FORGE_TOKEN holds a token that may push and open requests;
@@ -44,6 +43,7 @@ that GitHub gives to every job starts no workflow.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.branch, "branch", "", "the branch of its own")
+	f.StringVar(&o.base, "base", "main", "the branch that it is to be merged into, whose newest commit is checked out")
 	f.StringVar(&o.title, "title", "", "title of the commit and of the request")
 	f.StringVar(&o.text, "text", "", "`file` whose lines the request shows as they are")
 	for _, name := range []string{"branch", "title"} {
@@ -58,11 +58,7 @@ func (o *requesting) run(ctx context.Context, a *app.App, paths []string) error 
 			return app.Fail(app.ExitUsage, err)
 		}
 	}
-	s, err := settings(ctx, a, planning.Options{})
-	if err != nil {
-		return err
-	}
-	if o.branch == s.DefaultBranch {
+	if o.branch == o.base {
 		return app.Fail(app.ExitUsage, fmt.Errorf("--branch: %s is the branch that the request is to be merged into", o.branch))
 	}
 	remote, client, own, err := forgeOf(a)
@@ -74,7 +70,7 @@ func (o *requesting) run(ctx context.Context, a *app.App, paths []string) error 
 		return err
 	}
 	r, err := offer.Offer{
-		Remote: remote, Requests: client, Branch: o.branch, Base: s.DefaultBranch, Paths: paths, Title: o.title, Body: body,
+		Remote: remote, Requests: client, Branch: o.branch, Base: o.base, Paths: paths, Title: o.title, Body: body,
 	}.Make(ctx)
 	if denied, is := errors.AsType[*forge.Denied](err); is {
 		return fmt.Errorf("%w\nhint: let GitHub Actions create pull requests (Settings, Actions, General), or set ROOTFSGEN_FORGE_TOKEN to a token that may", denied)

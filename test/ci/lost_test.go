@@ -1,0 +1,232 @@
+package ci
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/internal/forgetest"
+)
+
+// reaper passes requests on to a registry and, at one of them, kills whatever
+// rootfsrun works in the fleet's jobs at that moment: a machine that is gone.
+type reaper struct {
+	proxy http.Handler
+	below string // folder that all jobs work in
+
+	mu    sync.Mutex
+	seen  int
+	fatal int // the request at which it kills, 0 for none
+}
+
+// ServeHTTP implements http.Handler.
+func (r *reaper) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		r.seen++
+		if r.seen == r.fatal {
+			r.kill()
+		}
+	}
+	r.mu.Unlock()
+	r.proxy.ServeHTTP(w, req)
+}
+
+// arm makes the n-th request from now on that writes something fatal, and
+// tells how many there were since the last time.
+func (r *reaper) arm(n int) (since int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since, r.seen, r.fatal = r.seen, 0, n
+	return since
+}
+
+// kill ends the programs of ours that work below the folder.
+func (r *reaper) kill() {
+	found, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
+	for _, dir := range found {
+		program, _ := os.Readlink(filepath.Join(dir, "exe"))
+		at, _ := os.Readlink(filepath.Join(dir, "cwd"))
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err == nil && filepath.Base(program) == "rootfsrun" && strings.HasPrefix(at, r.below+"/") {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+	}
+}
+
+// attempts is how often a lost job runs in all, which is the default.
+const attempts = 3
+
+// spotFleet is a fleet whose jobs speak to the registry through r, and whose
+// last attempts are on machines that stay.
+func spotFleet(t *testing.T, r *reaper) *fleet {
+	t.Helper()
+	s := enginetest.Services(t)
+	r.proxy = httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.Registry})
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	prefix := strings.TrimPrefix(server.URL, "http://") + "/lost"
+	text, err := os.ReadFile("testdata/fleet/rootfsgen.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const classes = "runners:\n  spot-amd64: {on_demand: steady}\n  spot-arm64: {on_demand: steady}\n  steady: {github: [self-hosted, steady], gitlab: [steady]}\n"
+	f := newFleet(t, "lost", map[string]string{"rootfsgen.yaml": strings.ReplaceAll(string(text), "@REGISTRY@", prefix) + classes})
+	f.prefix, r.below = prefix, f.scratch
+	return f
+}
+
+// TestLostMachines pushes to GitHub while machines are taken away in two of
+// three attempts, and has the watchdog's command run again what was lost. In
+// the end everything is as if no machine had been lost. The points are drawn,
+// and the seed is fixed.
+func TestLostMachines(t *testing.T) {
+	t.Parallel()
+	r := &reaper{}
+	f := spotFleet(t, r)
+	h := forgetest.NewGitHub(t, "acme", "images")
+	draw := rand.New(rand.NewPCG(20261121, 4))
+	writes, lost := 0, 0
+	all := map[string]bool{}
+	for round := range 3 {
+		commit := f.push("main", map[string]string{"images/base/greeting": greeting(round)})
+		h.Heads["main"] = commit
+		run := forgetest.Run{ID: int64(round + 1), Workflow: "rootfsgen push", Commit: commit}
+		for attempt := 1; ; attempt++ {
+			fatal := 0
+			if round > 0 && attempt < attempts { // the first round counts; later ones write less, as layers are there
+				fatal = 1 + draw.IntN(writes/3)
+			}
+			r.arm(fatal)
+			got := gitHub{f}.attempt(attempt)
+			writes = max(writes, r.arm(0))
+			failed := tell(h, run, all, attempt, got)
+			t.Logf("round %d, attempt %d, killed at write %d: failed: %v", round, attempt, fatal, failed)
+			if len(failed) == 0 {
+				break
+			}
+			if lost++; fatal == 0 {
+				t.Fatalf("nothing was killed, and %v failed\n%s", failed, got.tail())
+			}
+			f.watch(h, run.ID)
+		}
+		f.testing(everyImage)
+	}
+	if lost < 2 {
+		t.Errorf("only %d attempts were lost", lost)
+	}
+	sameAsNeverLost(t, f, greeting(2))
+}
+
+// attempt pushes once more, as GitHub does when a run is repeated.
+func (g gitHub) attempt(n int) results {
+	return g.act(workflow{event: "push", file: "rootfsgen-push.yml", env: []string{"GITHUB_RUN_ATTEMPT=" + strconv.Itoa(n)}, payload: map[string]any{
+		"ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": g.Git("rev-parse", "HEAD"),
+	}})
+}
+
+// tell tells the forge how the jobs of an attempt ended: one whose program was
+// killed is one whose machine was, and one that act did not come to was
+// skipped. It returns those that failed. As act runs every job again and not
+// only what failed, the forge hears that each depends on all of these.
+func tell(h *forgetest.Hub, run forgetest.Run, all map[string]bool, attempt int, got results) (failed []string) {
+	for name, ended := range got.jobs {
+		all[name] = true
+		if ended == "failure" {
+			failed = append(failed, name)
+		}
+	}
+	slices.Sort(failed)
+	ended := map[string]forgetest.Job{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		j := forgetest.Job{Name: name, Conclusion: cmp.Or(got.jobs[name], "skipped")}
+		if slices.Contains(failed, name) {
+			j.Notes = []string{"The self-hosted runner: " + name + " lost communication with the server."}
+		} else {
+			j.Needs = failed
+		}
+		run.Jobs = append(run.Jobs, j)
+		ended[name] = j
+	}
+	if attempt == 1 {
+		h.Put(run)
+	} else {
+		h.Finish(run.ID, ended)
+	}
+	return failed
+}
+
+// watch does what the watchdog's workflow does after a run.
+func (f *fleet) watch(h *forgetest.Hub, run int64) {
+	f.t.Helper()
+	before := h.Attempt(run)
+	env := append(slices.Clone(f.env), "GITHUB_ACTIONS=true", "GITHUB_API_URL="+h.URL, "GITHUB_REPOSITORY=acme/images", "ROOTFSGEN_FORGE_TOKEN="+forgetest.Token)
+	out, errs, err := f.run(f.scratch, env, "rootfsrun", "ci", "lost", "--run", strconv.FormatInt(run, 10), "--attempts", strconv.Itoa(attempts), "--rerun")
+	if err != nil || h.Attempt(run) != before+1 {
+		f.t.Fatalf("the watchdog ran nothing again: %v\n%s%s", err, out, errs)
+	}
+}
+
+// greeting is another one in each round; the fleet's tests want its first
+// word alone.
+func greeting(round int) string { return "hello" + strings.Repeat("\n", round+2) }
+
+// sameAsNeverLost compares what testing has with a fleet of the same files
+// whose machines stayed.
+func sameAsNeverLost(t *testing.T, f *fleet, says string) {
+	t.Helper()
+	calm := newFleet(t, "calm")
+	calm.push("main", map[string]string{"images/base/greeting": says})
+	if got := onGitHub(calm).push(); slices.Contains(slices.Collect(maps.Values(got.jobs)), "failure") {
+		t.Fatal(got.tail())
+	}
+	platforms := func(f *fleet) map[string]any {
+		all := map[string]any{}
+		for _, i := range must(f.channel("manifest.testing.json")).Images {
+			all[i.ID] = i.Platforms
+		}
+		return all
+	}
+	if diff := gocmp.Diff(platforms(calm), platforms(f)); diff != "" {
+		t.Errorf("platforms in manifest.testing.json (-never lost +lost):\n%s", diff)
+	}
+}
+
+// TestMachineOfAnAttempt has GitHub's own evaluator choose the machine of each
+// attempt.
+func TestMachineOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	const choice = "fromJSON(github.run_attempt) >= 3 && matrix.on_demand || matrix.runner" // generator/render tests that it is this
+	for attempt, want := range map[string]string{"1": `["spot"]`, "2": `["spot"]`, "3": `["steady"]`, "4": `["steady"]`, "10": `["steady"]`} {
+		in, err := json.Marshal(map[string]any{"expression": choice, "contexts": map[string]any{
+			"github": map[string]any{"run_attempt": attempt}, "matrix": map[string]any{"runner": []string{"spot"}, "on_demand": []string{"steady"}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		node := filepath.Join(enginetest.Root(t), ".cache", "node")
+		cmd := exec.CommandContext(t.Context(), filepath.Join(node, "node"), filepath.Join(node, "ghvalue.mjs"))
+		cmd.Stdin = strings.NewReader(string(in))
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("attempt %s: %s, want %s (%v)", attempt, got, want, err)
+		}
+	}
+}

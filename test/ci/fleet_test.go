@@ -33,6 +33,7 @@ type fleet struct {
 	artifacts string // what jobs have saved
 	prefix    string // registry prefix of this fleet: its scopes lie below it
 	env       []string
+	alone     bool // GitLab's jobs have a machine of their own: no process and no mount outlives it
 }
 
 // newFleet makes the fleet of testdata/fleet and further files, locks its

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,14 +53,70 @@ func TestForkRequest(t *testing.T) {
 	}
 	removeSockets(t, got)
 	for image := range everyImage {
-		for _, scope := range []string{"pr", "testing", "prod"} {
-			if p := f.read(scope + "/" + image); len(p.contents)+len(p.versions) > 0 {
-				t.Errorf("a request from a fork wrote to %s/%s: %v %v", scope, image, p.contents, p.versions)
-			}
+		f.untouched(image)
+	}
+}
+
+// TestForkRequestOnGitLab does the same for a merge request from a fork that
+// somebody lets run in the project itself, with the project's secrets: its one
+// job must not use them.
+func TestForkRequestOnGitLab(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, "fork-gitlab", onlyBase(t))
+	onGitLab(f)
+	main := f.Git("rev-parse", "HEAD")
+	f.Git("checkout", "-q", "-b", "feature")
+	f.push("feature", map[string]string{"images/base/greeting": "hello from a fork\n"})
+	machine := *f
+	machine.alone, machine.artifacts = true, filepath.Join(f.Dir, ".gitlab-ci-local/artifacts/rootfsgen-fork")
+	machine.env = slices.DeleteFunc(slices.Clone(f.env), func(v string) bool { return strings.HasPrefix(v, "BUILDKIT_HOST=") })
+	got := machine.gitlab(map[string]string{
+		"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": "9", "CI_MERGE_REQUEST_DIFF_BASE_SHA": main,
+		"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2", "CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_COMMIT_BRANCH": "-",
+		"DOCKER_AUTH_CONFIG": "not even JSON", "ROOTFSGEN_PUSH_TOKEN": "a-token-that-opens-nothing",
+	})
+	removeSockets(t, got)
+	if diff := cmp.Diff(map[string]string{"fork": "success"}, got.jobs); diff != "" {
+		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
+	}
+	machine.reported("build-artifacts", "base")
+	f.untouched("base")
+}
+
+// TestForkRequestThatIsTooLarge is planned, and nothing of it is built.
+func TestForkRequestThatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, "fork-large", onlyBase(t))
+	for _, c := range []struct {
+		most string
+		want bool
+	}{{"0", false}, {"1", false}, {"2", true}} {
+		most, want := c.most, c.want
+		out, errs, err := f.run(f.Dir, append(slices.Clone(f.env), "CI=true", "GITHUB_ACTIONS=true"), "rootfsrun", "run", "--scope", "pr", "--snapshot-id", "pr-9-"+most, "--from", "HEAD", "--force", "base", "--max-targets", most)
+		if err != nil {
+			t.Fatalf("--max-targets %s: %v\n%s", most, err, errs)
+		}
+		said := strings.Contains(errs, "::warning") && strings.Contains(errs, "nothing was built: the plan has 2 targets, and this run may build "+most)
+		if said == want || !strings.Contains(out, "base") {
+			t.Errorf("--max-targets %s: %s%s", most, out, errs)
+		}
+		if built := len(f.read("pr/base").contents) > 0; built != want {
+			t.Errorf("--max-targets %s: built %v", most, built)
+		}
+	}
+}
+
+// untouched makes sure that nothing of an image is in the fleet's registry or
+// its channels.
+func (f *fleet) untouched(image string) {
+	f.t.Helper()
+	for _, scope := range []string{"pr", "testing", "prod"} {
+		if p := f.read(scope + "/" + image); len(p.contents)+len(p.versions) > 0 {
+			f.t.Errorf("something was written to %s/%s: %v %v", scope, image, p.contents, p.versions)
 		}
 	}
 	if _, found := f.channel("manifest.testing.json"); found {
-		t.Error("a request from a fork wrote the testing channel")
+		f.t.Error("the testing channel was written")
 	}
 }
 

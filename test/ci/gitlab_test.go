@@ -20,10 +20,14 @@ var reported = regexp.MustCompile(`(?m)^ (PASS|FAIL|WARN)  (?:\[\S+\] -> )?(\S.*
 func (f *fleet) gitlabCILocal(args ...string) (stdout, stderr string, err error) {
 	f.t.Helper()
 	node := filepath.Join(enginetest.Root(f.t), ".cache", "node")
-	return f.run(f.Dir, f.env, filepath.Join(node, "node"), append([]string{
+	program, args := filepath.Join(node, "node"), append([]string{
 		filepath.Join(node, "node_modules", "gitlab-ci-local", "dist", "index.js"),
 		"--force-shell-executor", "--shell-isolation", "--no-artifacts-to-source", "--no-color",
-	}, args...)...)
+	}, args...)
+	if f.alone {
+		program, args = "unshare", append([]string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", program}, args...)
+	}
+	return f.run(f.Dir, f.env, program, args...)
 }
 
 // gitlab executes the pipeline that starts with the given variables, and its

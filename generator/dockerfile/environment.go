@@ -63,7 +63,7 @@ func (e *environment) config() (env []string, complete bool) {
 			complete = false
 			continue
 		}
-		env = append(env, name+"="+v.value)
+		env = append(env, e.scratch.setting(name, v.value))
 	}
 	return env, complete
 }

@@ -15,6 +15,25 @@ type Scratch struct {
 	reads        []Read
 	environments []*environment
 	used         int // of environments
+	settings     map[string]string
+	text         []byte
+}
+
+// setting is "name=value", one string for all images that have it, as they have
+// their PATH from each other.
+func (s *Scratch) setting(name, value string) string {
+	s.text = append(append(append(s.text[:0], name...), '='), value...)
+	if known, found := s.settings[string(s.text)]; found {
+		return known
+	}
+	if s.settings == nil {
+		s.settings = map[string]string{}
+	}
+	made := string(s.text)
+	if len(s.settings) < 1024 {
+		s.settings[made] = made
+	}
+	return made
 }
 
 // words is BuildKit's lexer for a file.

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -339,6 +340,9 @@ func (f *File) expandedMounts(cmd *instructions.RunCommand, expand instructions.
 // root, and whether it tries to leave the context: BuildKit takes "../x" for
 // "x".
 func cleanSource(source string) (clean string, outside bool) {
+	if fs.ValidPath(source) {
+		return source, false // it is clean, as most are
+	}
 	written := path.Clean(strings.TrimLeft(source, "/"))
 	clean = strings.TrimPrefix(path.Clean("/"+source), "/")
 	if clean == "" {

@@ -56,6 +56,7 @@ func hashed(name string, n TargetID) string {
 // empty when s has neither letter nor digit.
 func Slug(s string) string {
 	var b strings.Builder
+	b.Grow(len(s))
 	gap := byte(0) // the separator to write before the next letter
 	for _, c := range []byte(strings.ToLower(s)) {
 		switch {
@@ -70,6 +71,9 @@ func Slug(s string) string {
 		default:
 			gap = '-'
 		}
+	}
+	if b.String() == s {
+		return s // as most are: one copy of it is enough
 	}
 	return b.String()
 }

@@ -50,7 +50,7 @@ func (l *loader) platforms(i *model.Image, d *description, f *file) {
 		i.Platforms = []model.Platform{model.LinuxAMD64}
 	}
 	if len(i.Platforms) == 0 {
-		i.Platforms = []model.Platform{model.LinuxAMD64, model.LinuxARM64}
+		i.Platforms = l.everywhere
 	}
 }
 

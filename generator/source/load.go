@@ -39,7 +39,10 @@ const LocalLockFile = ".cache/images.lock.local"
 // which may hold warnings only; the fleet then holds what could be
 // understood. The error is a tree that cannot be read.
 func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.List, error) {
-	l := &loader{ctx: ctx, tree: tree, dir: o.dir(), outside: o.ConfigData != nil}
+	l := &loader{
+		ctx: ctx, tree: tree, dir: o.dir(), outside: o.ConfigData != nil,
+		everywhere: []model.Platform{model.LinuxAMD64, model.LinuxARM64},
+	}
 	config := orDefault(o.Config, DefaultConfig)
 	content := o.ConfigData
 	if content == nil {
@@ -86,7 +89,9 @@ type loader struct {
 	images  []model.Image
 	aliases []model.Alias
 
-	undescribed description // of the folders that have none; nobody changes it
+	// Shared by many images, and changed by nobody:
+	undescribed description // of the folders that have none
+	everywhere  []model.Platform
 }
 
 // read returns a file of the tree, nil where there is none. A file that must

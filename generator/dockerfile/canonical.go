@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -64,6 +65,48 @@ func canonicalFrom(s *stage) string {
 		word(&b, s.from.Name)
 	}
 	return b.String()
+}
+
+// show finds out whether the history of the image shows how its instructions are
+// written. A folder that a stage begins with is a layer without a history, and
+// the exporter makes one up of the name of a step: "[build 2/3] COPY  a /".
+func (r *resolver) show(target int) {
+	isFolder := false
+	for i := target; i >= 0 && !isFolder; i = r.stages[i].parent {
+		_, isFolder = folderContext(r.contexts[r.stages[i].context])
+	}
+	if !isFolder {
+		return
+	}
+	for i := target; i >= 0; i = r.stages[i].parent {
+		s := r.stages[i]
+		s.shown = true
+		if len(r.stages) > 1 {
+			s.label = cmp.Or(s.from.Name, "stage-"+strconv.Itoa(i))
+		}
+	}
+}
+
+// shownFrom adds to a FROM in canonical form what the history shows of it.
+func (s *resolvedStage) shownFrom(canonical string) string {
+	if !s.shown {
+		return canonical
+	}
+	return canonical + " (" + strconv.QuoteToASCII(s.label) + ")"
+}
+
+// shownText is an instruction in canonical form, with what the history shows of
+// it.
+func (s *resolvedStage) shownText(in instruction) string {
+	text := in.canonical()
+	if !s.shown {
+		return text
+	}
+	switch in.cmd.(type) {
+	case *instructions.CopyCommand, *instructions.AddCommand, *instructions.RunCommand, *instructions.WorkdirCommand:
+		return text + " (" + strconv.QuoteToASCII(strings.TrimSpace(in.node.Original)) + ")"
+	}
+	return text
 }
 
 func nodeWords(b *strings.Builder, node *parser.Node) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -89,6 +91,32 @@ func TestCanonicalIgnoresLayout(t *testing.T) {
 	} {
 		if cmp.Equal(want, instructions(text)) {
 			t.Errorf("%s does not show", name)
+		}
+	}
+}
+
+// Where the history of an image shows them, layout and stages count.
+func TestCanonicalShowsWhatTheHistoryShows(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ a, b string }{
+		{"FROM x\nCOPY a /\n", "FROM x\nCOPY  a /\n"},
+		{"FROM x AS y\nFROM y\nRUN a\n", "FROM scratch\nFROM x AS y\nFROM y\nRUN a\n"},
+		{"FROM x AS y\nFROM y\nRUN a\n", "FROM x AS y\nFROM y\nRUN \\\n# b\n  a\n"},
+		{"FROM scratch\nFROM y AS x\nFROM x\nWORKDIR a\n", "FROM scratch\nFROM y AS x\nFROM x\nWORKDIR  a\n"},
+	} {
+		instructions := func(text, context string) string {
+			f, list := Parse("Dockerfile", []byte(text))
+			if len(list) > 0 {
+				t.Fatal(list)
+			}
+			r, _ := f.Resolve(Options{Platform: model.LinuxAMD64, Contexts: map[string]string{"x": context}})
+			return strings.Join(r.Instructions, "\n")
+		}
+		if instructions(c.a, "/folder") == instructions(c.b, "/folder") {
+			t.Errorf("the same of a folder:\n%s\n%s", c.a, c.b)
+		}
+		if a, b := instructions(c.a, "image:1"), instructions(c.b, "image:1"); a != b {
+			t.Errorf("not the same of an image:\n%s\n%s", a, b)
 		}
 	}
 }

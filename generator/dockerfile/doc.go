@@ -18,7 +18,11 @@
 // of the stage of its name, whose instructions are dropped then. BuildKit looks
 // at what these need all the same, so their references stay. Of a folder
 // BuildKit applies the .dockerignore in it, and knows no other; of a stage that
-// begins with a folder all files count.
+// begins with a folder all files count. Such an image shows in its history how an
+// instruction is written, blanks and all, and the number of its stage: there these
+// count. So it is on an outside image with fewer entries in its history than
+// layers, which images.lock does not tell; there two keys that are the same can
+// stand for two histories, and the files are the same.
 //
 // Stages and named contexts share one table. The name of every stage is looked
 // up there too, reached or not, and a stage that is found is replaced as a

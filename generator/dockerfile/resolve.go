@@ -99,6 +99,7 @@ func (f *File) Resolve(o Options) (*Resolved, diag.List) {
 		return r.out, r.list
 	}
 	r.reach(target)
+	r.show(target)
 	r.walk()
 	r.finish(target)
 	return r.out, r.list.Sorted()
@@ -137,6 +138,8 @@ type resolvedStage struct {
 	used     []string // global arguments in its FROM
 	context  string   // the named context that it begins with; empty for none
 	replaced bool     // by that context, as a whole
+	label    string   // how the image's history shows it, if shown
+	shown    bool     // the history shows its instructions as they are written
 
 	// Of the stages that are reached:
 	reached     bool

@@ -25,14 +25,14 @@ func (r *resolver) walk() {
 		}
 		r.from(s)
 		s.env = r.beginning(s)
-		body = append(body, canonicalFrom(s.stage))
+		body = append(body, s.shownFrom(canonicalFrom(s.stage)))
 		if s.replaced {
 			r.replaced(s)
 			continue
 		}
 		for j, in := range s.body {
 			if !in.trigger {
-				body = append(body, in.canonical())
+				body = append(body, s.shownText(in))
 			}
 			r.instruction(s, in, s.deps[j])
 		}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -28,12 +29,13 @@ func (e *DriftError) Error() string {
 func (e *DriftError) ExitCode() int { return 4 }
 
 // proveJobs checks that the committed workflow has the jobs of every image,
-// each waiting for the same jobs. Else an image would silently not be built,
-// or would be built too early.
+// each waiting for the same jobs, and reads what the planning job will tell.
+// Else an image would silently not be built, or would be built too early.
 func proveJobs(p *pipeline.Pipeline, committed []byte) error {
 	var doc struct {
 		Jobs map[string]struct {
-			Needs []string `yaml:"needs"`
+			Needs   []string       `yaml:"needs"`
+			Outputs map[string]any `yaml:"outputs"`
 		} `yaml:"jobs"`
 	}
 	if len(committed) == 0 {
@@ -43,13 +45,20 @@ func proveJobs(p *pipeline.Pipeline, committed []byte) error {
 		return fmt.Errorf("reading %s: %w", ghFleet, err)
 	}
 	g := &github{p: p}
-	for _, want := range g.fleetJobs() {
+	jobs := g.fleetJobs()
+	for _, want := range jobs {
 		got, found := doc.Jobs[want.ID]
 		switch {
 		case !found:
 			return &DriftError{File: ghFleet, Why: "has no job " + want.ID}
 		case !slices.Equal(slices.Sorted(slices.Values(got.Needs)), slices.Sorted(slices.Values(want.Needs))):
 			return &DriftError{File: ghFleet, Why: "has a job " + want.ID + " that waits for others than it must"}
+		}
+	}
+	told := g.planOutputs(jobs)
+	for _, name := range slices.Sorted(maps.Keys(doc.Jobs["plan"].Outputs)) {
+		if !slices.Contains(told, name) {
+			return &DriftError{File: ghFleet, Why: "waits to be told " + name + ", of which there is none"}
 		}
 	}
 	return nil

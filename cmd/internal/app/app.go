@@ -88,19 +88,27 @@ func (p Program) Root(a *App) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	for _, command := range p.Commands {
 		cmd := command(a)
-		if cmd.Args != nil {
-			check := cmd.Args
-			cmd.Args = func(c *cobra.Command, args []string) error {
-				if err := check(c, args); err != nil {
-					return usageError(c, err)
-				}
-				return nil
-			}
-		}
+		checkArgs(cmd)
 		noFiles(cmd)
 		root.AddCommand(cmd)
 	}
 	return root
+}
+
+// checkArgs makes wrong arguments mistakes of the call, for a command and those
+// below it.
+func checkArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError(c, err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		checkArgs(sub)
+	}
 }
 
 // forms are those in which mistakes are printed.

@@ -19,13 +19,17 @@ func (p *Pipeline) settingsFlags() string {
 	return " --config " + p.Config
 }
 
+// BuildStep is the name of the step that builds an image, and may know its
+// secrets.
+const BuildStep = "Build"
+
 // fix lays out the jobs that every fleet has.
 func (p *Pipeline) fix() {
 	planned, built, listed := p.planned(), p.built(), p.listed()
 	p.Fixed = map[Kind]Job{
 		Plan: {Kind: Plan, Runner: model.RunnerSmall, Minutes: minutesShort, Events: planned, Interrupt: true, Retry: true, Steps: p.planSteps()},
 		Build: {Kind: Build, Minutes: minutesBuild, Events: built, Interrupt: true, Retry: true, Steps: p.withPlan(p.withEngines(
-			p.run("Build", buildScript, VarImage, VarTarget, VarPlatform, VarLogin),
+			p.run(BuildStep, buildScript, VarImage, VarTarget, VarPlatform, VarLogin),
 			p.run("Test", testScript, VarImage, VarTarget, VarPlatform, VarArch, VarLogin),
 			Step{Verb: Save, Name: "Keep the reports", Artifact: reportsArtifact},
 		)...)},

@@ -78,7 +78,7 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 	for i := range fleet.Images {
 		src := &fleet.Images[i]
 		node := src.Node()
-		img := Image{ID: names[node], Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[node], Level: level[names[node]]}
+		img := Image{ID: names[node], Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[node], Level: level[names[node]], Secrets: src.SecretVariables()}
 		if img.ID != src.ID {
 			img.Target = node.Node()
 		}

@@ -77,12 +77,13 @@ type Pipeline struct {
 // Image is the jobs of one node of the fleet: of an image, or of one of its
 // tags or variants where it has several.
 type Image struct {
-	ID      string // names its jobs and their files; see model.NodeNames
-	Target  string // what commands call it, "name:tag", where that is not ID; else empty
-	Legs    []Leg  // one for each platform, sorted
-	Minutes int    // time limit of a build job
-	Merge   bool   // its platforms are joined
-	Level   int    // how many images must be built one after the other before it
+	ID      string   // names its jobs and their files; see model.NodeNames
+	Target  string   // what commands call it, "name:tag", where that is not ID; else empty
+	Legs    []Leg    // one for each platform, sorted
+	Minutes int      // time limit of a build job
+	Merge   bool     // its platforms are joined
+	Level   int      // how many images must be built one after the other before it
+	Secrets []string `json:",omitempty"` // names of the secrets that its builds mount, sorted; then no other image's jobs are mixed with its own
 }
 
 // Leg is one platform of an image's build job.
@@ -174,8 +175,8 @@ const (
 	VarScope    Var = "ROOTFSGEN_SCOPE"    // registry scope
 	VarSnapshot Var = "ROOTFSGEN_SNAPSHOT" // snapshot id, empty outside requests
 	VarFrom     Var = "ROOTFSGEN_FROM"     // commit to compare with, empty where the plan finds it
-	// What a person chose. Words are separated by blanks; the planner refuses
-	// what is no name and no platform.
+	// VarImages, VarPlatforms and VarForce are what a person chose. Words are
+	// separated by blanks; the planner refuses what is no name and no platform.
 	VarImages    Var = "ROOTFSGEN_IMAGES"    // empty is all
 	VarPlatforms Var = "ROOTFSGEN_PLATFORMS" // empty is all
 	VarForce     Var = "ROOTFSGEN_FORCE"     // true: build the images anew; bases: those that are built from none

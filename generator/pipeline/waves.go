@@ -88,7 +88,7 @@ type filling struct {
 // the wave is full.
 func (f *filling) take(img *Image) bool {
 	last := len(f.batches) - 1
-	fresh := last < 0 || len(f.batches[last].Images) == f.room.Legs
+	fresh := last < 0 || len(f.batches[last].Images) == f.room.Legs || len(img.Secrets)+len(f.batches[last].Images[0].Secrets) > 0
 	added := 0
 	for i := range img.Legs {
 		if fresh || !f.keys[f.room.key(img, &img.Legs[i])] {

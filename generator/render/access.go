@@ -23,10 +23,13 @@ func (g *github) loginSecrets() []secret {
 	return all
 }
 
-// logins hands them on, each by name.
-func (g *github) logins() []pair {
+// logins hands them on.
+func (g *github) logins() []pair { return handOn(g.loginSecrets()) }
+
+// handOn hands secrets on, each by name.
+func handOn(secrets []secret) []pair {
 	var all []pair
-	for _, s := range g.loginSecrets() {
+	for _, s := range secrets {
 		all = append(all, pair{s.Name, expr("${{ secrets." + s.Name + " }}")})
 	}
 	return all

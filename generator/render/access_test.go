@@ -58,6 +58,7 @@ func corporate(f fixture) fixture {
 func linted() map[string]fixture {
 	all := fixtures()
 	all["corporate"] = corporate(all["small"])
+	all["secrets"], all["secretwaves"] = secretive(model.LayoutGraph), secretive(model.LayoutWaves)
 	return all
 }
 

@@ -113,7 +113,7 @@ func (g *github) plan(cond expr, with []pair) ghJob {
 
 // callFleet runs the jobs of every image.
 func (g *github) callFleet(cond expr, with ...pair) ghJob {
-	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: g.calling(pipeline.Plan, pipeline.Build, pipeline.Merge), With: with, Secrets: g.logins()}
+	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: g.calling(pipeline.Plan, pipeline.Build, pipeline.Merge), With: with, Secrets: handOn(g.fleetSecrets())}
 }
 
 func (g *github) manifest() ghJob {
@@ -125,7 +125,7 @@ func (g *github) manifest() ghJob {
 }
 
 func (g *github) result(needs ...string) ghJob {
-	j := g.job(pipeline.Result, "result", "rootfsgen / result")
+	j := g.job(pipeline.Result, "result", model.ResultCheck)
 	j.Needs = needs
 	j.If = "${{ always() }}"
 	return j

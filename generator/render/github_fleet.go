@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,7 +19,9 @@ const (
 
 // fleetWorkflows are the workflows of the images.
 func (g *github) fleetWorkflows() map[string]*workflow {
-	return map[string]*workflow{ghFleet: g.fleet(), ghBuild: g.build(), ghMerge: g.merge()}
+	all := map[string]*workflow{ghFleet: g.fleet(), ghBuild: g.build(), ghMerge: g.merge()}
+	maps.Copy(all, g.secretBuilds())
+	return all
 }
 
 // aboutFleet is what each layout says of itself at the top of the fleet's file.
@@ -37,7 +40,7 @@ func (g *github) fleet() *workflow {
 	w := &workflow{
 		About: aboutFleet[g.p.Layout],
 		Name:  "rootfsgen fleet", Shell: true,
-		On: triggers{Call: true, Secrets: g.loginSecrets(), Inputs: planInputs},
+		On: triggers{Call: true, Secrets: g.fleetSecrets(), Inputs: planInputs},
 	}
 	jobs := g.fleetJobs()
 	plan := g.job(pipeline.Plan, "plan", "plan")
@@ -79,7 +82,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 	var jobs []ghJob
 	if len(i.Legs) > 0 {
 		b := ghJob{
-			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + ghBuild, Permissions: g.calling(pipeline.Build), Secrets: g.logins(),
+			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + buildFile(i), Permissions: g.calling(pipeline.Build), Secrets: handOn(g.imageSecrets(i)),
 			With: []pair{{"image", i.ID}, {"platforms", expr("${{ toJSON(fromJSON(needs.plan.outputs.matrix)['" + i.ID + "']) }}")}},
 		}
 		b.With = append(b.With, targetInput(i)...)

@@ -15,6 +15,7 @@ const notInForks = " && (!github.event.repository.fork || vars.ROOTFSGEN_SCHEDUL
 func (g *github) lock() *workflow {
 	j := g.job(pipeline.Lock, "lock", "lock")
 	j.If = g.onBranch(notInForks)
+	j.Environment = "lock" // may keep the token to the default branch
 	return &workflow{
 		About: []string{
 			"Looks images.lock up anew, and offers what moved as a pull request.",

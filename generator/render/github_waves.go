@@ -63,6 +63,8 @@ func (g *github) batchJob(kind pipeline.Kind, b *pipeline.Batch, before []string
 	}
 	if kind == pipeline.Merge {
 		j.Uses = "./" + ghMerge
+	} else if i := &b.Images[0]; len(i.Secrets) > 0 { // which is the only one
+		j.Uses, j.Secrets = "./"+buildFile(i), handOn(g.imageSecrets(i))
 	}
 	return j
 }

@@ -84,6 +84,7 @@ func (g *gitlab) parent() *glFile {
 	promote := g.job(pipeline.Promote, glPromote, glStages[2])
 	promote.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}, {Job: glManifest}}
 	promote.ResourceGroup = "rootfsgen-prod"
+	onProtected(promote.Rules)
 	fork := g.job(pipeline.Fork, glFork, glStages[1])
 	g.said(fork.Rules)
 	lock := g.job(pipeline.Lock, glLock, glStages[0])

@@ -60,6 +60,14 @@ func (g *gitlab) rules(j *pipeline.Job, when string) []rule {
 	return rules
 }
 
+// onProtected lets rules hold for protected branches and tags only. The
+// variable is always set: what it says is compared.
+func onProtected(rules []rule) {
+	for i := range rules {
+		rules[i].If += ` && $CI_COMMIT_REF_PROTECTED == "true"`
+	}
+}
+
 // said adds to each rule what its event says to the plan. What a person chose
 // is in the pipeline's own variables.
 func (g *gitlab) said(rules []rule) {

@@ -121,6 +121,7 @@ func (g *gitlab) imageJobs(i *pipeline.Image) []glJob {
 			Needs:     g.needs(),
 		}
 		j.surround(g.p.Runners[l.Runner])
+		j.keepSecretsOf(i)
 		if i.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 			j.Minutes = minutes(i.Minutes)
 		}

@@ -27,6 +27,7 @@ type glJob struct {
 	Retry         *retry
 	IDToken       string // audience of the job's token, empty for none
 	Environment   string
+	Access        bool // the job deploys nothing to Environment, and only has what belongs to it
 	ResourceGroup string
 	Variables     []pair
 	Matrix        [][]pair // the variables of each leg
@@ -138,7 +139,13 @@ func (j *glJob) tree() map[string]any {
 	set("rules", ruleTrees(j.Rules), len(j.Rules) > 0)
 	set("parallel", map[string]any{"matrix": legTrees(j.Matrix)}, len(j.Matrix) > 0)
 	set("needs", needTrees(j.Needs), len(j.Needs) > 0)
-	set("environment", map[string]any{"name": j.Environment}, j.Environment != "")
+	if j.Environment != "" {
+		e := map[string]any{"name": j.Environment}
+		if j.Access {
+			e["action"] = "access"
+		}
+		t["environment"] = e
+	}
 	if j.Interruptible != nil {
 		t["interruptible"] = j.Interruptible.Value
 	}

@@ -68,6 +68,7 @@ func (g *gitlab) groupJob(b *pipeline.Batch, group *pipeline.Group, before []nee
 		Needs:     append(g.needs(), before...), Rules: however(before),
 	}
 	j.surround(g.p.Runners[group.Runner])
+	j.keepSecretsOf(&group.Images[0])
 	if group.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 		j.Minutes = minutes(group.Minutes)
 	}

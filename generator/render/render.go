@@ -93,6 +93,11 @@ func layOut(p *pipeline.Pipeline, name, tmpl string, d document) ([]byte, error)
 // its images.
 func inputOf(p *pipeline.Pipeline, name string) []byte {
 	input := []byte(p.Said.Settings)
+	for i := range p.Images {
+		if img := &p.Images[i]; len(img.Secrets) > 0 && name == buildFile(img) {
+			input = append(input, strings.Join(append([]string{img.ID}, img.Secrets...), " ")...)
+		}
+	}
 	if strings.Contains(path.Base(name), "fleet") {
 		input = append(input, p.Said.Images...)
 	}

@@ -316,7 +316,7 @@ func (g gitLab) request(number int, base string) results {
 }
 
 func (g gitLab) release(tag string) results {
-	return g.gitlab(map[string]string{"CI_COMMIT_TAG": tag, "CI_COMMIT_REF_NAME": tag, "CI_COMMIT_BRANCH": "-"})
+	return g.gitlab(map[string]string{"CI_COMMIT_TAG": tag, "CI_COMMIT_REF_NAME": tag, "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true"})
 }
 
 // expected on GitLab: what did not run is not there; the images are a child

@@ -1,0 +1,96 @@
+package render
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+)
+
+// An image whose builds mount secrets has jobs that no other image shares: on
+// GitHub a workflow of its own, which names the secrets and is handed no other,
+// and on both forges an environment of its own, which may hold them.
+
+// environmentOf is that environment. What belongs to it reaches the builds of
+// this image and nothing else.
+func environmentOf(i *pipeline.Image) string { return "image-" + i.ID }
+
+// buildFile is the workflow that builds an image.
+func buildFile(i *pipeline.Image) string {
+	if len(i.Secrets) == 0 {
+		return ghBuild
+	}
+	return strings.TrimSuffix(ghBuild, ".yml") + "-" + i.ID + ".yml"
+}
+
+// imageSecrets are what the build of an image may be handed.
+func (g *github) imageSecrets(i *pipeline.Image) []secret {
+	all := g.loginSecrets()
+	for _, name := range i.Secrets {
+		known := func(s secret) bool { return s.Name == name }
+		if !slices.ContainsFunc(all, known) {
+			all = append(all, secret{name, "Secret of a build"})
+		}
+	}
+	return all
+}
+
+// fleetSecrets are what the workflow of all images may be handed, to hand it
+// on.
+func (g *github) fleetSecrets() []secret {
+	every := &pipeline.Image{}
+	for i := range g.p.Images {
+		every.Secrets = append(every.Secrets, g.p.Images[i].Secrets...)
+	}
+	slices.Sort(every.Secrets)
+	return g.imageSecrets(every)
+}
+
+// secretBuilds are the workflows of the images whose builds mount secrets, by
+// path.
+func (g *github) secretBuilds() map[string]*workflow {
+	all := map[string]*workflow{}
+	for i := range g.p.Images {
+		if img := &g.p.Images[i]; len(img.Secrets) > 0 {
+			all[buildFile(img)] = g.secretBuild(img)
+		}
+	}
+	return all
+}
+
+// secretBuild is the workflow of every image, with the secrets of one.
+func (g *github) secretBuild(i *pipeline.Image) *workflow {
+	w := g.build()
+	w.About = []string{
+		"Builds and tests the image " + i.ID + ", whose builds mount secrets: nothing else is handed them.",
+		"They may be secrets of the environment " + environmentOf(i) + ", or of the repository.",
+	}
+	w.Name += " " + i.ID
+	w.On.Secrets = g.imageSecrets(i)
+	for n := range w.Jobs {
+		j := &w.Jobs[n]
+		j.Environment = environmentOf(i)
+		for s := range j.Steps {
+			if step := &j.Steps[s]; step.Name == pipeline.BuildStep {
+				step.Env = append(step.Env, missing(step.Env, handOn(w.On.Secrets))...)
+			}
+		}
+	}
+	return w
+}
+
+// missing are the pairs of secrets that the step does not have yet, the login
+// of the registry left out, which has a name of its own there.
+func missing(env, secrets []pair) []pair {
+	return slices.DeleteFunc(secrets, func(p pair) bool {
+		return p.Name == secretLogin || slices.ContainsFunc(env, func(e pair) bool { return e.Name == p.Name })
+	})
+}
+
+// keepSecretsOf gives a job of an image the environment that its secrets
+// belong to.
+func (j *glJob) keepSecretsOf(i *pipeline.Image) {
+	if len(i.Secrets) > 0 {
+		j.Environment, j.Access = environmentOf(i), true
+	}
+}

@@ -31,7 +31,7 @@ func cache(t *testing.T) string {
 // install brings the Debian packages that a build needs to a bare machine.
 func install(t *testing.T) {
 	t.Helper()
-	if err := tools.Install(t.Context(), os.Stderr); err != nil {
+	if err := tools.InstallPackages(t.Context(), os.Stderr); err != nil {
 		t.Fatal(err)
 	}
 }

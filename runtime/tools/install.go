@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/internal/tool"
+	"github.com/rootfsgen/rootfsgen/runtime/download"
 )
 
 // Tool is a program as it is on this machine.
@@ -39,10 +41,54 @@ func List(ctx context.Context, bin string) []Tool {
 	return list
 }
 
-// Install brings the Debian packages of the programs that are missing, with
-// apt, as root. What "make tools" builds is not its business. What apt says
-// goes to progress. It does nothing where nothing is missing.
-func Install(ctx context.Context, progress io.Writer) error {
+// Options say where the programs come from that no Debian package brings.
+type Options struct {
+	Bin    string            // folder that they are put into
+	Mirror string            // address that stands in for https://github.com; empty is none
+	Sums   map[string]string // SHA-256 of archives, hexadecimal, by file name; a program without one is compiled
+	Client *download.Client
+}
+
+// Install brings the programs that are missing: those of Debian's packages with
+// apt, as root, and then the pinned ones into o.Bin. What is said of it goes to
+// progress. It does nothing where nothing is missing.
+func Install(ctx context.Context, progress io.Writer, o Options) error {
+	if err := InstallPackages(ctx, progress); err != nil {
+		return err
+	}
+	for _, p := range PinnedPrograms() {
+		if _, err := Find(o.Bin, p.Name); err == nil {
+			continue
+		}
+		if err := o.install(ctx, p, progress); err != nil {
+			return &InstallError{Packages: []string{p.Name}, Err: err}
+		}
+	}
+	return nil
+}
+
+// install brings one of them, which nothing on this machine may be half of at
+// any moment.
+func (o Options) install(ctx context.Context, p Pinned, progress io.Writer) error {
+	if err := os.MkdirAll(o.Bin, 0o755); err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	address, file := p.Archive(runtime.GOARCH, o.Mirror)
+	if sum := o.Sums[file]; sum != "" {
+		_, _ = fmt.Fprintf(progress, "%s %s: %s\n", p.Name, p.Version, address) // is for people only
+		return fromArchive(ctx, o.Client, p, address, sum, o.Bin)
+	}
+	if _, err := Find("", "go"); err != nil {
+		return fmt.Errorf("neither the SHA-256 of %s is given, nor is there a Go to compile it with", file)
+	}
+	_, _ = fmt.Fprintf(progress, "%s %s: compiling %s, as no SHA-256 of %s is given\n", p.Name, p.Version, p.Module, file) // is for people only
+	return compileModule(ctx, p, o.Bin, progress)
+}
+
+// InstallPackages brings the Debian packages of the programs that are missing,
+// with apt, as root. What apt says goes to progress. It does nothing where
+// nothing is missing.
+func InstallPackages(ctx context.Context, progress io.Writer) error {
 	var packages []string
 	for _, p := range Programs() {
 		if p.Package == "" {
@@ -94,5 +140,11 @@ func (e *InstallError) Error() string {
 // Unwrap is the cause.
 func (e *InstallError) Unwrap() error { return e.Err }
 
-// ExitCode is that of trouble with the machine.
-func (e *InstallError) ExitCode() int { return 75 }
+// ExitCode is that of trouble with the machine; a program that is not the
+// pinned one will not be another the next time.
+func (e *InstallError) ExitCode() int {
+	if _, other := errors.AsType[*download.MismatchError](e.Err); other {
+		return 1
+	}
+	return 75
+}

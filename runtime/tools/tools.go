@@ -70,7 +70,7 @@ func compile(bin string) string {
 			return "make tools"
 		}
 	}
-	return "in a checkout of " + Module + ": make tools, then put its .cache/bin on the PATH"
+	return "rootfsrun tools install"
 }
 
 // Find returns the path of a program: in bin, which may be empty, else on

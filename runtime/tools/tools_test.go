@@ -52,7 +52,7 @@ func TestMissing(t *testing.T) {
   no-such-program
   registry (a registry on this machine)
 to get them:
-  in a checkout of github.com/rootfsgen/rootfsgen: make tools, then put its .cache/bin on the PATH`
+  rootfsrun tools install`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -82,7 +82,7 @@ func ownBin(t *testing.T) string {
 
 func TestHowToGet(t *testing.T) {
 	t.Parallel()
-	elsewhere := "in a checkout of github.com/rootfsgen/rootfsgen: make tools, then put its .cache/bin on the PATH"
+	elsewhere := "rootfsrun tools install"
 	for name, c := range map[string]struct{ program, bin, want string }{
 		"a package":           {"git", "", "apt-get install -y --no-install-recommends git"},
 		"in our own checkout": {"buildkitd", ownBin(t), "make tools"},
@@ -117,11 +117,11 @@ func TestList(t *testing.T) {
 // them, or this one does.
 func TestInstallTwice(t *testing.T) {
 	var first bytes.Buffer
-	if err := Install(t.Context(), &first); err != nil {
+	if err := InstallPackages(t.Context(), &first); err != nil {
 		t.Fatalf("%v\n%s", err, first.String())
 	}
 	var out bytes.Buffer
-	if err := Install(t.Context(), &out); err != nil || out.Len() > 0 {
+	if err := InstallPackages(t.Context(), &out); err != nil || out.Len() > 0 {
 		t.Errorf("installing what is there: %v, %q", err, out.String())
 	}
 }

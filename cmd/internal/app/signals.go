@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,7 +41,7 @@ func UntilSignal(parent context.Context) (ctx context.Context, stop func()) {
 
 // cancelled is the exit code of a command whose context has ended.
 func cancelled(ctx context.Context) int {
-	if s, is := context.Cause(ctx).(*Stopped); is && s.Signal == syscall.SIGTERM {
+	if s, is := errors.AsType[*Stopped](context.Cause(ctx)); is && s.Signal == syscall.SIGTERM {
 		return ExitTerminated
 	}
 	return ExitCancelled

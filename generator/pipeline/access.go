@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
@@ -93,4 +94,23 @@ func (p *Pipeline) LoginSecrets() []string {
 		names = append(names, l.Secret)
 	}
 	return sortedSet(names)
+}
+
+// identityWarnings tells which jobs are nobody, where others have an identity.
+func (p *Pipeline) identityWarnings(s *model.Settings) diag.List {
+	var list diag.List
+	g := p.Identity.Google
+	if !g.Set() {
+		return nil
+	}
+	at := diag.Pos{File: settingsFile}
+	for _, scope := range []string{model.ScopePR, model.ScopeTesting, model.ScopeProd} {
+		if s.Registry.Prefix(scope) != "" && g.Accounts[scope] == "" {
+			list.Warnf("no-account", at, "name one under identity.google.accounts."+scope, "jobs of the scope %s have no account to push with", scope)
+		}
+	}
+	if g.Accounts[model.ScopeRead] == "" {
+		list.Warnf("no-account", at, "name one under identity.google.accounts."+model.ScopeRead, "the planning job has no account to look into a private registry with")
+	}
+	return list
 }

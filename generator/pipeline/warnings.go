@@ -35,6 +35,7 @@ func (p *Pipeline) Warnings(s *model.Settings) diag.List {
 	default:
 		list.Warnf("no-registry", at, "set registry."+strings.Join(missing, " and registry."), "the pipelines will not publish to %s: there is no registry for it", strings.Join(missing, " and "))
 	}
+	list = append(list, p.identityWarnings(s)...)
 	if p.Runtime != model.RuntimeInstalled || !slices.Contains(p.Forges, GitHub) {
 		return list
 	}
@@ -42,7 +43,7 @@ func (p *Pipeline) Warnings(s *model.Settings) diag.List {
 	for _, class := range slices.Sorted(maps.Keys(users)) {
 		labels := p.Runners[class].GitHub
 		if i := slices.IndexFunc(labels, githubs.MatchString); i >= 0 && !slices.Contains(labels, "self-hosted") {
-			list.Warnf("no-programs", at, "name machines of your own under runners."+class+".github, or set runtime: source in a copy of rootfsgen's repository",
+			list.Warnf("no-programs", at, "pin a release with \"rootfsgen lock --programs VERSION\", or name machines of your own under runners."+class+".github",
 				"%s runs on GitHub's own %s (class %q), which has no rootfsgen: runtime installed finds nothing there", users[class], labels[i], class)
 		}
 	}

@@ -36,6 +36,13 @@ func TestWarnings(t *testing.T) {
 		"from source": {func(s *model.Settings) {
 			s.Runners[model.RunnerSmall], s.Runtime = model.Runner{GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"c"}}, model.RuntimeSource
 		}, nil},
+		"accounts": {func(s *model.Settings) {
+			s.Identity.Google = model.GoogleIdentity{Provider: "p", Accounts: map[string]string{model.ScopePR: "a", model.ScopeTesting: "b"}}
+		}, []string{"jobs of the scope prod have no account to push with", "the planning job has no account to look into a private registry with"}},
+		"a release": {func(s *model.Settings) {
+			s.Runners[model.RunnerSmall] = model.Runner{GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"c"}}
+			s.Runtime, s.Programs = model.RuntimeRelease, model.Programs{Version: "v1", URL: model.ProgramsURL}
+		}, nil},
 		"GitLab alone": {func(s *model.Settings) {
 			s.Runners[model.RunnerSmall], s.Forges = model.Runner{GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"c"}}, []string{"gitlab"}
 		}, nil},

@@ -100,8 +100,17 @@ func readGitLab(out string) results {
 	return r
 }
 
+// gitlabLeg is a job of a wave: "build:1.1:amd64: [base]".
+var gitlabLeg = regexp.MustCompile(`^(build|merge):[0-9]+\.[0-9]+(?::(amd64|arm64))?\S*: \[(\S+?)(?:,.*)?\]$`)
+
 // gitlabJob is the name that both forges share for a job.
 func gitlabJob(name string) string {
+	if m := gitlabLeg.FindStringSubmatch(name); m != nil {
+		if m[2] == "" {
+			return m[1] + " " + m[3]
+		}
+		return m[1] + " " + m[3] + " linux/" + m[2]
+	}
 	parts := strings.Split(name, ":")
 	switch {
 	case len(parts) == 3:

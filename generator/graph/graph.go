@@ -182,13 +182,19 @@ func (g *Graph) node(id model.TargetID) *Node {
 // slice must not be changed.
 func (g *Graph) Nodes() []*Node { return g.order }
 
-// Shares tells whether a node was taken from another graph as it is.
-func (g *Graph) Shares(n *Node, other *Graph) bool {
-	if g.base == other && other != nil {
-		_, own := g.own[n.ID]
-		return !own
+// Apart are the nodes of g, in their order, that were not taken from another
+// graph as they are.
+func (g *Graph) Apart(other *Graph) []*Node {
+	var apart []*Node
+	for i, n := range g.order {
+		if i < len(other.order) && n == other.order[i] {
+			continue // nearly all, as a rule
+		}
+		if other.node(n.ID) != n {
+			apart = append(apart, n)
+		}
 	}
-	return other != nil && other.node(n.ID) == n
+	return apart
 }
 
 // Targets are the ids of Nodes.

@@ -104,18 +104,12 @@ func ComputeLike(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree m
 // shared are the keys of the nodes that a graph has from another, and its own
 // nodes.
 func shared(g, like *graph.Graph, known map[model.TargetID]*Key) (keys map[model.TargetID]*Key, own []*graph.Node) {
-	for _, n := range g.Nodes() {
-		if !g.Shares(n, like) {
-			own = append(own, n)
-		}
+	keys, own = maps.Clone(known), g.Apart(like)
+	for _, n := range own {
+		delete(keys, n.ID)
 	}
-	if keys = maps.Clone(known); len(keys) == len(g.Nodes())-len(own) {
-		return keys, own
-	}
-	for id := range keys {
-		if n, found := g.Node(id); !found || !g.Shares(n, like) {
-			delete(keys, id)
-		}
+	if len(keys) > len(g.Nodes())-len(own) { // some are in the other graph only
+		maps.DeleteFunc(keys, func(id model.TargetID, _ *Key) bool { _, found := g.Node(id); return !found })
 	}
 	return keys, own
 }

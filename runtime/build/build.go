@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -39,7 +38,7 @@ type Step struct {
 	Attribute bool                                            // put the target's name before each line of progress
 	Log       *slog.Logger                                    // nil logs nothing
 	Now       func() time.Time                                // nil is the clock
-	Env       func(name string) string                        // where the values of secrets are; nil is the process's environment
+	Env       func(name string) string                        // where the values of secrets are; nil has none
 	// Debian makes a root filesystem; nil is debian.Build.
 	Debian func(context.Context, debian.Request) (v1.Image, error)
 }
@@ -80,7 +79,7 @@ func (s Step) withDefaults() Step {
 		s.Now = time.Now
 	}
 	if s.Env == nil {
-		s.Env = os.Getenv
+		s.Env = func(string) string { return "" }
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)

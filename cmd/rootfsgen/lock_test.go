@@ -140,7 +140,7 @@ func TestLockCommand(t *testing.T) {
 	}
 	lock(0, "moved       image "+base+":1", "--update", "a")
 	lock(2, "unknown image \"nothing\"", "--update", "nothing")
-	lock(2, "only --update takes names", "a")
+	lock(2, "only --update and --programs take names", "a")
 
 	// What nothing is built from any more goes.
 	r.Write(map[string]string{"fleet/images/b/Dockerfile": "FROM scratch\n"})

@@ -170,12 +170,15 @@ func All(t testing.TB, c *registry.Client, p *model.Plan, except ...string) {
 	}
 }
 
+// Seconds is how long each step took.
+const Seconds = 90
+
 // Receipt is the receipt of a step that passed.
 func Receipt(e *model.Entry, step string, key, digest model.Digest) model.Receipt {
 	return model.Receipt{
 		Version: model.ReceiptVersion, Step: step, StepKey: key, Status: model.ReceiptPassed,
 		Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform.String(), Key: e.Key, Generation: e.Generation,
-		Digest: digest, UpdatedAt: "2026-11-21T09:00:00Z",
+		Digest: digest, Seconds: Seconds, UpdatedAt: "2026-11-21T09:00:00Z",
 	}
 }
 

@@ -179,11 +179,12 @@ func (j *job) make(ctx context.Context, generation int) (model.Receipt, error) {
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not finished within %s", timeout))
 	defer cancel()
+	start := j.Now()
 	digest, err := j.bytes(limited)
 	if err != nil {
 		return model.Receipt{}, err
 	}
-	r, err := j.publish(ctx, j.entry, digest, generation, j.inputs)
+	r, err := j.publish(ctx, j.entry, digest, generation, j.inputs, j.Now().Sub(start))
 	if err != nil {
 		return model.Receipt{}, err
 	}
@@ -191,13 +192,13 @@ func (j *job) make(ctx context.Context, generation int) (model.Receipt, error) {
 }
 
 // publish tags digest as the content of a generation and writes the receipt,
-// side by side. Where somebody else was first, theirs is what counts from here
-// on.
-func (j *job) publish(ctx context.Context, e *model.Entry, digest model.Digest, generation int, in inputs) (model.Receipt, error) {
+// side by side. took is how long it took to make, 0 where that is not known.
+// Where somebody else was first, theirs is what counts from here on.
+func (j *job) publish(ctx context.Context, e *model.Entry, digest model.Digest, generation int, in inputs, took time.Duration) (model.Receipt, error) {
 	r := model.Receipt{
 		Version: model.ReceiptVersion, Step: model.StepBuild, StepKey: model.BuildStepKey(e.Key, generation), Status: model.ReceiptPassed,
 		Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform.String(), Key: e.Key, Generation: generation,
-		Digest: digest, Inputs: in.materials, UpdatedAt: j.Now().UTC().Format(time.RFC3339),
+		Digest: digest, Inputs: in.materials, Seconds: took.Round(time.Millisecond).Seconds(), UpdatedAt: j.Now().UTC().Format(time.RFC3339),
 	}
 	repo := j.plan.Prefix + "/" + e.Repository
 	winner := digest

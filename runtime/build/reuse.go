@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -35,7 +36,7 @@ func (j *job) fits(ctx context.Context, e *model.Entry, c content, in inputs) (*
 }
 
 // adopt makes content that is there the content of a generation, in the plan's
-// own scope.
+// own scope. How long it took to make goes with it.
 func (j *job) adopt(ctx context.Context, e *model.Entry, c content, generation int, in inputs) (model.Receipt, error) {
 	repo := j.plan.Prefix + "/" + e.Repository
 	if c.repo != repo {
@@ -43,7 +44,15 @@ func (j *job) adopt(ctx context.Context, e *model.Entry, c content, generation i
 			return model.Receipt{}, err
 		}
 	}
-	return j.publish(ctx, e, c.Digest, generation, in)
+	var took time.Duration
+	before, found, err := j.Registry.Receipt(ctx, c.repo, model.ReceiptTag(model.StepBuild, model.BuildStepKey(e.Key, c.Generation)))
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	if found && before.Digest == c.Digest {
+		took = time.Duration(before.Seconds * float64(time.Second))
+	}
+	return j.publish(ctx, e, c.Digest, generation, in, took)
 }
 
 // lift brings the other platforms of the target to a generation that the plan

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type Step struct {
 	BuildKit func(context.Context) (*buildkit.Client, error) // asked for when there is something to run
 	Output   io.Writer                                       // a line for each test; nil prints none
 	Results  func(Suite)                                     // is told what ran; nil tells nobody
+	Devices  []string                                        // what this machine has of what tests may need
 	Log      *slog.Logger                                    // nil logs nothing
 	Now      func() time.Time                                // nil is the clock
 }
@@ -46,7 +48,8 @@ func (n *NotBuilt) Error() string {
 
 // Run tests the newest generation of a target that the registry has, and skips
 // when these tests have passed on this digest before. A receipt is written
-// only when every test has passed; else the error is a *Failed.
+// only when every test has passed; else the error is a *Failed, or a
+// *step.Untested where this machine lacks what the tests need.
 func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Receipt, error) {
 	if s.Now == nil {
 		s.Now = time.Now
@@ -77,6 +80,9 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 		}
 		return r, step.Skip("these tests have passed on " + digest.Short())
 	}
+	if e.Device != "" && !slices.Contains(s.Devices, e.Device) {
+		return model.Receipt{Digest: digest, Generation: generation}, &step.Untested{Device: e.Device}
+	}
 	suite, err := s.suite(ctx, repo+"@"+digest.String(), e)
 	if err != nil {
 		return model.Receipt{}, err
@@ -90,7 +96,7 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 	r = model.Receipt{
 		Version: model.ReceiptVersion, Step: model.StepTest, StepKey: key, Status: model.ReceiptPassed,
 		Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform.String(), Key: e.Key, Generation: generation,
-		Digest: digest, UpdatedAt: s.Now().UTC().Format(time.RFC3339),
+		Digest: digest, Seconds: suite.took().Round(time.Millisecond).Seconds(), UpdatedAt: s.Now().UTC().Format(time.RFC3339),
 	}
 	if err := s.Registry.PutReceipt(ctx, repo, r); err != nil {
 		return r, err

@@ -26,6 +26,15 @@ type Result struct {
 	Problem string        // why it did not pass, one clause; empty when it did
 }
 
+// took is how long all tests took, one after the other.
+func (s Suite) took() time.Duration {
+	var sum time.Duration
+	for _, r := range s.Results {
+		sum += r.Took
+	}
+	return sum
+}
+
 func (s Suite) failed() []Result {
 	var out []Result
 	for _, r := range s.Results {

@@ -8,19 +8,21 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
-// A comment on a request may have 65,536 characters on GitHub. The table ends
-// by tableBytes, the reasons by reasonBytes, all by commentBytes.
+// How long a plan may be as Markdown, in bytes: a comment on a request may have
+// 65,536 characters on GitHub, the summary of a job's step 1 MiB.
 const (
-	commentBytes = 60_000
-	reasonBytes  = 52_000
-	tableBytes   = 36_000
-	longest      = 300 // characters of one name, value or note
+	CommentBytes = 60_000
+	SummaryBytes = 1_000_000
+
+	longest = 300 // characters of one name, value or note
 )
 
-// markdown is the plan as a comment on a request: what happens to which image
-// and why, the rest folded. Nothing in it that people wrote is markup, calls
-// anybody or refers to another request.
-func markdown(p *model.Plan) string {
+// Markdown is the plan for people on a forge, in at most size bytes: what
+// happens to which image and why, the rest folded. What does not fit is
+// counted. Nothing in it that people wrote is markup, calls anybody or refers
+// to another request.
+func Markdown(p *model.Plan, size int) string {
+	tableBytes, reasonBytes := size/10*6, size/100*87
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n", text(Summary(p, "")))
 	for _, n := range p.Notes[:min(len(p.Notes), 10)] {
@@ -34,7 +36,7 @@ func markdown(p *model.Plan) string {
 	bounded(&b, tableBytes, len(rows), "image", func(i int) string { return tableRow(&rows[i]) }, "| … and %s more | | | | |\n")
 	folded(&b, "Every reason", reasonBytes, "image", rows, reasonsOf)
 	if waves := wavesOf(rows); len(waves) > 1 {
-		folded(&b, count(len(waves), "wave"), commentBytes, "wave", waves, func(s string) string { return s })
+		folded(&b, count(len(waves), "wave"), size, "wave", waves, func(s string) string { return s })
 	}
 	return b.String()
 }
@@ -183,6 +185,12 @@ func splitPackages(all []model.Reason) (others, packages []model.Reason) {
 	}
 	return others, packages
 }
+
+// Code is s in Markdown as it is, in a typewriter's letters, whatever it holds.
+func Code(s string) string { return code(clip(s, longest)) }
+
+// Escape is s in Markdown as it is: no markup, no names of people.
+func Escape(s string) string { return text(clip(s, longest)) }
 
 // code is s as it is, in a typewriter's letters. A span of code is not read
 // for markup, names of people or numbers of requests; what a span cannot hold

@@ -23,7 +23,7 @@ func Write(w io.Writer, p *model.Plan, format string, person, all bool) error {
 	case "json":
 		return plan.EncodeTo(w, p)
 	case "markdown":
-		_, err := io.WriteString(w, markdown(p))
+		_, err := io.WriteString(w, Markdown(p, CommentBytes))
 		return err
 	case "github":
 		return writeNotices(w, p, all)
@@ -150,6 +150,7 @@ func Summary(p *model.Plan, hint string) string {
 	add(c.test, "to test only")
 	add(c.merge, "to merge only")
 	add(c.retire, "retired")
+	add(c.untested, "untested")
 	if len(parts) == 0 {
 		return "Nothing to do: " + count(c.idle, "image") + " unchanged" + since(p) + hint + "."
 	}
@@ -163,12 +164,14 @@ func Summary(p *model.Plan, hint string) string {
 // go different ways counts once, by what is most work.
 type counts struct {
 	build, reuse, test, merge, retire, idle int
+	untested                                int // of any of these
 	targets, waves                          int // that are built
 }
 
 func tally(p *model.Plan) counts {
 	const (
 		idles = iota
+		untests
 		retires
 		merges
 		tests
@@ -178,6 +181,7 @@ func tally(p *model.Plan) counts {
 	merging := merging(p)
 	class := map[string]int{}
 	waves := map[int]bool{}
+	untested := map[string]bool{}
 	var c counts
 	for i := range p.Entries {
 		e := &p.Entries[i]
@@ -193,15 +197,20 @@ func tally(p *model.Plan) counts {
 			n = retires
 		case e.Steps[model.StepTest] == model.StepRun:
 			n = tests
+		case e.Steps[model.StepTest] == model.StepUntested:
+			n = untests
 		case len(pending) > 0:
 			n = merges
 		}
 		node := e.ID().Node()
 		class[node] = max(class[node], n)
+		if e.Steps[model.StepTest] == model.StepUntested {
+			untested[node] = true
+		}
 	}
-	c.waves = len(waves)
+	c.waves, c.untested = len(waves), len(untested)
 	for _, n := range class {
-		*[]*int{&c.idle, &c.retire, &c.merge, &c.test, &c.reuse, &c.build}[n]++
+		*[]*int{&c.idle, new(int), &c.retire, &c.merge, &c.test, &c.reuse, &c.build}[n]++
 	}
 	return c
 }
@@ -231,6 +240,9 @@ func steps(e *model.Entry, merging map[model.TargetID]bool) []string {
 		if e.Steps[step] == model.StepRun {
 			out = append(out, step)
 		}
+	}
+	if e.Steps[model.StepTest] == model.StepUntested {
+		out = append(out, model.StepUntested)
 	}
 	if e.Action != model.ActionRetire && merging[e.ID().AllPlatforms()] {
 		out = append(out, model.StepMerge)

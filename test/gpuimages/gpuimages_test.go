@@ -30,7 +30,7 @@ var wanted = []string{"debian-base", "python", "pytorch", "tensorflow"}
 // runs their own tests. Nothing of the images is changed but the build
 // argument that names the index, and the platforms of what they stand on.
 func TestGPUImages(t *testing.T) {
-	if err := tools.Install(t.Context(), os.Stderr); err != nil {
+	if err := tools.InstallPackages(t.Context(), os.Stderr); err != nil {
 		t.Fatal(err)
 	}
 	index := httptest.NewServer(newIndex(t,

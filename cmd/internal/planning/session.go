@@ -119,7 +119,7 @@ func (s *Session) load(ctx context.Context) error {
 		s.app.PrintDiagnostics(list)
 	}
 	s.Tree, s.Now, s.Warnings = tree, now, list
-	s.Repo.Forget() // what was read has become keys
+	s.Repo.Forget()                 // what was read has become keys
 	if len(now.Fleet.Images) == 0 { // an empty plan must not look like one without changes
 		s.note(NoImages)
 	}

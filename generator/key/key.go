@@ -81,7 +81,7 @@ func Compute(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model
 // keys are known: a node that is the same has the same key.
 func ComputeLike(ctx context.Context, fleet *model.Fleet, g *graph.Graph, tree model.Tree, like *graph.Graph, known map[model.TargetID]*Key) (map[model.TargetID]*Key, diag.List, error) {
 	nodes := g.Nodes()
-	c := &computer{fleet: fleet, graph: g, untested: TestsKey(nil)}
+	c := &computer{fleet: fleet, graph: g, untested: TestsKey(nil, "")}
 	if known == nil {
 		c.keys = make(map[model.TargetID]*Key, len(nodes))
 	} else {
@@ -152,7 +152,7 @@ type scratch struct {
 }
 
 func (c *computer) key(k *Key, n *graph.Node, s *scratch) {
-	*k = Key{Target: n.ID, TestsKey: c.testsKey(n.Image.Tests), by: c, node: n}
+	*k = Key{Target: n.ID, TestsKey: c.testsKey(n.Image), by: c, node: n}
 	if len(n.Parents) > 0 {
 		k.Parents = make([]model.TargetID, len(n.Parents))
 	}
@@ -169,20 +169,21 @@ func (c *computer) key(k *Key, n *graph.Node, s *scratch) {
 }
 
 // testsKey is TestsKey, that of no tests being known.
-func (c *computer) testsKey(tests []model.Test) model.Digest {
-	if tests == nil {
+func (c *computer) testsKey(i *model.Image) model.Digest {
+	if i.Tests == nil {
 		return c.untested
 	}
-	return TestsKey(tests)
+	return TestsKey(i.Tests, i.Device())
 }
 
 // TestsKey is the digest of an image's tests and of how they are run: the
 // test step's own input.
-func TestsKey(tests []model.Test) model.Digest {
+func TestsKey(tests []model.Test, device string) model.Digest {
 	b, err := json.Marshal(struct {
 		Runner string       `json:"runner"`
 		Tests  []model.Test `json:"tests"`
-	}{testRunner, tests})
+		Device string       `json:"device,omitempty"`
+	}{testRunner, tests, device})
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}

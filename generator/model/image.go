@@ -45,6 +45,7 @@ type Image struct {
 	TimeoutSeconds   int               // for a build; 0 is the runtime's default
 	Runner           string            // machine class; empty is the platform's default
 	Owners           []string          // who answers for it
+	NeedsDevice      string            // what the tests need of their machine: "gpu"; see Device
 }
 
 // Test is one command that must succeed in the built image. Cmd is run by

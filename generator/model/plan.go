@@ -87,7 +87,7 @@ type Entry struct {
 	Variant    string            `json:"variant"`
 	Platform   Platform          `json:"platform"`
 	Action     Action            `json:"action"`
-	Steps      map[string]string `json:"steps"` // StepBuild and StepTest -> StepRun or StepDone
+	Steps      map[string]string `json:"steps"` // StepBuild and StepTest -> StepRun or StepDone; StepTest also StepUntested
 	Key        Digest            `json:"key"`
 	Generation int               `json:"generation"`
 	Digest     Digest            `json:"digest,omitempty"` // of the manifest, where the registry has it
@@ -96,6 +96,8 @@ type Entry struct {
 	Wave       int               `json:"wave"`
 	Refs       []string          `json:"refs"` // what merge publishes, with [.?] where N is open
 	Runner     string            `json:"runner"`
+	Device     string            `json:"device,omitempty"`      // what the tests need of their machine
+	TestRunner string            `json:"test_runner,omitempty"` // machine class of the tests, where they need a device and a class has it
 	Reasons    []Reason          `json:"reasons"`
 	TestsKey   Digest            `json:"tests_key"` // of the rendered tests: the test step's own input
 	Tests      []Test            `json:"tests"`
@@ -167,7 +169,7 @@ type Index struct {
 	Identity   Digest     `json:"identity"` // SHA-256 over its platforms' keys and generations
 	Generation int        `json:"generation"`
 	Version    string     `json:"version"` // tag without its .N: "13-2026.11.21"
-	Action     string     `json:"action"`  // StepRun or StepDone
+	Action     string     `json:"action"`  // StepRun, StepDone or StepUntested
 	Meta       ImageMeta  `json:"meta"`
 }
 

@@ -49,13 +49,13 @@ func (p *Pipeline) scopes(kind Kind) []string {
 	switch kind {
 	case Plan, Lock:
 		return []string{model.ScopeRead}
-	case Build, Merge:
+	case Build, Test, Merge:
 		return []string{model.ScopePR, model.ScopeTesting}
 	case Manifest:
 		return []string{model.ScopeTesting}
 	case Promote:
 		return []string{model.ScopeProd}
-	case Fork, Result:
+	case Fork, Result, Comment:
 	}
 	return nil
 }

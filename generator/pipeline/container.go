@@ -22,7 +22,7 @@ func (p *Pipeline) BuildClasses() []string {
 // Surrounded tells whether some class gives build jobs more than the machine,
 // so that each must name its class.
 func (p *Pipeline) Surrounded() bool {
-	return slices.ContainsFunc(p.BuildClasses(), func(class string) bool {
+	return slices.ContainsFunc(append(p.BuildClasses(), p.TestClasses()...), func(class string) bool {
 		r := p.Runners[class]
 		return r.Image != "" || len(r.Services) > 0 || len(r.Variables) > 0
 	})
@@ -36,7 +36,7 @@ func (o *Decisions) NameClasses(plan *model.Plan) {
 		legs := o.Matrix[names[e.ID().AllPlatforms()]]
 		for n := range legs {
 			if legs[n].Platform == e.Platform.String() {
-				legs[n].Class = e.Runner
+				legs[n].Class, legs[n].TestClass = e.Runner, e.TestRunner
 			}
 		}
 	}

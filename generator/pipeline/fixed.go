@@ -43,13 +43,13 @@ func (p *Pipeline) fix() {
 		Promote: {Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.leads(model.TriggerPromote), Push: true, Environment: "prod", Steps: p.withHistory(
 			p.run("Write the prod channel", promoteScript(p.settingsFlags()), VarToken, VarLogin),
 		)},
-		Fork: {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: p.forked(), Interrupt: true, Steps: p.forkSteps()},
-		Lock: {Kind: Lock, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.locked(), Push: true, Steps: p.lockSteps()},
+		Fork:    {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: p.forked(), Interrupt: true, Steps: p.forkSteps()},
+		Comment: p.commentJob(),
+		Lock:    {Kind: Lock, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.locked(), Push: true, Steps: p.lockSteps()},
 		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: planned, Steps: []Step{
 			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}},
 		}},
 	}
-	p.equip()
 }
 
 func (p *Pipeline) run(name, script string, vars ...Var) Step {
@@ -60,6 +60,7 @@ func (p *Pipeline) planSteps() []Step {
 	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}),
 		p.run("Plan", planScript(p.settingsFlags()), VarScope, VarSnapshot, VarFrom, VarImages, VarPlatforms, VarForce, VarLogin),
 		Step{Verb: Save, Name: "Keep the plan", Artifact: planArtifact})
+	steps = append(steps, p.showSteps()...)
 	steps = append(steps, p.handOn()...)
 	return append(steps, Step{Verb: Outputs, Name: "Say what runs"})
 }

@@ -52,6 +52,8 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 	}
 	list := checkSettings(s)
 	p.fix()
+	p.fixTests(fleet)
+	p.equip()
 	images, err := p.images(fleet, edges, o)
 	if err != nil {
 		return nil, list, err
@@ -89,7 +91,9 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 			if o.Only != nil && !o.Only[id] {
 				continue
 			}
-			img.Legs = append(img.Legs, Leg{Platform: id.Platform, Runner: classOf(src, id.Platform), Parents: parentsOf(id, edges, o, names)})
+			leg := Leg{Platform: id.Platform, Runner: classOf(src, id.Platform), Parents: parentsOf(id, edges, o, names)}
+			leg.testOn(&fleet.Settings, src)
+			img.Legs = append(img.Legs, leg)
 		}
 		if len(img.Legs) == 0 && (o.Only == nil || !o.Merge[node]) {
 			continue
@@ -178,6 +182,9 @@ func (p *Pipeline) users(forge string) map[string]string {
 	for _, i := range p.Images {
 		for _, l := range i.Legs {
 			users[l.Runner] = "image " + i.ID
+			if l.Test != "" {
+				users[l.Test] = "the tests of image " + i.ID
+			}
 		}
 	}
 	return users

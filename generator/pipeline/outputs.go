@@ -25,6 +25,13 @@ type Platform struct {
 	Runner   []string `json:"runner"`              // labels of the machine
 	OnDemand []string `json:"on_demand,omitempty"` // labels for the last attempt of a lost job, where the pipeline tells them apart
 	Class    string   `json:"class,omitempty"`     // machine class, where the pipeline must know it
+
+	// Of tests that run elsewhere than the build: what they need, the labels of
+	// a machine that has it, those for the last attempt, and its class.
+	Device       string   `json:"device,omitempty"`
+	Test         []string `json:"test,omitempty"`
+	TestOnDemand []string `json:"test_on_demand,omitempty"`
+	TestClass    string   `json:"test_class,omitempty"`
 }
 
 // Decide reads a plan. runners gives the labels of each machine class on
@@ -44,16 +51,17 @@ func Decide(plan *model.Plan, runners, last map[string][]string) (*Decisions, er
 		if !Runs(e) {
 			continue
 		}
-		labels := runners[e.Runner]
-		if len(labels) == 0 {
-			return nil, fmt.Errorf("reading the plan: %s: machine class %q has no labels", e.ID(), e.Runner)
-		}
-		for _, l := range labels {
-			if err := model.CheckRunnerLabel(l); err != nil {
-				return nil, fmt.Errorf("reading the plan: machine class %q: %w", e.Runner, err)
-			}
+		labels, err := labelsOf(e, e.Runner, runners)
+		if err != nil {
+			return nil, err
 		}
 		leg := Platform{Platform: e.Platform.String(), Arch: e.Platform.Arch, Runner: labels, OnDemand: last[e.Runner]}
+		if e.TestRunner != "" && e.Steps[model.StepTest] == model.StepRun {
+			leg.Device, leg.TestOnDemand = e.Device, last[e.TestRunner]
+			if leg.Test, err = labelsOf(e, e.TestRunner, runners); err != nil {
+				return nil, err
+			}
+		}
 		name := names[e.ID().AllPlatforms()]
 		o.Matrix[name] = append(o.Matrix[name], leg)
 	}
@@ -74,6 +82,20 @@ func Decide(plan *model.Plan, runners, last map[string][]string) (*Decisions, er
 	slices.Sort(o.Merge)
 	o.Merge = slices.Compact(o.Merge)
 	return o, nil
+}
+
+// labelsOf are the labels of a machine class that the plan names for a target.
+func labelsOf(e *model.Entry, class string, runners map[string][]string) ([]string, error) {
+	labels := runners[class]
+	if len(labels) == 0 {
+		return nil, fmt.Errorf("reading the plan: %s: machine class %q has no labels", e.ID(), class)
+	}
+	for _, l := range labels {
+		if err := model.CheckRunnerLabel(l); err != nil {
+			return nil, fmt.Errorf("reading the plan: machine class %q: %w", class, err)
+		}
+	}
+	return labels, nil
 }
 
 // checkNode refuses what must not become part of a job's name or command.

@@ -21,6 +21,7 @@ type Kind string
 const (
 	Plan     Kind = "plan"     // decides what runs
 	Build    Kind = "build"    // builds and tests one image
+	Test     Kind = "test"     // tests one image on a machine that has what its tests need
 	Merge    Kind = "merge"    // joins an image's platforms in an index
 	Manifest Kind = "manifest" // writes the testing channel
 	Promote  Kind = "promote"  // writes the prod channel
@@ -91,6 +92,8 @@ type Leg struct {
 	Platform model.Platform
 	Runner   string   // machine class
 	Parents  []string // IDs of those whose build on this platform must be done, sorted
+	Device   string   `json:",omitempty"` // what its tests need of their machine, where a class has it
+	Test     string   `json:",omitempty"` // that machine class: tests run in a job of their own, after the build
 }
 
 // Parents are the images that any leg waits for, sorted.
@@ -180,6 +183,8 @@ const (
 	VarImages    Var = "ROOTFSGEN_IMAGES"    // empty is all
 	VarPlatforms Var = "ROOTFSGEN_PLATFORMS" // empty is all
 	VarForce     Var = "ROOTFSGEN_FORCE"     // true: build the images anew; bases: those that are built from none
+
+	VarDevice Var = "ROOTFSGEN_DEVICE" // what the job's machine has, and the tests need
 
 	VarResults Var = "ROOTFSGEN_RESULTS"    // results of the jobs before, separated by spaces
 	VarToken   Var = "ROOTFSGEN_PUSH_TOKEN" // lets git push to this repository

@@ -29,6 +29,7 @@ type Group struct {
 	Runner   string
 	Minutes  int
 	Target   string // of the only image, where it is too long to tell legs apart; else empty
+	Device   string // what their tests need, of legs that test; empty for legs that build
 	Images   []Image
 }
 
@@ -91,8 +92,10 @@ func (f *filling) take(img *Image) bool {
 	fresh := last < 0 || len(f.batches[last].Images) == f.room.Legs || len(img.Secrets)+len(f.batches[last].Images[0].Secrets) > 0
 	added := 0
 	for i := range img.Legs {
-		if fresh || !f.keys[f.room.key(img, &img.Legs[i])] {
-			added++
+		for _, k := range f.room.keys(img, &img.Legs[i]) {
+			if fresh || !f.keys[k] {
+				added++
+			}
 		}
 	}
 	if f.room.Needs > 0 && f.groups > 0 && f.groups+added > f.room.Needs {
@@ -104,7 +107,9 @@ func (f *filling) take(img *Image) bool {
 		last++
 	}
 	for i := range img.Legs {
-		f.keys[f.room.key(img, &img.Legs[i])] = true
+		for _, k := range f.room.keys(img, &img.Legs[i]) {
+			f.keys[k] = true
+		}
 	}
 	f.groups += added
 	f.batches[last].Images = append(f.batches[last].Images, *img)
@@ -117,14 +122,22 @@ type groupKey struct {
 	runner   string
 	minutes  int
 	target   string
+	device   string
 }
 
-func (r Room) key(img *Image, l *Leg) groupKey {
+// keys are the groups of a leg: that of its build, and that of its tests where
+// these run elsewhere.
+func (r Room) keys(img *Image, l *Leg) []groupKey {
 	k := groupKey{platform: l.Platform, runner: l.Runner, minutes: img.Minutes}
 	if r.TooLong(img) {
 		k.target = img.Target
 	}
-	return k
+	if l.Test == "" {
+		return []groupKey{k}
+	}
+	test := k
+	test.runner, test.device = l.Test, l.Device
+	return []groupKey{k, test}
 }
 
 // TooLong tells whether an image's names do not fit into the name of a leg, so
@@ -134,17 +147,18 @@ func (r Room) TooLong(img *Image) bool {
 }
 
 // Groups are the build jobs of a batch, by platform, then by what else tells
-// them apart.
+// them apart, and after them its test jobs.
 func (b *Batch) Groups(room Room) []Group {
 	groups := map[groupKey]*Group{}
 	for i := range b.Images {
 		img := &b.Images[i]
 		for n := range img.Legs {
-			k := room.key(img, &img.Legs[n])
-			if groups[k] == nil {
-				groups[k] = &Group{Platform: k.platform, Runner: k.runner, Minutes: k.minutes, Target: k.target}
+			for _, k := range room.keys(img, &img.Legs[n]) {
+				if groups[k] == nil {
+					groups[k] = &Group{Platform: k.platform, Runner: k.runner, Minutes: k.minutes, Target: k.target, Device: k.device}
+				}
+				groups[k].Images = append(groups[k].Images, *img)
 			}
-			groups[k].Images = append(groups[k].Images, *img)
 		}
 	}
 	out := make([]Group, 0, len(groups))
@@ -152,7 +166,7 @@ func (b *Batch) Groups(room Room) []Group {
 		out = append(out, *g)
 	}
 	slices.SortFunc(out, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(a.Platform.String(), b.Platform.String()), cmp.Compare(a.Runner, b.Runner), cmp.Compare(a.Minutes, b.Minutes), cmp.Compare(a.Target, b.Target))
+		return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Platform.String(), b.Platform.String()), cmp.Compare(a.Runner, b.Runner), cmp.Compare(a.Minutes, b.Minutes), cmp.Compare(a.Target, b.Target))
 	})
 	return out
 }

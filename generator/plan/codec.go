@@ -150,9 +150,13 @@ func checkEntry(e *model.Entry, all map[model.TargetID]*model.Entry) error {
 		return fmt.Errorf("unknown action %q", e.Action)
 	}
 	for _, step := range []string{model.StepBuild, model.StepTest} {
-		if s := e.Steps[step]; s != model.StepRun && s != model.StepDone {
+		s := e.Steps[step]
+		if untested := step == model.StepTest && s == model.StepUntested && e.Device != ""; s != model.StepRun && s != model.StepDone && !untested {
 			return fmt.Errorf("step %s is %q, neither run nor done", step, s)
 		}
+	}
+	if err := checkDevice(e); err != nil {
+		return err
 	}
 	if e.Recipe == nil {
 		return errors.New("it has no recipe")
@@ -204,7 +208,7 @@ func checkIndexes(indexes []model.Index) error {
 			return fmt.Errorf("index %s: its version is %q", name, x.Version)
 		case !x.Identity.Valid():
 			return fmt.Errorf("index %s: its identity is not valid", name)
-		case x.Action != model.StepRun && x.Action != model.StepDone:
+		case x.Action != model.StepRun && x.Action != model.StepDone && x.Action != model.StepUntested:
 			return fmt.Errorf("index %s: its action is %q, neither run nor done", name, x.Action)
 		}
 	}

@@ -21,12 +21,13 @@ type maker struct {
 // verdict is what was decided about one target.
 type verdict struct {
 	action      model.Action
-	build, test string // StepRun or StepDone
+	build, test string // StepRun or StepDone; test also StepUntested
 	digest      model.Digest
 	reasons     []model.Reason
 	affected    bool // something about its node was edited, or is built anew
 	unfinished  bool // a step is not done, and the request leaves it alone
 	postponed   bool // it is to be built, but not for this platform now
+	untested    bool // it, or something that it is built from, cannot be tested
 }
 
 // none is the generation of what the registry does not have.

@@ -15,6 +15,7 @@ func (m *maker) entry(t *target, x *model.Index) model.Entry {
 		Action: t.action, Steps: m.steps(&t.verdict),
 		Key: k.Digest, Generation: t.generation, Digest: t.digest, Repository: image.ImageName,
 		Parents: []model.Parent{}, Wave: t.wave, Refs: m.refs(t, x), Runner: runner(image, id.Platform),
+		Device: image.Device(), TestRunner: m.testClass(t),
 		Reasons: m.said(&t.verdict), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...),
 	}
 	if !m.req.Brief {

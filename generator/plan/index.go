@@ -64,6 +64,9 @@ func (m *maker) index(node string, platforms []*target) model.Index {
 		x.Platforms[i] = p.id.Platform
 	}
 	x.Action = m.merging(platforms, &x)
+	if x.Action == model.StepRun && slices.ContainsFunc(platforms, func(p *target) bool { return p.untested }) {
+		x.Action = model.StepUntested
+	}
 	return x
 }
 

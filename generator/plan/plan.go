@@ -91,6 +91,7 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 	if err := m.postpone(); err != nil {
 		return nil, err
 	}
+	m.findUntested()
 	p := &model.Plan{
 		Version: model.PlanVersion, To: now.Revision,
 		Scope: req.Scope, Prefix: req.Prefix, ReadPrefix: req.ReadPrefix, SnapshotID: req.SnapshotID, Date: req.Date,
@@ -158,5 +159,5 @@ func (m *maker) notes() []string {
 			notes = append(notes, "Without the registry the next generation is not known; the plan says 0.")
 		}
 	}
-	return notes
+	return append(notes, m.untestedNotes()...)
 }

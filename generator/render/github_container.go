@@ -32,8 +32,8 @@ func (j *ghJob) surround(r model.Runner) {
 }
 
 // surroundLegs does the same for a job whose legs are of several classes: the
-// class of a leg, which the plan names, chooses.
-func (g *github) surroundLegs(j *ghJob) {
+// class of a leg, which the matrix has under key, chooses.
+func (g *github) surroundLegs(j *ghJob, classes []string, key string) {
 	images, services, variables := map[string]string{}, map[string]map[string]string{}, map[string]map[string]string{}
 	put := func(m map[string]map[string]string, name, class, value string) {
 		if m[name] == nil {
@@ -41,7 +41,7 @@ func (g *github) surroundLegs(j *ghJob) {
 		}
 		m[name][class] = value
 	}
-	for _, class := range g.p.BuildClasses() {
+	for _, class := range classes {
 		r := g.p.Runners[class]
 		if r.Image != "" {
 			images[class] = r.Image
@@ -54,20 +54,20 @@ func (g *github) surroundLegs(j *ghJob) {
 		}
 	}
 	if len(images) > 0 {
-		j.Container = byClass(images)
+		j.Container = byClass(images, key)
 	}
 	for _, name := range slices.Sorted(maps.Keys(services)) {
-		j.Services = append(j.Services, ghService{name, byClass(services[name])})
+		j.Services = append(j.Services, ghService{name, byClass(services[name], key)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		j.Env = append(j.Env, pair{name, byClass(variables[name])})
+		j.Env = append(j.Env, pair{name, byClass(variables[name], key)})
 	}
 }
 
 // byClass is the value of a leg's class, empty for a class without one.
-func byClass(values map[string]string) expr {
+func byClass(values map[string]string, key string) expr {
 	text, _ := json.Marshal(values) // strings are what JSON is made of
-	return expr("${{ fromJSON('" + strings.ReplaceAll(string(text), "'", "''") + "')[matrix.class] || '' }}")
+	return expr("${{ fromJSON('" + strings.ReplaceAll(string(text), "'", "''") + "')[matrix." + key + "] || '' }}")
 }
 
 // checkClasses refuses what would end the expression that it becomes part of.

@@ -153,7 +153,7 @@ func (g *github) build() *workflow {
 	j := g.job(pipeline.Build, "build", expr("${{ matrix.platform }}"))
 	j.RunsOnExpr = g.machine()
 	j.Matrix = "${{ fromJSON(inputs.platforms) }}"
-	g.surroundLegs(&j)
+	g.surroundLegs(&j, g.p.BuildClasses(), "class")
 	minutes := j.Minutes
 	j.Minutes = expr("${{ inputs.minutes }}")
 	return &workflow{
@@ -163,7 +163,7 @@ func (g *github) build() *workflow {
 			{Name: "platforms", Description: "JSON list of the platforms and the machines that build them", Type: "string", Required: true},
 			{Name: "minutes", Description: "Time limit", Type: "number", HasDefault: true, Default: minutes},
 		}...)},
-		Jobs: []ghJob{j},
+		Jobs: append([]ghJob{j}, g.tests()...),
 	}
 }
 

@@ -22,6 +22,8 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 		j.Permissions = rerun
 	case kind == pipeline.Lock:
 		j.Permissions = offer
+	case kind == pipeline.Comment:
+		j.Permissions = comments
 	case src.Push:
 		j.Permissions = write
 	case kind != pipeline.Result:
@@ -102,7 +104,7 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 			return requestID
 		}
 	}
-	if kind == pipeline.Watchdog && v == pipeline.VarForgeToken {
+	if (kind == pipeline.Watchdog || kind == pipeline.Comment) && v == pipeline.VarForgeToken {
 		return expr("${{ github.token }}")
 	}
 	return map[pipeline.Var]expr{
@@ -110,12 +112,14 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		pipeline.VarTarget:     "${{ inputs.target }}",
 		pipeline.VarPlatform:   "${{ matrix.platform }}",
 		pipeline.VarArch:       "${{ matrix.arch }}",
+		pipeline.VarDevice:     "${{ matrix.device || '' }}",
 		pipeline.VarScope:      "${{ inputs.scope }}",
 		pipeline.VarSnapshot:   "${{ inputs.snapshot-id }}",
 		pipeline.VarFrom:       "${{ inputs.from }}",
 		pipeline.VarImages:     "${{ inputs.images }}",
 		pipeline.VarPlatforms:  "${{ inputs.platforms }}",
 		pipeline.VarForce:      "${{ inputs.force }}",
+		pipeline.VarRequest:    "${{ github.event.pull_request.number }}",
 		pipeline.VarRun:        "${{ github.event.workflow_run.id }}",
 		pipeline.VarResults:    "${{ join(needs.*.result, ' ') }}",
 		pipeline.VarToken:      "${{ github.token }}",

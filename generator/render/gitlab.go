@@ -30,7 +30,10 @@ const (
 var glStages = []string{"rootfsgen-plan", "rootfsgen-images", "rootfsgen-channels"}
 
 // gitlab makes the files of one pipeline.
-type gitlab struct{ p *pipeline.Pipeline }
+type gitlab struct {
+	p      *pipeline.Pipeline
+	tested map[string]bool // names of all test jobs; see lastOf
+}
 
 func renderGitLab(p *pipeline.Pipeline) (Files, error) {
 	g := &gitlab{p: p}
@@ -95,7 +98,7 @@ func (g *gitlab) parent() *glFile {
 		},
 		Stages: glStages,
 	}
-	for _, j := range []glJob{plan, images, manifest, promote, fork, lock} {
+	for _, j := range []glJob{plan, images, g.comment(), manifest, promote, fork, lock} {
 		if len(j.Rules) > 0 { // some event starts it
 			f.Jobs = append(f.Jobs, j)
 		}

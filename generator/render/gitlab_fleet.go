@@ -49,7 +49,11 @@ func (g *gitlab) fleet(some []pipeline.Image, plan []byte) *glFile {
 		f.About = []string{"The jobs that the plan names. The first job carries the plan."}
 	}
 	f.Jobs = append(f.Jobs, g.carrier(plan))
-	f.Jobs = append(f.Jobs, g.hiddenJob(pipeline.Build, stageBuild), g.hiddenJob(pipeline.Merge, stageMerge))
+	f.Jobs = append(f.Jobs, g.hiddenJob(pipeline.Build, stageBuild))
+	if _, needed := g.p.Fixed[pipeline.Test]; needed {
+		f.Jobs = append(f.Jobs, g.hiddenJob(pipeline.Test, stageBuild))
+	}
+	f.Jobs = append(f.Jobs, g.hiddenJob(pipeline.Merge, stageMerge))
 	f.Jobs = append(f.Jobs, g.fleetJobs(some)...)
 	return f
 }
@@ -102,7 +106,7 @@ func encode(plan []byte) string {
 func (g *gitlab) hiddenJob(kind pipeline.Kind, stage string) glJob {
 	j := g.job(kind, hidden+string(kind), stage)
 	j.Rules = []rule{{When: "on_success"}}
-	if kind == pipeline.Build {
+	if kind != pipeline.Merge {
 		j.Tags = nil // each platform has its own machines
 	}
 	return j
@@ -126,10 +130,13 @@ func (g *gitlab) imageJobs(i *pipeline.Image) []glJob {
 			j.Minutes = minutes(i.Minutes)
 		}
 		for _, parent := range l.Parents {
-			j.Needs = append(j.Needs, need{Job: legName(parent, l.Platform)})
+			j.Needs = append(j.Needs, need{Job: g.lastOf(parent, l.Platform)})
 		}
-		merge.Needs = append(merge.Needs, need{Job: j.Name})
+		merge.Needs = append(merge.Needs, need{Job: g.lastOf(i.ID, l.Platform)})
 		jobs = append(jobs, j)
+		if l.Test != "" {
+			jobs = append(jobs, g.testJob(i, &l))
+		}
 	}
 	if i.Merge {
 		jobs = append(jobs, merge)
@@ -156,4 +163,5 @@ func (g *gitlab) needs() []need {
 	return n
 }
 
+// legName is the build job of an image on a platform.
 func legName(image string, p model.Platform) string { return fmt.Sprintf("build:%s:%s", image, p.Arch) }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -40,7 +41,7 @@ func (g *gitlab) waveJobs(batches []pipeline.Batch) []glJob {
 			b := &wave[i]
 			var own []need
 			for _, group := range b.Groups(glRoom) {
-				j := g.groupJob(b, &group, before)
+				j := g.groupJob(b, &group, before, own)
 				jobs, own = append(jobs, j), append(own, need{Job: j.Name})
 			}
 			jobs = append(jobs, g.mergeJobs(b, own)...)
@@ -61,14 +62,24 @@ func however(before []need) []rule {
 	return []rule{{When: "always"}}
 }
 
-func (g *gitlab) groupJob(b *pipeline.Batch, group *pipeline.Group, before []need) glJob {
+// groupJob builds a group after the wave before, or tests it after its batch
+// was built.
+func (g *gitlab) groupJob(b *pipeline.Batch, group *pipeline.Group, before, built []need) glJob {
+	kind := pipeline.Build
+	if group.Device != "" {
+		kind, before = pipeline.Test, builds(built)
+	}
 	j := glJob{
-		Name: g.groupName(b, group), Extends: hidden + string(pipeline.Build), Tags: g.p.Runners[group.Runner].GitLab,
+		Name: g.groupName(b, group), Extends: hidden + string(kind), Tags: g.p.Runners[group.Runner].GitLab,
 		Variables: []pair{{string(pipeline.VarPlatform), group.Platform.String()}, {string(pipeline.VarArch), group.Platform.Arch}},
 		Needs:     append(g.needs(), before...), Rules: however(before),
 	}
 	j.surround(g.p.Runners[group.Runner])
-	j.keepSecretsOf(&group.Images[0])
+	if kind == pipeline.Build {
+		j.keepSecretsOf(&group.Images[0])
+	} else {
+		j.Variables = append(j.Variables, pair{string(pipeline.VarDevice), group.Device})
+	}
 	if group.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 		j.Minutes = minutes(group.Minutes)
 	}
@@ -82,10 +93,22 @@ func (g *gitlab) groupJob(b *pipeline.Batch, group *pipeline.Group, before []nee
 	return j
 }
 
+// builds are the needs that build; a batch's test jobs come after these.
+func builds(needs []need) []need {
+	return slices.DeleteFunc(slices.Clone(needs), func(n need) bool { return strings.HasPrefix(n.Job, string(pipeline.Test)+":") })
+}
+
 // groupName says wave, number and platform, and what else tells a group from
 // the others of its batch.
 func (g *gitlab) groupName(b *pipeline.Batch, group *pipeline.Group) string {
-	parts := []string{"build", fmt.Sprintf("%d.%d", b.Wave, b.Number), group.Platform.Arch}
+	kind := pipeline.Build
+	if group.Device != "" {
+		kind = pipeline.Test
+	}
+	parts := []string{string(kind), fmt.Sprintf("%d.%d", b.Wave, b.Number), group.Platform.Arch}
+	if group.Device != "" {
+		parts = append(parts, group.Device)
+	}
 	if group.Runner != pipeline.DefaultClass(group.Platform) {
 		parts = append(parts, group.Runner)
 	}

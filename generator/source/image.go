@@ -73,6 +73,7 @@ var aboutFields = []field[description]{
 		set: func(d *description, v value) { d.model.DeprecatedReason = v.text }},
 	{key: "owners", doc: "Who answers for the image.", shape: list{of: anyText, unique: true},
 		set: func(d *description, v value) { d.model.Owners = v.texts() }},
+	deviceField,
 	{key: "tests", doc: "Commands that must succeed in the built image, in this order.", shape: list{of: testShape},
 		set: func(d *description, v value) {
 			for _, i := range v.items {

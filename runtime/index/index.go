@@ -210,7 +210,11 @@ func (m *merging) gather(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if missing := slices.Concat(lacks...); len(missing) > 0 {
+	above, err := m.untestedAbove(ctx)
+	if err != nil {
+		return err
+	}
+	if missing := slices.Concat(append(lacks, above)...); len(missing) > 0 {
 		return &Incomplete{Name: name(m.index), Missing: missing}
 	}
 	return nil
@@ -228,7 +232,7 @@ func (m *merging) unproven(ctx context.Context, c child) ([]string, error) {
 		lack string
 	}{
 		{model.StepBuild, buildKey(c), "its build was not recorded"},
-		{model.StepTest, testKey(c), "its tests have not passed"},
+		{model.StepTest, testKey(c), untested(c.entry)},
 	} {
 		r, found, err := m.Registry.Receipt(ctx, m.repo, model.ReceiptTag(check.step, check.key))
 		switch {

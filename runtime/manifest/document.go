@@ -54,6 +54,7 @@ type Image struct {
 	VersionTag string                  `json:"version,omitempty"`
 	Platforms  map[string]model.Digest `json:"platforms,omitempty"`   // "linux/amd64" -> its manifest
 	StaleSince string                  `json:"stale_since,omitempty"` // since when a newer state has not passed
+	Untested   bool                    `json:"untested,omitempty"`    // no machine can test that newer state
 }
 
 // Digest is a digest that is null where there is none.

@@ -149,10 +149,11 @@ func (s Step) compose(p *model.Plan, old *Document, passed map[string]model.Rece
 			if before.StaleSince == "" {
 				before.StaleSince = now
 			}
+			before.Untested = i.Action == model.StepUntested
 			d.Images = append(d.Images, before)
 		case i.Meta.Image != "": // a fixed reference stands in until there is an own one
 			e := described(i)
-			e.ID, e.Image = id(node(i)), i.Meta.Image
+			e.ID, e.Image, e.Untested = id(node(i)), i.Meta.Image, i.Action == model.StepUntested
 			d.Images = append(d.Images, e)
 		}
 	}

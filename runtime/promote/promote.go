@@ -220,7 +220,7 @@ func (s Step) copy(ctx context.Context, v *verified) error {
 
 // promoted is an entry as prod has it.
 func (s Step) promoted(e manifest.Image, v *verified) manifest.Image {
-	e.StaleSince = "" // prod holds what was chosen, not what is newest
+	e.StaleSince, e.Untested = "", false // prod holds what was chosen, not what is newest
 	if v != nil && s.Prod != "" {
 		e.Image = s.target(e) + ":" + e.VersionTag
 	}

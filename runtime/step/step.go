@@ -82,6 +82,10 @@ func finish(log *slog.Logger, step, name string, start time.Time, err error) err
 		log.Debug(step+" skipped", "target", name, "reason", reason)
 		return err
 	}
+	if u, ok := IsUntested(err); ok {
+		log.Debug(step+" not possible", "target", name, "needs", u.Device)
+		return u
+	}
 	if err != nil {
 		log.Debug(step+" failed", "target", name, "took", took)
 		return &Failed{Step: step, Name: name, Err: err}

@@ -38,14 +38,17 @@ type Event struct {
 
 // The outcomes of a target or an index.
 const (
-	Built   = "built"
-	Reused  = "reused"  // the registry had its bytes
-	Tested  = "tested"  // nothing was built, its tests were run
-	None    = "none"    // there was nothing to do
-	Merged  = "merged"  // of an index
-	Failed  = "failed"  // Why says why
-	Skipped = "skipped" // not begun, because of another failure
-	Stopped = "stopped" // cut off by a signal
+	Built  = "built"
+	Reused = "reused" // the registry had its bytes
+	Tested = "tested" // nothing was built, its tests were run
+	// Untested is what this machine could not test, Why says why. Nothing that
+	// holds it is merged.
+	Untested = model.StepUntested
+	None     = "none"    // there was nothing to do
+	Merged   = "merged"  // of an index
+	Failed   = "failed"  // Why says why
+	Skipped  = "skipped" // not begun, because of another failure
+	Stopped  = "stopped" // cut off by a signal
 )
 
 // Outcome is what became of one target, or of one index.
@@ -55,7 +58,7 @@ type Outcome struct {
 	Took    time.Duration
 	Digest  model.Digest
 	Version string // of an index: its version tag
-	Why     string // for Failed and Skipped
+	Why     string // for Failed, Skipped and Untested
 	Err     error  // the failure
 }
 

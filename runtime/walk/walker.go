@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -71,7 +72,7 @@ func newWalker(p *model.Plan, s Steps, o Options) *walker {
 		st := &state{out: Outcome{Target: e.ID(), Action: None, Digest: e.Digest}, entry: *e, succeeded: true}
 		w.targets = append(w.targets, st)
 		build := w.add(&task{step: model.StepBuild, entry: e, state: st, idle: e.Steps[model.StepBuild] != model.StepRun})
-		test := w.add(&task{step: model.StepTest, entry: e, state: st, idle: e.Steps[model.StepTest] != model.StepRun})
+		test := w.add(&task{step: model.StepTest, entry: e, state: st, idle: e.Steps[model.StepTest] != model.StepRun && e.Steps[model.StepTest] != model.StepUntested})
 		test.after(build)
 		builds[e.ID()], tests[e.ID()] = build, test
 	}
@@ -94,7 +95,7 @@ func newWalker(p *model.Plan, s Steps, o Options) *walker {
 func (w *walker) addMerge(i *model.Index, tests map[model.TargetID]*task) {
 	st := &state{out: Outcome{Target: model.TargetID{Image: i.Image, Tag: i.Tag, Variant: i.Variant}, Action: None}, succeeded: true}
 	w.indexes = append(w.indexes, st)
-	merge := w.add(&task{step: model.StepMerge, index: i, state: st, idle: i.Action != model.StepRun})
+	merge := w.add(&task{step: model.StepMerge, index: i, state: st, idle: i.Action != model.StepRun && i.Action != model.StepUntested})
 	needed := map[model.TargetID]bool{}
 	var need func(model.TargetID)
 	need = func(id model.TargetID) {
@@ -239,6 +240,7 @@ func (w *walker) end(ctx context.Context, e ended) {
 		w.heavy--
 	}
 	_, skipped := step.Skipped(e.err)
+	why, untested := step.IsUntested(e.err)
 	st := e.task.state
 	st.out.Took += e.took
 	w.o.Progress(Event{Name: w.name(e.task), Step: e.task.step, End: true, Took: e.took, Err: e.err})
@@ -248,6 +250,10 @@ func (w *walker) end(ctx context.Context, e ended) {
 		w.release(e.task, "")
 	case ctx.Err() != nil:
 		st.fail(Stopped, "")
+	case untested:
+		st.out.Digest = cmp.Or(e.receipt.Digest, st.out.Digest)
+		st.fail(Untested, why.Error())
+		w.release(e.task, w.name(e.task)+" is untested")
 	default:
 		st.fail(Failed, Why(e.err))
 		st.out.Err = e.err

@@ -198,8 +198,11 @@ func (x *explainer) summary(e *model.Entry, known *Explanation) string {
 		}
 		return s
 	}
-	if e.Steps[model.StepTest] == model.StepRun {
+	switch e.Steps[model.StepTest] {
+	case model.StepRun:
 		return "It is not built again; its tests are run."
+	case model.StepUntested:
+		return "It is not built again, and stays untested: no class of machines has " + e.Device + "."
 	}
 	s := "It is not built: nothing that it is made of changed" + sinceRef
 	switch {

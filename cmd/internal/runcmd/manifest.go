@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -117,7 +118,11 @@ func printDocument(a *app.App, d *manifest.Document) error {
 	}
 	t := term.NewTable("ID", "PRIORITY", "IMAGE", "DIGEST", "STALE SINCE")
 	for _, i := range d.Images {
-		t.Row(i.ID, strconv.Itoa(i.Priority), i.Image, digestFor(a, model.Digest(i.Digest)), i.StaleSince)
+		since := i.StaleSince
+		if i.Untested {
+			since = strings.TrimSpace(since + " (untested)")
+		}
+		t.Row(i.ID, strconv.Itoa(i.Priority), i.Image, digestFor(a, model.Digest(i.Digest)), since)
 	}
 	return t.Write(a.Out, a.OutTTY)
 }

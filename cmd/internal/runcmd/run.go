@@ -23,8 +23,9 @@ import (
 type running struct {
 	given
 	parallel int
-	most     int  // targets that may be built at all; negative is any number
-	open     bool // images whose builds need secrets are left out
+	most     int      // targets that may be built at all; negative is any number
+	devices  []string // what this machine has of what tests may need
+	open     bool     // images whose builds need secrets are left out
 	store    string
 	source   string
 }
@@ -44,7 +45,9 @@ On a desk a buildkitd and a registry are started below .cache where none runs,
 and go on running. A run may be interrupted at any time: what it had done is in
 the registry, and the next run goes on from there.
 
-With images, only these and what they are built from are considered.`,
+With images, only these and what they are built from are considered. Images with
+needs_device stay untested and unpublished, unless --device says that this
+machine has what their tests need.`,
 		Example:           "  rootfsrun run\n  rootfsrun run python --force python\n  rootfsrun run --except pytorch --except tensorflow --parallel 4",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: planning.CompleteImages(a),
@@ -55,12 +58,18 @@ With images, only these and what they are built from are considered.`,
 	o.flags(a, cmd)
 	o.options.PlatformsFlag(cmd)
 	f := cmd.Flags()
+	o.devicesFlag(cmd)
 	f.IntVar(&o.most, "max-targets", -1, "where more targets than this were to be built, only say so, with exit code 0")
 	f.BoolVar(&o.open, "without-secrets", false, "leave out images whose builds need secrets, and what is built from them")
 	f.IntVar(&o.parallel, "parallel", max(2, runtime.NumCPU()), "builds and tests at once")
 	f.StringVar(&o.store, "store", "", storeHelp)
 	f.StringVar(&o.source, "source", manifest.DefaultSource, "what the manifest names as its origin")
 	return cmd
+}
+
+// devicesFlag says what this machine has of what tests may need.
+func (o *running) devicesFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&o.devices, "device", nil, "run the tests of images that need this `device`, for example gpu, which this machine has; may be repeated")
 }
 
 func (o *running) run(ctx context.Context, a *app.App, images []string) (err error) {
@@ -88,6 +97,7 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	w.devices = o.devices
 	progress := newProgress(a, p)
 	result, walkErr := walk.Walk(ctx, p, w.steps(), walk.Options{Parallel: o.parallel, Progress: progress.event})
 	if walkErr == nil {

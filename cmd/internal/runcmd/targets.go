@@ -90,6 +90,12 @@ func (o *single) output(a *app.App, several bool) io.Writer {
 // progress says at once what failed when there is more to come.
 func (o *single) progress(a *app.App, several bool) func(walk.Event) {
 	return func(e walk.Event) {
+		if why, untested := step.IsUntested(e.Err); untested {
+			if !a.Quiet {
+				fmt.Fprintf(a.Err, "%s: %v\n", e.Name, why)
+			}
+			return
+		}
 		if _, skipped := step.Skipped(e.Err); several && e.Err != nil && !skipped && !errors.Is(e.Err, context.Canceled) {
 			fmt.Fprintln(a.Err, "error:", e.Err)
 		}

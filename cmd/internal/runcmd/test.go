@@ -29,7 +29,10 @@ Each test runs in a fresh container of the very digest in the registry: as the
 image's own user, with its environment, in its working directory, without a
 network. It is run by "bash -lc" where the image has bash, else by "sh -lc"; in
 an image without a shell by itself, split at blanks. Tests that have passed on a
-digest are not run again. An image whose test failed is not merged.`,
+digest are not run again. An image whose test failed is not merged.
+
+Tests of an image with needs_device run only where --device says that this
+machine has it; else the image is untested, which is no failure, and not merged.`,
 		Example: `  rootfsrun test
   rootfsrun test python --platform linux/arm64 --junit junit.xml
   rootfsrun test python --plan plan.json`,
@@ -38,7 +41,7 @@ digest are not run again. An image whose test failed is not merged.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var suites suites
 			err := o.carryOut(cmd.Context(), a, args, model.StepTest, func(w *workshop, out io.Writer) step.Target {
-				return imagetest.Step{Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: suites.add, Log: a.Log}.Run
+				return imagetest.Step{Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: suites.add, Devices: o.devices, Log: a.Log}.Run
 			})
 			if junit == "" {
 				return err
@@ -47,6 +50,7 @@ digest are not run again. An image whose test failed is not merged.`,
 		},
 	}
 	o.flags(a, cmd)
+	o.devicesFlag(cmd)
 	cmd.Flags().StringVar(&junit, "junit", "", "write what ran to this `file`, as JUnit XML")
 	return cmd
 }

@@ -30,6 +30,7 @@ type workshop struct {
 	artifacts string
 	scope     string // of the registry that is written to
 	shared    bool   // several targets are worked on at once
+	devices   []string
 	fileName  func(model.TargetID) string
 
 	mu         sync.Mutex
@@ -100,7 +101,7 @@ func (w *workshop) steps() walk.Steps {
 			Progress: "plain", Output: out, Attribute: w.shared, Log: log, Env: w.app.Env,
 		}.Run),
 		Test: step.ForTarget(model.StepTest, log, imagetest.Step{
-			Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: w.junit, Log: log,
+			Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: w.junit, Devices: w.devices, Log: log,
 		}.Run),
 		Merge: step.ForIndex(model.StepMerge, log, w.index().Run),
 	}

@@ -28,7 +28,7 @@ func (g *github) request() *workflow {
 		},
 		Name: "rootfsgen request", On: triggers{PullRequest: true},
 		Concurrency: &concurrency{Group: "${{ format('rootfsgen-request-{0}', github.event.pull_request.number) }}", Cancel: true}, Shell: true,
-		Jobs: slices.Insert(jobs, len(jobs)-1, fork),
+		Jobs: slices.Insert(jobs, len(jobs)-1, g.comment(jobs[0].ID), fork),
 	}
 }
 

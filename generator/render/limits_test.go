@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/generator/render"
@@ -294,7 +296,7 @@ func TestLimitsSayHowNear(t *testing.T) {
 	t.Parallel()
 	f := layered(300)
 	for forge, want := range map[string][]string{
-		pipeline.GitHub: {"github: jobs in one matrix 216 of 256 (build-3-1)", "artifacts of one job 1 of 500", "workflows that call one another 3 of 4 on GitHub Enterprise Server"},
+		pipeline.GitHub: {"github: jobs in one matrix 216 of 256 (build-3-1)", "artifacts of one job 2 of 500", "workflows that call one another 3 of 10 on github.com"},
 		pipeline.GitLab: {"gitlab: jobs in one matrix 200 of 200", "jobs when everything runs 9"},
 	} {
 		w, err := f.written(t, forge, model.LayoutWaves)
@@ -310,6 +312,35 @@ func TestLimitsSayHowNear(t *testing.T) {
 				t.Errorf("%s: no %q in:\n%s", forge, s, all.String())
 			}
 		}
+	}
+}
+
+// TestLimitsOfInstallations counts by the limits of the installation that
+// settings name.
+func TestLimitsOfInstallations(t *testing.T) {
+	t.Parallel()
+	f := fixtures()["one"]
+	said := func(github, gitlab string) string {
+		f.fleet.Settings.GitHub.URL, f.fleet.Settings.GitLab.URL = github, gitlab
+		var all strings.Builder
+		for _, forge := range []string{pipeline.GitHub, pipeline.GitLab} {
+			w, err := f.written(t, forge, model.LayoutGraph)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range w.Limits {
+				if l.On != "" {
+					fmt.Fprintln(&all, l.On, l.Max)
+				}
+			}
+		}
+		return all.String()
+	}
+	if d := cmp.Diff("github.com 50\ngithub.com 10\ngitlab.com, Free 500\ngitlab.com, Premium 20000\n", said("", "")); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if d := cmp.Diff("GitHub Enterprise Server 20\nGitHub Enterprise Server 4\n", said("https://github.example.com", "https://gitlab.example.com")); d != "" {
+		t.Errorf("-want +got:\n%s", d)
 	}
 }
 

@@ -19,6 +19,7 @@ func Program() app.Program {
 			keyCommand,
 			graphCommand,
 			generateCommand,
+			simulateCommand,
 			ciOutputsCommand,
 			lockCommand,
 			doctorCommand,

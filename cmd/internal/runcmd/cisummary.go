@@ -39,8 +39,8 @@ registry has of each target's newest published version, and from price and boot
 of the machine classes; what was never measured is said to be not known, and a
 registry that does not answer is no failure.
 
-Without --out it goes to where GITHUB_STEP_SUMMARY says, else to standard
-output. In a job the plan is also shown in the log, on GitHub with a notice at
+It goes to where GITHUB_STEP_SUMMARY says and to the file of --out; where there
+is neither, to standard output. In a job the plan is also shown in the log, on GitHub with a notice at
 each file that is a reason. --comment writes the shorter form that "rootfsrun ci
 comment" puts under a request; --times writes what was measured, for "rootfsgen
 simulate --times".`,
@@ -51,7 +51,7 @@ simulate --times".`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.file, "plan", "", "the plan, as \"rootfsgen plan --format json\" wrote it")
-	f.StringVar(&o.out, "out", "", "`file` to write the summary to (default: the forge's own)")
+	f.StringVar(&o.out, "out", "", "`file` to write the summary to")
 	f.StringVar(&o.comment, "comment", "", "`file` to write the shorter form to")
 	f.StringVar(&o.times, "times", "", "`file` to write the measured times to, as JSON")
 	_ = cmd.MarkFlagRequired("plan") // the flag is there
@@ -121,14 +121,24 @@ func (o *summing) log(a *app.App, p *model.Plan) error {
 
 // show writes Markdown to where people see it.
 func (o *summing) show(a *app.App, text string) error {
-	if o.out != "" {
-		return writeReport(o.out, []byte(text))
-	}
 	file := a.Env(stepSummary)
-	if file == "" {
+	if o.out == "" && file == "" {
 		_, err := fmt.Fprint(a.Out, text)
 		return err
 	}
+	if o.out != "" {
+		if err := writeReport(o.out, []byte(text)); err != nil {
+			return err
+		}
+	}
+	if file == "" {
+		return nil
+	}
+	return appendReport(file, text)
+}
+
+// appendReport adds to a file that other steps write to, too.
+func appendReport(file, text string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return fmt.Errorf("writing the summary: %w", err)

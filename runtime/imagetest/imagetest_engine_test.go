@@ -275,3 +275,24 @@ func TestIsStopped(t *testing.T) {
 type writer func()
 
 func (w writer) Write(b []byte) (int, error) { w(); return len(b), nil }
+
+// TestWhatTheMachineLacksIsUntested runs tests that need a device only where
+// the machine has it, and writes no receipt elsewhere.
+func TestWhatTheMachineLacksIsUntested(t *testing.T) {
+	f := newFixture(t, busybox(t, v1.Config{}, nil), test("card", "true"))
+	f.entry().Device = "gpu"
+	for range 2 {
+		_, err := f.run(t.Context())
+		if u, untested := step.IsUntested(err); !untested || u.Device != "gpu" || len(f.suites) > 0 {
+			t.Fatalf("%v, ran %d", err, len(f.suites))
+		}
+	}
+	f.step.Devices = []string{"gpu"}
+	if r, err := f.run(t.Context()); err != nil || r.Status != model.ReceiptPassed || len(f.suites) != 1 {
+		t.Fatal(r, err)
+	}
+	f.step.Devices = nil
+	if _, err := f.run(t.Context()); err == nil || !strings.Contains(err.Error(), "have passed") {
+		t.Errorf("what passed elsewhere counts: %v", err)
+	}
+}

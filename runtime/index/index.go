@@ -195,6 +195,10 @@ func material(r model.Receipt, name string) model.Digest {
 func (m *merging) gather(ctx context.Context) error {
 	m.children = make([]child, len(m.parts))
 	lacks := make([][]string, len(m.parts))
+	above, err := m.untestedAbove(ctx)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for n, p := range m.parts {
 		g.Go(func() error {
@@ -208,10 +212,6 @@ func (m *merging) gather(ctx context.Context) error {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return err
-	}
-	above, err := m.untestedAbove(ctx)
-	if err != nil {
 		return err
 	}
 	if missing := slices.Concat(append(lacks, above)...); len(missing) > 0 {

@@ -10,7 +10,7 @@ type Untested struct {
 
 // Error says what is missing.
 func (u *Untested) Error() string {
-	return "untested: its tests need a machine with " + u.Device
+	return "its tests need a machine with " + u.Device
 }
 
 // IsUntested tells whether an error is that of tests that could not be run.

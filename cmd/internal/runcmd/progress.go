@@ -48,7 +48,7 @@ func (p *progress) line(e walk.Event) string {
 		return fmt.Sprintf("%s: %s: %s", e.Name, e.Step, reason)
 	}
 	if why, untested := step.IsUntested(e.Err); untested {
-		return fmt.Sprintf("%s: %v", e.Name, why)
+		return fmt.Sprintf("%s: untested: %v", e.Name, why)
 	}
 	if errors.Is(e.Err, context.Canceled) {
 		return e.Name + ": stopped"

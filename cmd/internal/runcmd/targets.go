@@ -92,7 +92,7 @@ func (o *single) progress(a *app.App, several bool) func(walk.Event) {
 	return func(e walk.Event) {
 		if why, untested := step.IsUntested(e.Err); untested {
 			if !a.Quiet {
-				fmt.Fprintf(a.Err, "%s: %v\n", e.Name, why)
+				fmt.Fprintf(a.Err, "%s: untested: %v\n", e.Name, why)
 			}
 			return
 		}

@@ -109,10 +109,10 @@ func TestBuild(t *testing.T) {
 		{name: "an older tag is outside", files: map[string]string{"app": "FROM python:3.12"}, fleet: fleet(image("app"), image("base"), image("python")),
 			want: "wave 0, python:3.12:docker.io/library/python:3.12:true, onbuildc"},
 		{name: "another tag, not locked", files: map[string]string{"app": "FROM base:9"}, want: "wave 0, base:9:docker.io/library/base:9:false",
-			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/base:9 is not in images.lock: what it is may change without a commit: run rootfsgen lock, and commit images.lock; if the image of this fleet is meant, write base:1"}},
+			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/base:9 is not in images.lock: what it is may change without a commit, and CI refuses that: run rootfsgen lock, and commit images.lock; if the image of this fleet is meant, write base:1"}},
 		{name: "an older tag of itself is no cycle", files: map[string]string{"app": "FROM acme/app:0"},
 			want:  "wave 0, acme/app:0:docker.io/acme/app:0:false",
-			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/acme/app:0 is not in images.lock: what it is may change without a commit: run rootfsgen lock, and commit images.lock"}},
+			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/acme/app:0 is not in images.lock: what it is may change without a commit, and CI refuses that: run rootfsgen lock, and commit images.lock"}},
 		{name: "a digest is outside, and cannot move", files: map[string]string{"app": "FROM base@" + string(digest("a"))},
 			want: "wave 0, base@" + string(digest("a")) + ":docker.io/library/base@" + string(digest("a")) + ":true"},
 		{name: "a full name is outside", files: map[string]string{"app": "FROM docker.io/library/base"}, o: Options{CI: true},
@@ -121,13 +121,13 @@ func TestBuild(t *testing.T) {
 		{name: "a near name", files: map[string]string{"app": "FROM bsae"}, want: "wave 0, bsae:docker.io/library/bsae:latest:false",
 			wrong: []string{`error images/app/Dockerfile:1:6 unknown-image "bsae" is not an image of this fleet: did you mean base? If the image outside is meant, write docker.io/library/bsae:latest`}},
 		{name: "a well-known name that is near", files: map[string]string{"app": "FROM bash"}, want: "wave 0, bash:docker.io/library/bash:latest:false",
-			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/bash:latest is not in images.lock: what it is may change without a commit: no image of this fleet is called bash (the nearest is base); if the image outside is meant, run rootfsgen lock, and commit images.lock"}},
+			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/bash:latest is not in images.lock: what it is may change without a commit, and CI refuses that: no image of this fleet is called bash (the nearest is base); if the image outside is meant, run rootfsgen lock, and commit images.lock"}},
 		{name: "a name that one of ours begins with", files: map[string]string{"app": "FROM distro:22", "distro22": "FROM scratch"}, want: "wave 0, distro:22:docker.io/library/distro:22:false",
 			fleet: fleet(image("app"), image("distro22")),
-			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/distro:22 is not in images.lock: what it is may change without a commit: no image of this fleet is called distro (the nearest is distro22); if the image outside is meant, run rootfsgen lock, and commit images.lock"}},
+			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/distro:22 is not in images.lock: what it is may change without a commit, and CI refuses that: no image of this fleet is called distro (the nearest is distro22); if the image outside is meant, run rootfsgen lock, and commit images.lock"}},
 		{name: "a bare name that is not locked", files: map[string]string{"app": "FROM debian-bsae", "debian": "FROM scratch"}, want: "wave 0, debian-bsae:docker.io/library/debian-bsae:latest:false",
 			fleet: fleet(image("app"), image("debian")),
-			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/debian-bsae:latest is not in images.lock: what it is may change without a commit: no image of this fleet is called debian-bsae (the nearest is debian); if the image outside is meant, run rootfsgen lock, and commit images.lock"}},
+			wrong: []string{"warning images/app/Dockerfile:1:6 base-unlocked docker.io/library/debian-bsae:latest is not in images.lock: what it is may change without a commit, and CI refuses that: no image of this fleet is called debian-bsae (the nearest is debian); if the image outside is meant, run rootfsgen lock, and commit images.lock"}},
 		{name: "an unknown name below a prefix", files: map[string]string{"app": "FROM registry.test/team/testing/bsae:2"}, want: "wave 0",
 			wrong: []string{`error images/app/Dockerfile:1:6 unknown-image "registry.test/team/testing/bsae:2" is not an image of this fleet: did you mean registry.test/team/testing/base?`}},
 		{name: "COPY and mounts", files: map[string]string{"app": "FROM scratch\nCOPY --from=base / /\nRUN --mount=from=busybox:1.36,target=/b true"},
@@ -152,7 +152,7 @@ func TestBuild(t *testing.T) {
 			wrong: []string{`error images/app/Dockerfile:1:1 name-collision "base" is also the name of a stage, and BuildKit would take the one for the other: rename the stage, or write the reference on one line`}},
 		{name: "a frontend", files: map[string]string{"app": "# syntax=docker/dockerfile:1\nFROM scratch"}, want: "wave 0"},
 		{name: "a frontend that is not locked", files: map[string]string{"app": "# syntax=docker/dockerfile:2\nFROM scratch"}, want: "wave 0",
-			wrong: []string{"warning images/app/Dockerfile:1 base-unlocked docker.io/docker/dockerfile:2 is not in images.lock: what it is may change without a commit: run rootfsgen lock, and commit images.lock"}},
+			wrong: []string{"warning images/app/Dockerfile:1 base-unlocked docker.io/docker/dockerfile:2 is not in images.lock: what it is may change without a commit, and CI refuses that: run rootfsgen lock, and commit images.lock"}},
 		{name: "undeclared and reserved", files: map[string]string{"app": "FROM scratch"},
 			fleet: fleet(image("base"), image("app", func(i *model.Image) { i.Args = map[string]string{"X": "1", "BUILDKIT_SYNTAX": "2"} })), want: "wave 0",
 			wrong: []string{
@@ -236,7 +236,7 @@ func TestLenient(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"warning images/again/Dockerfile:1:6 base-unlocked docker.io/acme/again:latest is not in images.lock: what it is may change without a commit: run rootfsgen lock, and commit images.lock",
+		"warning images/again/Dockerfile:1:6 base-unlocked docker.io/acme/again:latest is not in images.lock: what it is may change without a commit, and CI refuses that: run rootfsgen lock, and commit images.lock",
 		"warning images/again/Dockerfile:1:6 cycle acme/again is built from itself: what was published before is taken: pin the tag or the digest that is meant",
 	}
 	if diff := gocmp.Diff(want, messages(list)); diff != "" {

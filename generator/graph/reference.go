@@ -103,11 +103,12 @@ func (b *builder) unlocked(base *Base, ruled bool, list *diag.List) {
 	if ours := b.names.images[written]; ours != nil && b.names.bare && implied(*base) {
 		hint += "; if the image of this fleet is meant, write " + written + ":" + ours[0].tag
 	}
-	add := list.Warnf
+	const message = "%s is not in images.lock: what it is may change without a commit"
 	if b.o.CI {
-		add = list.Errorf
+		list.Errorf(RuleUnlocked, base.Pos, hint, message, base.Normalized)
+		return
 	}
-	add(RuleUnlocked, base.Pos, hint, "%s is not in images.lock: what it is may change without a commit", base.Normalized)
+	list.Warnf(RuleUnlocked, base.Pos, hint, message+", and CI refuses that", base.Normalized)
 }
 
 // unlike says that a name is none of ours, and what comes nearest to it; it is

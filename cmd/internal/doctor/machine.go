@@ -87,6 +87,20 @@ func Fleet(s *model.Settings) Report {
 	return r
 }
 
+// Lock says whether images.lock has all that the fleet needs of it; missing
+// are those that it lacks.
+func Lock(missing []string) Finding {
+	x := Finding{Area: "fleet", Check: "images.lock", State: OK, Says: "nothing is missing", Why: "CI refuses outside images and packages that are not in it"}
+	if len(missing) == 0 {
+		return x
+	}
+	x.State, x.Says, x.Mend = Fail, missing[0]+" is not in it", []string{"rootfsgen lock"}
+	if more := len(missing) - 1; more > 0 {
+		x.Says = fmt.Sprintf("%s and %d more are not in it", missing[0], more)
+	}
+	return x
+}
+
 func programs(s *model.Settings) Finding {
 	x := Finding{Area: "fleet", Check: "programs", State: OK, Why: "jobs run rootfsgen and rootfsrun"}
 	switch s.Runtime {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/doctor"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/locking"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
@@ -69,6 +70,7 @@ func examine(ctx context.Context, a *app.App, offline bool) (r doctor.Report, er
 	origin := gitSays(ctx, root, "remote.origin.url")
 	r = doctor.Repository{Shallow: s.Repo.Shallow(), Partial: gitSays(ctx, root, "remote.origin.promisor") != "", Origin: withoutLogin(origin)}.Look()
 	r = append(r, doctor.Fleet(set)...)
+	r = append(r, doctor.Lock(notLocked(s)))
 	r = append(r, doctor.Machine{
 		Tools: tools.List(ctx, filepath.Join(root, ".cache", "bin")), Root: os.Geteuid() == 0, Builder: a.Env("BUILDKIT_HOST"),
 	}.Look()...)
@@ -81,6 +83,16 @@ func examine(ctx context.Context, a *app.App, offline bool) (r doctor.Report, er
 		return nil, err
 	}
 	return append(r, examineForge(ctx, a, set, p, origin, offline)...), nil
+}
+
+// notLocked names what the fleet needs of images.lock and does not find there.
+func notLocked(s *planning.Session) []string {
+	_, missing := locking.Missing(s.Now.Fleet, s.Now.Graph, s.Now.Fleet.Lock)
+	names := make([]string, len(missing))
+	for i, c := range missing {
+		names[i] = describe(c)
+	}
+	return names
 }
 
 // examineForge asks the forge that origin is on.

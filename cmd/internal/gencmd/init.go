@@ -99,6 +99,14 @@ func buildFile(i *model.Image) string {
 	return i.Dockerfile
 }
 
+// next leads from a proposal to pipelines that can run.
+const next = `next:
+  set registry in rootfsgen.yaml: without it pipelines are green and publish nothing
+  rootfsgen lock       writes images.lock: CI refuses outside images that are not in it
+  rootfsgen generate   writes the pipelines
+  rootfsgen doctor     says what is missing, and what mends it
+`
+
 func printProposal(a *app.App, p *proposal.Proposal, written []string) error {
 	for _, name := range written {
 		fmt.Fprintln(a.Err, "wrote", name)
@@ -123,7 +131,7 @@ func printProposal(a *app.App, p *proposal.Proposal, written []string) error {
 	if problems := fewer(a, p.Problems); len(problems) > 0 {
 		a.PrintDiagnostics(problems)
 	}
-	fmt.Fprintln(a.Err, "next: set registry in rootfsgen.yaml, then rootfsgen validate")
+	fmt.Fprint(a.Err, next)
 	return nil
 }
 

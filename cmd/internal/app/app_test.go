@@ -34,6 +34,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		"fine":            {err: nil, code: ExitOK},
 		"plain":           {err: errors.New("loading plan: no such file"), code: ExitFailed, errs: "error: loading plan: no such file\n"},
+		"joined":          {err: errors.Join(errors.New("first"), errors.New("second")), code: ExitFailed, errs: "error: first\nerror: second\n"},
 		"wrapped code":    {err: fmt.Errorf("merging: %w", again{}), code: ExitTryAgain, errs: "error: merging: registry is down\n"},
 		"diagnostics":     {err: fmt.Errorf("loading: %w", diag.List{{Severity: diag.Error, Message: "bad", Rule: "r", Pos: diag.Pos{File: "f"}}}), code: ExitInvalid, errs: "f: error: bad [r]\n"},
 		"silent":          {err: Fail(ExitDrift, nil), code: ExitDrift},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,7 +70,7 @@ func (a *App) report(ctx context.Context, cmd *cobra.Command, err error) int {
 		fmt.Fprintln(a.Err, "cancelled")
 		return cancelled(ctx)
 	}
-	fmt.Fprintln(a.Err, "error:", err)
+	fmt.Fprintln(a.Err, "error:", strings.ReplaceAll(err.Error(), "\n", "\nerror: ")) // joined errors have a line each
 	if c != nil && c.code == ExitUsage {
 		fmt.Fprintf(a.Err, "See '%s --help'\n", cmd.CommandPath())
 	}

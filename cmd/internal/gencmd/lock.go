@@ -112,6 +112,9 @@ func runLock(ctx context.Context, a *app.App, o lockOptions) error {
 		o.update = false // what has just been looked up is not looked up again
 	}
 	result.summarize()
+	if trouble != nil && !result.Changed && !a.JSON {
+		return trouble // "nothing to change" would be a guess
+	}
 	if err := errors.Join(trouble, printLocked(a, result, o)); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func Limits(p *pipeline.Pipeline, forge string, files Files) []Limit {
 	case pipeline.GitLab:
 		m.gitlab(&gitlab{p: p}, files)
 	}
-	return onSite(m.limits(), p.GitHub)
+	return onSite(m.limits(), p)
 }
 
 // LimitError is a pipeline that a forge would refuse.

@@ -296,7 +296,7 @@ func TestLimitsSayHowNear(t *testing.T) {
 	t.Parallel()
 	f := layered(300)
 	for forge, want := range map[string][]string{
-		pipeline.GitHub: {"github: jobs in one matrix 216 of 256 (build-3-1)", "artifacts of one job 2 of 500", "workflows that call one another 3 of 10 on github.com"},
+		pipeline.GitHub: {"github: jobs in one matrix 216 of 256 (build-3-1)", "artifacts of one job 2 of 500", "workflows that call one another 3 of 4 on GitHub Enterprise Server"},
 		pipeline.GitLab: {"gitlab: jobs in one matrix 200 of 200", "jobs when everything runs 9"},
 	} {
 		w, err := f.written(t, forge, model.LayoutWaves)
@@ -336,7 +336,8 @@ func TestLimitsOfInstallations(t *testing.T) {
 		}
 		return all.String()
 	}
-	if d := cmp.Diff("github.com 50\ngithub.com 10\ngitlab.com, Free 500\ngitlab.com, Premium 20000\n", said("", "")); d != "" {
+	everywhere := "github.com 50\nGitHub Enterprise Server 20\ngithub.com 10\nGitHub Enterprise Server 4\ngitlab.com, Free 500\ngitlab.com, Premium 20000\n"
+	if d := cmp.Diff(everywhere, said("", "")); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
 	if d := cmp.Diff("GitHub Enterprise Server 20\nGitHub Enterprise Server 4\n", said("https://github.example.com", "https://gitlab.example.com")); d != "" {

@@ -118,7 +118,7 @@ func TestAnyPartFits(t *testing.T) {
 				if err != nil {
 					rt.Fatalf("%s, %s: %v", forge, layout, err)
 				}
-				runs := ran{}
+				var runs ran
 				if forge == pipeline.GitHub {
 					runs = onGitHub(t, w.Files, text)
 				} else {
@@ -228,7 +228,7 @@ func TestJobsOfOneChangedLeaf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			jobs := 0
+			var jobs int
 			if forge == pipeline.GitHub {
 				jobs = len(onGitHub(t, w.Files, text)) + strings.Count(string(text), "merge=[\""+leaf+"\"]") + strings.Count(string(text), `-1=[{"image":"`+leaf+`"}]`)
 			} else {

@@ -53,7 +53,7 @@ func happenings() map[string]happening {
 			jobs: "fleet manifest promote result", stopped: "fleet manifest result"},
 		"another tag": {name: "push", ref: "refs/tags/nightly", event: onRepository(false, nil)},
 		"request": {name: "pull_request", ref: "refs/pull/7/merge", event: onRepository(false, requestFrom(own)), file: "request",
-			jobs: "fleet result", stopped: "fleet result"},
+			jobs: "comment fleet result", stopped: "comment fleet result"},
 		"request from a fork": {name: "pull_request", ref: "refs/pull/7/merge", event: onRepository(false, requestFrom(fork)), file: "request",
 			jobs: "fork result", stopped: "fork result"},
 		"request from a fork that is gone": {name: "pull_request", ref: "refs/pull/7/merge", event: onRepository(false, requestFrom(nil)), file: "request",

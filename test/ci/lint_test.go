@@ -102,6 +102,7 @@ func TestGitLabList(t *testing.T) {
 	}
 	elsewhere := []string{"CI_COMMIT_BRANCH", "feature", "CI_COMMIT_REF_NAME", "feature"}
 	built := []string{"rootfsgen-images", "rootfsgen-plan"}
+	requested := []string{"rootfsgen-comment", "rootfsgen-images", "rootfsgen-plan"}
 	published := []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan"}
 	events := map[string]struct {
 		variables map[string]string
@@ -109,9 +110,9 @@ func TestGitLabList(t *testing.T) {
 	}{
 		"push to main":                               {nil, published},
 		"push to another branch":                     {from("push", elsewhere...), nil},
-		"merge request":                              {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "detached"), built},
-		"merge request, merged":                      {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merged_result"), built},
-		"merge request of an older GitLab":           {request("1", "1"), built},
+		"merge request":                              {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "detached"), requested},
+		"merge request, merged":                      {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merged_result"), requested},
+		"merge request of an older GitLab":           {request("1", "1"), requested},
 		"merge request from a fork":                  {request("2", "1", "CI_PROJECT_ID", "1"), []string{"rootfsgen-fork"}},
 		"merge request from a fork, in the fork":     {request("2", "1", "CI_PROJECT_ID", "2"), []string{"rootfsgen-fork"}},
 		"merge train":                                {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},

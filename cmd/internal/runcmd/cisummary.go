@@ -16,6 +16,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/simulate"
 	"github.com/rootfsgen/rootfsgen/runtime/earlier"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
 // stepSummary is the variable by which GitHub names the file whose Markdown it
@@ -40,10 +41,10 @@ of the machine classes; what was never measured is said to be not known, and a
 registry that does not answer is no failure.
 
 It goes to where GITHUB_STEP_SUMMARY says and to the file of --out; where there
-is neither, to standard output. In a job the plan is also shown in the log, on GitHub with a notice at
-each file that is a reason. --comment writes the shorter form that "rootfsrun ci
-comment" puts under a request; --times writes what was measured, for "rootfsgen
-simulate --times".`,
+is neither, to standard output. In a job the plan is also shown in the log, on
+GitHub with a notice at each file that is a reason. --comment writes the shorter
+form that "rootfsrun ci comment" puts under a request; --times writes what was
+measured, for "rootfsgen simulate --times".`,
 		Example: `  rootfsrun ci summary --plan plan.json
   rootfsrun ci summary --plan plan.json --out summary.md --comment comment.md`,
 		Args: cobra.NoArgs,
@@ -89,10 +90,11 @@ func (o *summing) run(ctx context.Context, a *app.App) error {
 // measured asks the registry; nobody's build fails because it does not answer
 // this question.
 func (o *summing) measured(ctx context.Context, a *app.App, p *model.Plan) earlier.Times {
-	if earlier.Home(p) == "" {
+	if earlier.Home(p) == "" || p.Registry != "known" {
 		return nil
 	}
-	times, err := earlier.Measured(ctx, registryOf(a, p), p)
+	client := registry.New(registry.Options{Bootstrap: p.Bootstrap, Scope: p.Scope, Attempts: 2})
+	times, err := earlier.Measured(ctx, client, p)
 	if err != nil {
 		a.Log.Warn("times of earlier runs are not known: " + err.Error())
 	}

@@ -28,12 +28,13 @@ type running struct {
 	open     bool     // images whose builds need secrets are left out
 	store    string
 	source   string
+	one      replaying
 }
 
 func runCommand(a *app.App) *cobra.Command {
 	o := running{}
 	cmd := &cobra.Command{
-		Use: "run [IMAGE...]", Short: "Build, test and publish the fleet on this machine",
+		Use: "run [IMAGE... | PLAN --job JOB]", Short: "Build, test and publish the fleet on this machine",
 		Long: `Build, test and publish the fleet on this machine.
 
 What the registry has already is not built again. Parents come before what is
@@ -47,15 +48,24 @@ the registry, and the next run goes on from there.
 
 With images, only these and what they are built from are considered. Images with
 needs_device stay untested and unpublished, unless --device says that this
-machine has what their tests need.`,
-		Example:           "  rootfsrun run\n  rootfsrun run python --force python\n  rootfsrun run --except pytorch --except tensorflow --parallel 4",
+machine has what their tests need.
+
+With --job one job of a pipeline is carried out alone, from the plan that CI kept
+as an artifact: PLAN is its plan.json. On a desk it writes to the local registry
+and reads what it needs from CI's. A job that tests takes over what CI has built;
+one that merges wants every platform to have been replayed before.`,
+		Example:           "  rootfsrun run\n  rootfsrun run plan.json --list-jobs\n  rootfsrun run plan.json --job build/python/arm64\n  rootfsrun run python --force python\n  rootfsrun run --except pytorch --except tensorflow --parallel 4",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.one.wanted() {
+				return o.replay(cmd.Context(), a, args)
+			}
 			return o.run(cmd.Context(), a, args)
 		},
 	}
 	o.flags(a, cmd)
+	o.one.flags(a, cmd, &o.file)
 	o.options.PlatformsFlag(cmd)
 	f := cmd.Flags()
 	o.devicesFlag(cmd)

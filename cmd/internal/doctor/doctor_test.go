@@ -123,7 +123,7 @@ func TestSchedulesThatAreOff(t *testing.T) {
 	}
 	r, f = good(forge.GitLab)
 	r.schedules = nil
-	if x := f.Look(t.Context()).Sorted()[0]; x.State != doctor.Warn || x.Check != "schedules" {
+	if x := f.Look(t.Context()).Sorted()[0]; x.State != doctor.Warn || x.Check != "schedules" || len(x.Mend) != 2 || !strings.HasPrefix(x.Mend[0], `glab schedule create --cron "17 5 * * 1-5" --ref main `) {
 		t.Errorf("%+v", x)
 	}
 	f.Settings.Triggers.Schedule = model.Schedule{Lock: model.TriggerOff, Bases: model.TriggerOff}

@@ -222,10 +222,10 @@ func (f *Forge) variables(ctx context.Context) Report {
 			if w.must {
 				x.State = Fail
 			}
-			x.Mend = f.mend("gh secret set "+w.name+" -R @PROJECT@", "glab variable set "+w.name+" --masked -R "+f.Project)
+			x.Mend = f.mend("gh secret set "+w.name+" -R @PROJECT@", "glab variable set "+w.name+" --masked --raw -R "+f.Project)
 		case !all[i].Secret:
 			x.State, x.Says = Fail, "it is shown in logs"
-			x.Mend = f.mend("gh variable delete "+w.name+" -R @PROJECT@ && gh secret set "+w.name+" -R @PROJECT@", "glab variable update "+w.name+" --masked -R "+f.Project)
+			x.Mend = f.mend("gh variable delete "+w.name+" -R @PROJECT@ && gh secret set "+w.name+" -R @PROJECT@", "glab variable update "+w.name+" --masked --raw -R "+f.Project)
 		}
 		r = append(r, x)
 	}
@@ -257,13 +257,25 @@ func (f *Forge) schedules(ctx context.Context) Report {
 	}
 	if !f.github() && len(all) == 0 {
 		x.State, x.Says = Warn, "there is none: GitLab keeps schedules outside of its files"
-		x.Mend = []string{"docs/pipelines.md says which to make, with glab schedule create"}
+		x.Mend = f.newSchedules()
 		return Report{x}
 	}
 	if len(r) == 0 {
 		return Report{x}
 	}
 	return r
+}
+
+// newSchedules are the commands that make the schedules of a GitLab project.
+func (f *Forge) newSchedules() []string {
+	var commands []string
+	for _, s := range []struct{ job, cron string }{{"lock", f.Settings.Triggers.Schedule.Lock}, {"bases", f.Settings.Triggers.Schedule.Bases}} {
+		if !off(s.cron) {
+			commands = append(commands, fmt.Sprintf("glab schedule create --cron %q --ref %s --description %q --variable ROOTFSGEN_SCHEDULE:%s -R %s",
+				s.cron, f.Settings.DefaultBranch, "rootfsgen "+s.job, s.job, f.Project))
+		}
+	}
+	return commands
 }
 
 func off(cron string) bool { return cron == "" || cron == model.TriggerOff }

@@ -64,6 +64,7 @@ type Plan struct {
 	SnapshotID string    `json:"snapshot_id,omitempty"` // "pr-123"
 	Date       string    `json:"date"`                  // UTC date of To's commit, "2026.11.21"
 	Registry   string    `json:"registry"`              // "known", or "unknown" when git alone answers
+	Publish    string    `json:"publish,omitempty"`     // PublishChanged, or empty
 	Bootstrap  bool      `json:"bootstrap,omitempty"`   // 401 and 403 mean "missing" for a repository that was never pushed to
 	Notes      []string  `json:"notes,omitempty"`       // what a person should know, one sentence each
 	LeftOut    []string  `json:"left_out,omitempty"`    // nodes of the fleet that the request is not about, sorted

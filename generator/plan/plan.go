@@ -98,6 +98,9 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 		Registry: "unknown", Bootstrap: now.Fleet.Settings.Registry.Bootstrap,
 		Notes: m.notes(), LeftOut: m.leftOut(), Entries: []model.Entry{}, Indexes: m.indexes(),
 	}
+	if now.Fleet.Settings.Publish == model.PublishChanged {
+		p.Publish = model.PublishChanged
+	}
 	if then != nil {
 		from := then.Revision
 		p.From = &from

@@ -4,6 +4,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,11 @@ func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Rec
 		return r, err
 	}
 	if done && m.names(r) {
+		if m.stands(r) {
+			if err := m.gather(ctx); err != nil {
+				return r, err
+			}
+		}
 		if err := m.finish(ctx, r); err != nil {
 			return r, err
 		}
@@ -95,6 +101,12 @@ func (s Step) Run(ctx context.Context, p *model.Plan, i *model.Index) (model.Rec
 	}
 	if err := m.gather(ctx); err != nil {
 		return model.Receipt{}, err
+	}
+	if r, same, err := m.unchanged(ctx); err != nil || same {
+		if err == nil {
+			err = cmp.Or(m.finish(ctx, r), step.Skip(Unchanged+": it stays "+r.VersionTag))
+		}
+		return r, err
 	}
 	for range publishTries {
 		r, settled, err := m.publish(ctx)
@@ -116,6 +128,9 @@ func (m *merging) finish(ctx context.Context, r model.Receipt) error {
 	tests := make([]model.Digest, len(m.parts))
 	for n, p := range m.parts {
 		tests[n] = material(r, model.StepTest+" "+p.Platform.String())
+		if m.children != nil { // the receipt may speak of an earlier generation
+			tests[n] = testKey(m.children[n])
+		}
 	}
 	first := m.parts[0]
 	state := model.StateTag{

@@ -8,8 +8,8 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
-	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 	"github.com/rootfsgen/rootfsgen/runtime/index"
+	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 )
 
 // needing is a plan whose image base needs a gpu, and python is built from it.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +58,7 @@ moves again; platforms that were merged before keep the version they have.`,
 			var failed walk.Failure
 			for _, i := range wanted {
 				r, err := merge(cmd.Context(), p, i)
-				_, skipped := step.Skipped(err)
+				reason, skipped := step.Skipped(err)
 				if err != nil && !skipped {
 					if cmd.Context().Err() != nil {
 						return err
@@ -65,7 +66,7 @@ moves again; platforms that were merged before keep the version they have.`,
 					failed.Errs = append(failed.Errs, err)
 					continue
 				}
-				done = append(done, merged{Image: called(i.ID()), Ref: p.Prefix + "/" + i.Repository + ":" + r.VersionTag, Tag: r.VersionTag, Digest: r.Digest, New: !skipped})
+				done = append(done, merged{Image: called(i.ID()), Ref: p.Prefix + "/" + i.Repository + ":" + r.VersionTag, Tag: r.VersionTag, Digest: r.Digest, New: !skipped, Note: reason})
 			}
 			if err := printMerged(a, done); err != nil {
 				return err
@@ -97,7 +98,8 @@ type merged struct {
 	Ref    string       `json:"ref"`
 	Tag    string       `json:"tag"`
 	Digest model.Digest `json:"digest"`
-	New    bool         `json:"new"` // this run published it
+	New    bool         `json:"new"`            // this run published it
+	Note   string       `json:"note,omitempty"` // why not
 }
 
 func printMerged(a *app.App, done []merged) error {
@@ -107,6 +109,9 @@ func printMerged(a *app.App, done []merged) error {
 	t := term.NewTable("IMAGE", "REFERENCE", "DIGEST")
 	for _, m := range done {
 		t.Row(m.Image, m.Ref, digestFor(a, m.Digest))
+		if strings.HasPrefix(m.Note, index.Unchanged) && !a.Quiet {
+			fmt.Fprintf(a.Err, "%s: %s\n", m.Image, m.Note)
+		}
 	}
 	if len(done) == 0 {
 		return nil

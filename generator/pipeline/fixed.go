@@ -35,6 +35,7 @@ func (p *Pipeline) fix() {
 		)...)},
 		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: built, Interrupt: true, Retry: true, Steps: p.withPlan(
 			p.run("Merge", mergeScript, VarImage, VarTarget, VarLogin),
+			p.run("Show what changed", builtScript, VarImage, VarTarget, VarLogin),
 			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
 		)},
 		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: listed, Push: true, Retry: true, Steps: p.withHistory(

@@ -27,6 +27,10 @@ func (p *Pipeline) showSteps() []Step {
 	}
 }
 
+// builtScript says what an image weighs and holds, beside the version before.
+const builtScript = `rootfsrun ci built "` + target + `" --plan ` + PlanFile + ` --out "` + Reports + `/built-$ROOTFSGEN_IMAGE.md"
+`
+
 // commentJob may write to the request, and therefore has nothing of what is
 // requested but the text, and the program where that is compiled. Only the
 // authorities of a network lie in the repository.

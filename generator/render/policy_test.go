@@ -172,7 +172,7 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 	}
 	for _, s := range j.Steps {
 		checkStep(t, at+": "+s.Name, &s)
-		asks := slices.Contains([]string{"Plan", "Show the plan", "Build", "Test", "Merge", "Write the testing channel", "Write the prod channel", "Offer what moved"}, s.Name)
+		asks := slices.Contains([]string{"Plan", "Show the plan", "Build", "Test", "Merge", "Show what changed", "Write the testing channel", "Write the prod channel", "Offer what moved"}, s.Name)
 		if asks != (s.Env["DOCKER_AUTH_CONFIG"] == login) {
 			t.Errorf("%s: %s: a step has the registry's login, and no other, when it speaks to it", at, s.Name)
 		}

@@ -84,3 +84,29 @@ func TestMarkdownIsBounded(t *testing.T) {
 		t.Errorf("the class is markup: %q", text[:600])
 	}
 }
+
+// TestBuiltSaysWhatItDoesNotKnow: no size and no package is made up.
+func TestBuiltSaysWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	changes := account.Changes(map[string]string{"gone": "1", "moved": "1", "same": "1"}, map[string]string{"moved": "2", "same": "1", "new|`@all": "1"})
+	b := account.Built{Image: "python", Tag: "1-2026.11.21", Before: "1-2026.11.20", Platforms: []account.Platform{
+		{Platform: "linux/amd64", Size: 1_500_000, Before: 1_000_000, Packages: changes},
+		{Platform: "linux/arm64", Size: 900, Before: 1000, Unknown: "it has no database of packages"},
+		{Platform: "linux/s390x", Size: 2_000_000_000},
+	}}
+	text := b.Markdown()
+	for _, want := range []string{
+		"**`python`** as `1-2026.11.21`, before `1-2026.11.20`\n",
+		"| `linux/amd64` | 1.5 MB | 1.0 MB | +500.0 kB (+50.0 %) | 3 packages changed |\n",
+		"| `linux/arm64` | 900 B | 1.0 kB | -100 B (-10.0 %) | not known: it has no database of packages |\n",
+		"| `linux/s390x` | 2.00 GB | not known | not known |",
+		"- `gone` `1 removed`\n- `moved` `1 -> 2`\n", "`1 added`",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "new|") || strings.Contains(text, "`@all") {
+		t.Errorf("a name is markup:\n%s", text)
+	}
+}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,6 +83,28 @@ func cachePoisoning(g *github, w *workflow) {
 
 var imageDigest = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
 
+// imageByClass chooses among images by what a matrix says.
+var imageByClass = regexp.MustCompile(`^\$\{\{ fromJSON\('(\{[^']*\})'\)\[matrix\.[a-z_-]+\] \|\| '' \}\}$`)
+
+// pinnedImage tells whether a text is the digest of an image, or chooses one of
+// some.
+func pinnedImage(text string) bool {
+	m := imageByClass.FindStringSubmatch(text)
+	if m == nil {
+		return imageDigest.MatchString(text)
+	}
+	var images map[string]string
+	if json.Unmarshal([]byte(m[1]), &images) != nil {
+		return false
+	}
+	for _, image := range images {
+		if !imageDigest.MatchString(image) {
+			return false
+		}
+	}
+	return true
+}
+
 func unpinnedImages(g *github, w *workflow) {
 	for _, j := range w.jobs {
 		images := []node{j.node.get("container", "image")}
@@ -92,7 +115,7 @@ func unpinnedImages(g *github, w *workflow) {
 			images = append(images, s.value.get("image"))
 		}
 		for _, i := range images {
-			if i.there() && !imageDigest.MatchString(i.text()) {
+			if i.there() && !pinnedImage(i.text()) {
 				g.atJob(w, j, i, "the image %s is not a digest", i.text())
 			}
 		}

@@ -48,9 +48,9 @@ func githubEnv(g *github, w *workflow) {
 var workflowCommand = regexp.MustCompile(`::(?:set-output|save-state|set-env|add-path) `)
 
 func insecureCommands(g *github, w *workflow) {
-	w.root.scalars(func(n node) {
-		if workflowCommand.MatchString(n.text()) {
-			g.at(w, n, "the script uses a command that was withdrawn")
+	w.eachStep(func(j *job, s *step) {
+		if run := s.node.get("run"); workflowCommand.MatchString(run.text()) {
+			g.atStep(w, j, s, run, "the script uses a command that was withdrawn")
 		}
 	})
 	envs := []node{w.root.get("env")}
@@ -71,7 +71,7 @@ var actorContext = regexp.MustCompile(`\bgithub\.(?:actor|triggering_actor|actor
 
 func botConditions(g *github, w *workflow) {
 	w.everyExpression(func(j *job, n node, text string) {
-		if m := actorContext.FindString(text); m != "" {
+		if m := actorContext.FindString(bare(text)); m != "" {
 			g.place(w, j, n, "%s decides", m)
 		}
 	})
@@ -120,7 +120,7 @@ var computed = regexp.MustCompile(`\b(?:secrets|vars|github|env)\s*\[`)
 
 func obfuscation(g *github, w *workflow) {
 	w.everyExpression(func(j *job, n node, text string) {
-		if m := computed.FindString(text); m != "" {
+		if m := computed.FindString(bare(text)); m != "" {
 			g.place(w, j, n, "%s...] is a computed name", m)
 		}
 	})
@@ -144,12 +144,12 @@ func unwrittenOutput(g *github, w *workflow) {
 		if j == nil {
 			return
 		}
-		for _, m := range stepOutput.FindAllStringSubmatch(text, -1) {
+		for _, m := range stepOutput.FindAllStringSubmatch(bare(text), -1) {
 			if !writes(j, m[1], m[2]) {
 				g.atJob(w, j, n, "no step %s writes the output %s", m[1], m[2])
 			}
 		}
-		for _, m := range jobOutput.FindAllStringSubmatch(text, -1) {
+		for _, m := range jobOutput.FindAllStringSubmatch(bare(text), -1) {
 			from := w.job(m[1])
 			needed := false
 			for _, id := range j.node.get("needs").texts() {

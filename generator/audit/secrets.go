@@ -33,7 +33,7 @@ var (
 
 func overprovisionedSecrets(g *github, w *workflow) {
 	w.everyExpression(func(j *job, n node, text string) {
-		if allSecrets.MatchString(text) {
+		if allSecrets.MatchString(bare(text)) {
 			g.place(w, j, n, "the expression takes all secrets")
 		}
 	})
@@ -41,7 +41,7 @@ func overprovisionedSecrets(g *github, w *workflow) {
 
 func unredactedSecrets(g *github, w *workflow) {
 	w.everyExpression(func(j *job, n node, text string) {
-		if partOfSecret.MatchString(text) {
+		if partOfSecret.MatchString(bare(text)) {
 			g.place(w, j, n, "a part of a secret is taken out of it")
 		}
 	})
@@ -53,7 +53,7 @@ func secretsOf(n node) map[string]node {
 	found := map[string]node{}
 	n.scalars(func(s node) {
 		for _, x := range expressions(s, false) {
-			for _, m := range secretRead.FindAllStringSubmatch(x, -1) {
+			for _, m := range secretRead.FindAllStringSubmatch(bare(x), -1) {
 				found[m[1]] = s
 			}
 		}
@@ -139,11 +139,13 @@ func hardcodedCredentials(g *github, w *workflow) {
 				}
 			}
 		}
-		j.node.scalars(func(n node) {
-			if urlPassword.MatchString(n.text()) {
-				g.atJob(w, j, n, "an address has a password in it")
-			}
-		})
+		for _, p := range append(places, j.node.get("steps")) {
+			p.scalars(func(n node) {
+				if urlPassword.MatchString(n.text()) {
+					g.atJob(w, j, n, "an address has a password in it")
+				}
+			})
+		}
 	}
 }
 

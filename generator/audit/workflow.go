@@ -172,6 +172,11 @@ func expressions(n node, condition bool) []string {
 	return out
 }
 
+var quoted = regexp.MustCompile(`'(?:[^']|'')*'`)
+
+// bare is an expression without its texts: an image may be called secrets.x.
+func bare(expression string) string { return quoted.ReplaceAllString(expression, "''") }
+
 // everyExpression calls do for every expression of a workflow; j is nil for
 // those outside jobs.
 func (w *workflow) everyExpression(do func(j *job, n node, text string)) {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // expr is an expression that this package wrote for the forge to evaluate.
@@ -75,8 +76,15 @@ func quote(s string, safe *regexp.Regexp) (string, error) {
 	}
 	// Unlike JSON, YAML has no need of these escapes, and people read the file.
 	text := strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">").Replace(string(b))
-	return text, nil
+	return unprintable.ReplaceAllStringFunc(text, func(c string) string {
+		r, _ := utf8.DecodeRuneInString(c)
+		return fmt.Sprintf(`\u%04x`, r)
+	}), nil
 }
+
+// unprintable is what YAML takes for a line break, for the beginning of a text
+// or for nothing, and JSON for a letter.
+var unprintable = regexp.MustCompile("[\u007f-\u009f\ufeff\ufffe\uffff]")
 
 // checkText refuses text that a forge would evaluate.
 func checkText(s string) error {

@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -40,12 +41,8 @@ func TestSecretsReachOneImage(t *testing.T) {
 	}
 	for layout, more := range calls {
 		got, all := map[string]string{}, map[string]string{}
-		for k, v := range want {
-			all[k] = v
-		}
-		for k, v := range more {
-			all[k] = v
-		}
+		maps.Copy(all, want)
+		maps.Copy(all, more)
 		for file, text := range secretive(layout).files(t) {
 			name, is := strings.CutPrefix(file, ".github/workflows/rootfsgen-")
 			if !is {

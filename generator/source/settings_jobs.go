@@ -13,6 +13,8 @@ var (
 		pattern: regexp.MustCompile(`^\./\.github/workflows/[A-Za-z0-9_][A-Za-z0-9._-]*\.ya?ml$`)}
 	hiddenJob = text{name: "a hidden job", max: 128, check: model.CheckHiddenJob,
 		pattern: regexp.MustCompile(`^\.[A-Za-z0-9_][A-Za-z0-9._:-]*$`)}
+	includePath = text{name: "a path", max: 256, check: model.CheckIncludePath,
+		pattern: regexp.MustCompile(`^[A-Za-z0-9_.][A-Za-z0-9._/-]*$`)}
 	containerImage = text{name: "an image", max: 400, check: model.CheckContainerImage,
 		pattern: regexp.MustCompile(`^[a-z0-9][A-Za-z0-9._:/@-]*$`)}
 )
@@ -42,7 +44,7 @@ var ownJobShape = record[model.OwnJob]{name: "a job", fields: []field[model.OwnJ
 	{key: "gitlab", doc: "Hidden job that GitLab's extends, such as `.notify`.",
 		shape: hiddenJob, set: func(j *model.OwnJob, v value) { j.GitLab = v.text }},
 	{key: "include", doc: "File with the hidden job, from the root of the repository.", defWords: "none: your own `.gitlab-ci.yml` has it",
-		shape: treePath, set: func(j *model.OwnJob, v value) { j.Include = v.text }},
+		shape: includePath, set: func(j *model.OwnJob, v value) { j.Include = v.text }},
 }}
 
 // checkJobs refuses jobs that would be nowhere, or nothing.

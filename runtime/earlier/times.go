@@ -2,6 +2,7 @@ package earlier
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -47,9 +48,7 @@ func Measured(ctx context.Context, c *registry.Client, p *model.Plan) (Times, er
 			times, err := v.times(ctx, c, i.ID())
 			mu.Lock()
 			defer mu.Unlock()
-			for id, seconds := range times {
-				all[id] = seconds
-			}
+			maps.Copy(all, times)
 			return err
 		})
 	}

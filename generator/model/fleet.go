@@ -86,6 +86,7 @@ type Settings struct {
 	ChannelBranch string            // git branch that holds the channel documents
 	Forges        []string          // "github", "gitlab"
 	Triggers      Triggers          // what each event leads to
+	Updates       Updates           // how images.lock is looked up anew
 	Publish       string            // one of the Publish constants; empty is PublishAlways
 	Fork          Fork              // requests from forks
 	Runners       map[string]Runner // by machine class

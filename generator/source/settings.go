@@ -115,7 +115,7 @@ var settingsFile = record[settings]{
 			set:   func(s *settings, v value) { s.model.Forges = slices.Sorted(slices.Values(v.texts())) }},
 		runnersField, spotField,
 		layoutField,
-		triggersField, forkField, publishField,
+		triggersField, forkField, publishField, updatesField,
 		runtimeField, programsField, networkField, identityField,
 		githubField, gitlabField, templatesField, jobsField,
 	},

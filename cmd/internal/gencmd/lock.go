@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -89,6 +90,7 @@ type locked struct {
 	Changed bool             `json:"changed"`
 	Changes []locking.Change `json:"changes"`
 	Missing []locking.Change `json:"missing"` // with check: what is needed and not locked
+	Held    []string         `json:"held"`    // what moved too lately to be taken, a sentence each
 	Bases   []string         `json:"bases"`   // whose entry is new, another, or gone
 	Targets []string         `json:"targets"` // whose packages are
 	Suites  []string         `json:"suites"`  // whose state is
@@ -103,6 +105,7 @@ func runLock(ctx context.Context, a *app.App, o lockOptions) error {
 		}
 		if round == 0 {
 			result, first = r, l.lock
+			result.Held = append([]string{}, r.Held...)
 		}
 		result.Changes = locking.Changes(first, l.now)
 		result.Changed = result.Changed || r.Changed
@@ -154,6 +157,11 @@ func lockOnce(ctx context.Context, a *app.App, o lockOptions) (result locked, l 
 			return result, l, err
 		}
 		a.PrintDiagnostics(mistakes)
+		for _, m := range mistakes {
+			if m.Rule == locking.RuleBaseFresh {
+				result.Held = append(result.Held, m.Message)
+			}
+		}
 		if trouble == nil && mistakes.HasErrors() {
 			trouble = app.Fail(app.ExitInvalid, nil)
 		}
@@ -194,6 +202,7 @@ func ask(ctx context.Context, a *app.App, s *planning.Session, o lockOptions, ol
 	l := locking.Locker{
 		Registry: registry.New(registry.Options{Log: a.Log}),
 		Cache:    filepath.Join(s.Repo.Root(), ".cache", "debian"), Mirrors: mirrors, Update: o.update,
+		Debounce: time.Duration(s.Now.Fleet.Settings.Updates.DebounceSeconds) * time.Second, Now: time.Now(),
 	}
 	if l.Only, err = only(s, o.names); err != nil {
 		return now, nil, nil, err
@@ -301,6 +310,9 @@ func printLocked(a *app.App, l locked, o lockOptions) error {
 		default:
 			fmt.Fprintf(&b, "  moved       %s  %s -> %s\n", describe(c), short(c.Old), short(c.New))
 		}
+	}
+	for _, h := range l.Held {
+		fmt.Fprintf(&b, "  held back   %s\n", h)
 	}
 	if l.Changed && len(l.Changes)+len(l.Missing) == 0 {
 		b.WriteString("  only how it is written\n")

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -37,6 +38,10 @@ type Locker struct {
 	Cache    string  // folder of package lists and packages
 	Mirrors  Mirrors // where images are looked for before their own registry
 	Update   bool    // ask for what old has, too
+	// Debounce is how long before Now a base must have been made to replace the
+	// locked one; 0 is not at all. See fresh.
+	Debounce time.Duration
+	Now      time.Time
 	// Only are the references and the targets that Update means; nil means
 	// all.
 	Only func(ref string, t model.TargetID) bool
@@ -118,6 +123,9 @@ func (l Locker) bases(ctx context.Context, wanted map[string]*base, old model.Lo
 		}
 		g.Go(func() error {
 			found[i], lists[i], errs[i] = l.base(ctx, ref, w, old.Bases[ref], anew)
+			if whole && errs[i] == nil && len(lists[i]) == 0 {
+				lists[i], errs[i] = l.fresh(ctx, ref, w, old.Bases[ref], found[i])
+			}
 			if len(lists[i]) == 0 && errs[i] == nil {
 				return nil
 			}

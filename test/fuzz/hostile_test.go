@@ -95,7 +95,7 @@ var spots = slices.Sorted(maps.Keys(harmless))
 var nasty = []string{
 	"${{ secrets.X }}", "a${{ github.token }}b", "$(id)", "`id`", "$CI_JOB_TOKEN", "${CI_JOB_TOKEN}", "$[id]", "a; id", "a && id", "a | id", "a\nid", "a\r\nid", "\\\nid", "a' || true || '", "a\" || id || \"", "''", "'; id; '",
 	"a: b", "a: b\nrun: id", "a #b", "#a", "- a", "? a", "&x", "&x a", "*x", "*", "<<", "!x", "!!binary aWQ=", "%YAML 1.1", "@x", "|", ">", "|-\n  x", "[a]", "{a: b}", "a, b", "]", "}", "---", "...", "--- a", "=",
-	"on", "off", "yes", "no", "y", "true", "null", "~", "", " ", "1.5", "0x1", "0o7", "1e3", "1_000", "12:30:45", "2026-11-21", ".inf", ".nan", "+1", "-1",
+	"on", "off", "yes", "no", "y", "NO", "ON", "Y", "NULL", "true", "null", "~", "", " ", "1.5", "0x1", "0o7", "1e3", "1_000", "12:30:45", "2026-11-21", ".inf", ".nan", "+1", "-1",
 	"\t", "\x00", "\x1b[31m", "\x7f", "\u0085", "\u00a0", "\u2028", "\ufeff", "\u202e", "é", "\xff", "a b", " a", "a ", "--x", "-", ".", "..", "../x", "a/../b", "/etc/passwd", "//", "~/x", "a\\b", "a\\n",
 	"::set-output name=a::b", "##[group]x", "<% . %>", "{{ . }}", "%s%n", "\u003c/script\u003e", "GITHUB_TOKEN", "PATH", "LD_PRELOAD", "CI", "__proto__", "default", "workflow", "stages", "include", "plan", "result", "rootfsgen-plan",
 	"http://u:p@example.com", "https://example.com/$(id)", "javascript:x", "file:///etc/passwd", strings.Repeat("a", 300), strings.Repeat("a.", 60) + "a",

@@ -123,6 +123,10 @@ func TestMarkdownIsBounded(t *testing.T) {
 	if !strings.Contains(got, "images more | | | | |") || strings.Count(got, "<details>") != strings.Count(got, "</details>") {
 		t.Error("what is left out is not counted, or a section stays open")
 	}
+	summary := Markdown(planOf(entries...), SummaryBytes)
+	if len(summary) >= 1<<20 || len(summary) < 10*len(got) || strings.Count(summary, "<details>") != strings.Count(summary, "</details>") {
+		t.Errorf("a summary of %d bytes", len(summary))
+	}
 	if n := strings.Count(write(t, planOf(entries...), "github", false, false), "::notice "); n != notices {
 		t.Errorf("%d notices", n)
 	}

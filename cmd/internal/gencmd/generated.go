@@ -32,7 +32,7 @@ func finishGenerate(a *app.App, o *generateOptions, root *os.Root, found *tree.C
 	case a.JSON:
 		err = printJSON(a, generatedOf(o, writes, found, limits))
 	case writes:
-		err = printWritten(a, root, found.Changes, limits)
+		err = printWritten(a, o, root, found.Changes, limits)
 	default:
 		err = printDifferences(a, o, found.Changes)
 	}
@@ -56,9 +56,13 @@ func disagreement(o *generateOptions, writes bool, changes []tree.Change) error 
 	}
 	switch {
 	case len(undecided) > 0 && (o.check || writes):
-		return app.Fail(app.ExitDrift, fmt.Errorf("a person must decide on %s; \"rootfsgen generate --force\" gives edits up", strings.Join(undecided, ", and on ")))
+		return app.Fail(app.ExitDrift, fmt.Errorf("a person must decide on %s; resolve it and generate again, or give edits up with \"rootfsgen generate --force\"", strings.Join(undecided, ", and on ")))
 	case o.check && len(changes) > 0:
-		return app.Fail(app.ExitDrift, fmt.Errorf("%d files differ from what is generated: run \"rootfsgen generate\" and commit what it writes", len(changes)))
+		differ := fmt.Sprintf("%d files differ", len(changes))
+		if len(changes) == 1 {
+			differ = "1 file differs"
+		}
+		return app.Fail(app.ExitDrift, fmt.Errorf("%s from what is generated: run \"rootfsgen generate\" and commit what it writes", differ))
 	}
 	return nil
 }
@@ -130,9 +134,9 @@ func printDifferences(a *app.App, o *generateOptions, changes []tree.Change) err
 	return nil
 }
 
-func printWritten(a *app.App, root *os.Root, changes []tree.Change, limits []render.Limit) error {
+func printWritten(a *app.App, o *generateOptions, root *os.Root, changes []tree.Change, limits []render.Limit) error {
 	for _, c := range changes {
-		if _, err := fmt.Fprintln(a.Out, done(c)); err != nil {
+		if _, err := fmt.Fprintln(a.Out, done(c, o.force)); err != nil {
 			return err
 		}
 	}
@@ -146,12 +150,14 @@ func printWritten(a *app.App, root *os.Root, changes []tree.Change, limits []ren
 }
 
 // done says what became of a file.
-func done(c tree.Change) string {
+func done(c tree.Change, force bool) string {
 	switch {
 	case c.Stays():
 		return "left " + c.String()
 	case c.New == nil:
 		return "removed " + c.Path
+	case force && c.Kind == tree.Edited && c.Line > 0:
+		return "wrote " + c.Path + " without the edit by hand: " + c.Detail
 	case c.Kind == tree.Edited || c.Kind == tree.Conflict:
 		return "wrote " + c.String()
 	}

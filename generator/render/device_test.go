@@ -15,7 +15,7 @@ import (
 func withDevice(f fixture) fixture {
 	s := &f.fleet.Settings
 	s.Runners = maps.Clone(s.Runners)
-	s.Runners["gpu-l4"] = model.Runner{GitHub: []string{"self-hosted", "gpu"}, GitLab: []string{"gpu"}, Devices: []string{"gpu"}, Variables: map[string]string{"CARD": "l4"}}
+	s.Runners["gpu-l4"] = model.Runner{GitHub: []string{"self-hosted", "gpu"}, GitLab: []string{"gpu"}, Devices: []string{"gpu"}}
 	f.fleet.Images = slices.Clone(f.fleet.Images)
 	base := &f.fleet.Images[slices.IndexFunc(f.fleet.Images, func(i model.Image) bool { return i.ID == "base" })]
 	base.NeedsDevice, base.Tests = "gpu", []model.Test{{Name: "card", Cmd: "nvidia-smi"}}

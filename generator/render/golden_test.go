@@ -99,7 +99,7 @@ func fixtures() map[string]fixture {
 
 	source := small
 	source.fleet.Settings.Runtime = model.RuntimeSource
-	return map[string]fixture{"one": one, "tags": tags, "below": below, "small": small, "source": source, "waves": waves, "release": released(small), "forked": forked(source), "spot": spotted(small), "spotsource": spotted(source), "devices": withDevice(spotted(small)), "devicewaves": withDevice(waves), "none": {fleet: model.Fleet{Settings: settings()}}}
+	return map[string]fixture{"one": one, "tags": tags, "below": below, "small": small, "source": source, "waves": waves, "release": released(small), "forked": forked(source), "spot": spotted(small), "spotsource": spotted(source), "spotdevices": withDevice(spotted(small)), "devicewaves": withDevice(waves), "none": {fleet: model.Fleet{Settings: settings()}}}
 }
 
 func (f fixture) files(t testing.TB) render.Files {

@@ -167,7 +167,7 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 		t.Errorf("%s: environment %q", at, j.Environment)
 	}
 	// Each of these jobs writes what it made to a folder for people.
-	if made := slices.Contains([]string{"build", "merge", "fork"}, id); j.Uses == "" && made != slices.ContainsFunc(j.Steps, keepsReports) {
+	if made := slices.Contains([]string{"build", "test", "merge", "fork"}, id); j.Uses == "" && made != slices.ContainsFunc(j.Steps, keepsReports) {
 		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
 	for _, s := range j.Steps {
@@ -335,7 +335,7 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 	if get("timeout") == nil || get("script") == nil || get("interruptible") == nil || get("tags") == nil && !strings.HasPrefix(id, ".") {
 		t.Errorf("%s: lacks a time limit, a script, tags, or whether it may be interrupted", at)
 	}
-	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-merge", "rootfsgen-fork"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
+	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-test", ".rootfsgen-merge", "rootfsgen-fork"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
 		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
 	promote := strings.HasSuffix(id, "promote")

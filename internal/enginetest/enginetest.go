@@ -127,7 +127,7 @@ func (e *engines) start(root string) error {
 		return fmt.Errorf("starting the process that stops the engines: %w", err)
 	}
 	e.wait = cmd.Wait
-	e.options = services.Options{Bin: filepath.Join(root, ".cache", "bin")}
+	e.options = services.Options{Bin: filepath.Join(root, ".cache", "bin"), Env: patient}
 	state, err := services.Start(context.Background(), dir, e.options)
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ func TestValuesNeverBecomeSyntax(t *testing.T) {
 		value := rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.StringMatching(`[a-zA-Z0-9._:/+*${} -]{1,12}`))
 		fleet, edges := drawFleet(t)
 		s := &fleet.Settings
+		s.Layout = rapid.SampledFrom(model.Layouts()).Draw(t, "layout")
 		for range rapid.IntRange(1, 3).Draw(t, "values") {
 			v := value.Draw(t, "value")
 			switch rapid.IntRange(0, 4).Draw(t, "place") {

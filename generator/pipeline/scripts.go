@@ -107,12 +107,12 @@ fi
 const lockBranch = "rootfsgen/lock"
 
 // lockScript offers what could be looked up, also where something could not.
-func lockScript(flags, base, file string) string {
+func lockScript(flags, file string) string {
 	return `mkdir -p ` + Folder + `
 status=0
 rootfsgen lock --update` + flags + ` > ` + Folder + `/lock.txt || status=$?
 cat ` + Folder + `/lock.txt
-rootfsrun ci request --branch ` + lockBranch + ` --base ` + base + ` --title "Update images.lock" --text ` + Folder + `/lock.txt ` + file + `
+rootfsrun ci request --branch ` + lockBranch + ` --base "$` + string(VarBase) + `" --title "Update images.lock" --text ` + Folder + `/lock.txt ` + file + `
 exit "$status"
 `
 }

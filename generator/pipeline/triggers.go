@@ -104,9 +104,13 @@ func (p *Pipeline) forkTargets() int {
 // lockSteps look the lock up anew. They need no history: the request is one
 // commit on top of the newest.
 func (p *Pipeline) lockSteps() []Step {
-	return append(p.compile(Step{Verb: Checkout, Name: "Check out"}),
-		p.run("Offer what moved", lockScript(p.settingsFlags(), p.DefaultBranch, path.Join(path.Dir(p.Config), lockFile)), VarForgeToken, VarToken, VarLogin))
+	offer := p.run("Offer what moved", lockScript(p.settingsFlags(), path.Join(path.Dir(p.Config), lockFile)), VarForgeToken, VarToken, VarLogin)
+	offer.Values = append(offer.Values, Value{VarBase, p.DefaultBranch})
+	return append(p.compile(Step{Verb: Checkout, Name: "Check out"}), offer)
 }
+
+// VarBase is the branch that a request is for.
+const VarBase Var = "ROOTFSGEN_BASE"
 
 // lockFile lies beside the settings.
 const lockFile = "images.lock"

@@ -93,9 +93,11 @@ type editJSON struct {
 type limitReport struct {
 	Forge string `json:"forge"`
 	What  string `json:"what"`
-	Where string `json:"where,omitempty"`
+	On    string `json:"on,omitempty"`    // the installations that have the limit, where not all have
+	Where string `json:"where,omitempty"` // file, job or image that is nearest
 	Used  int    `json:"used"`
 	Max   int    `json:"max"`
+	Told  string `json:"told_by"`
 }
 
 func generatedOf(o *generateOptions, writes bool, found *tree.Comparison, limits []render.Limit) generated {
@@ -111,7 +113,7 @@ func generatedOf(o *generateOptions, writes bool, found *tree.Comparison, limits
 		g.Changes = append(g.Changes, j)
 	}
 	for _, l := range limits {
-		g.Limits = append(g.Limits, limitReport{Forge: l.Forge, What: l.What, Where: l.Where, Used: l.Used, Max: l.Max})
+		g.Limits = append(g.Limits, limitReport{Forge: l.Forge, What: l.What, On: l.On, Where: l.Where, Used: l.Used, Max: l.Max, Told: l.Source})
 	}
 	return g
 }

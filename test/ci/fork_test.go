@@ -44,7 +44,7 @@ func TestForkRequest(t *testing.T) {
 			without: []string{"BUILDKIT_HOST"}, alone: true,
 		})
 	})
-	want := map[string]string{"fork": "success", "fleet": "skipped", "result": "success"}
+	want := map[string]string{"fork": "success", "fleet": "skipped", "comment": "skipped", "result": "success"}
 	if diff := cmp.Diff(want, got.jobs); diff != "" {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}

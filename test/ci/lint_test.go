@@ -53,12 +53,17 @@ func TestGitHubParser(t *testing.T) {
 			}
 			cmd := exec.CommandContext(t.Context(), filepath.Join(node, "node"), args...)
 			cmd.Dir = tree
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("GitHub's parser: %v\n%s", err, out)
+			out, err := cmd.CombinedOutput()
+			if said := mergeGroup.ReplaceAllString(string(out), ""); err != nil && (said != "" || len(out) == 0) {
+				t.Errorf("GitHub's parser: %v\n%s", err, said)
 			}
 		})
 	}
 }
+
+// mergeGroup is what the parser says of the one event whose payload is not in
+// its tables.
+var mergeGroup = regexp.MustCompile(`(?m)^\S*rootfsgen-queue\.yml:\d+:\d+:( \w+:)? Context access might be invalid: merge_group\n`)
 
 // TestGitHubParserFinds shows that the parser is really asked: a job output
 // that does not exist must be found.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/internal/forgetest"
 )
 
 // everyImage is the fleet of testdata/fleet: image -> the platforms that its
@@ -80,7 +81,7 @@ func days(f *fleet, on forge) {
 	main := f.Git("rev-parse", "HEAD")
 	f.Git("checkout", "-q", "-b", "feature")
 	f.push("feature", map[string]string{"images/tool/tool.txt": "a better tool\n"})
-	check("a request that edits tool", on.request(7, main), slices.Concat([]string{"plan"}, jobsOf("tool"))...)
+	check("a request that edits tool", on.request(7, main), slices.Concat([]string{"plan", "comment"}, jobsOf("tool"))...)
 	f.requested("tool", "7")
 	if diff := cmp.Diff(second, f.testing(everyImage)); diff != "" {
 		t.Errorf("a request changed what testing has (-before +after):\n%s", diff)
@@ -242,9 +243,15 @@ func (g gitHub) push() results {
 
 func (g gitHub) request(number int, base string) results {
 	g.t.Helper()
+	h := forgetest.NewGitHub(g.t, "acme", "images")
+	defer h.Close()
 	head := g.Git("rev-parse", "HEAD")
 	return g.merged(number, base, func() results {
-		return g.act(workflow{event: "pull_request", file: "rootfsgen-request.yml", payload: pullRequest(number, base, head, "acme/images")})
+		return g.act(workflow{
+			event: "pull_request", file: "rootfsgen-request.yml", payload: pullRequest(number, base, head, "acme/images"),
+			env:     []string{"GITHUB_API_URL=" + h.URL, "GITHUB_REPOSITORY=acme/images"},
+			secrets: []string{"GITHUB_TOKEN=" + forgetest.Token},
+		})
 	})
 }
 
@@ -308,7 +315,10 @@ func onGitLab(f *fleet) forge {
 func (g gitLab) push() results { return g.gitlab(nil) }
 
 func (g gitLab) request(number int, base string) results {
+	l := forgetest.NewGitLab(g.t, "acme/images")
+	defer l.Close()
 	return g.gitlab(map[string]string{
+		"GITLAB_CI": "true", "CI_API_V4_URL": l.URL + "/api/v4", "CI_PROJECT_ID": "1", "ROOTFSGEN_FORGE_TOKEN": forgetest.Token,
 		"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": fmt.Sprint(number),
 		"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1", "CI_MERGE_REQUEST_PROJECT_ID": "1",
 		"CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_COMMIT_BRANCH": "-",

@@ -58,7 +58,7 @@ func TestSourceRuntime(t *testing.T) {
 		})
 	})
 	removeSockets(t, got)
-	want = map[string]string{"fork": "success", "fleet": "skipped", "result": "success"}
+	want = map[string]string{"fork": "success", "fleet": "skipped", "comment": "skipped", "result": "success"}
 	if diff := cmp.Diff(want, got.jobs); diff != "" {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}

@@ -35,7 +35,7 @@ func TestSupersededPush(t *testing.T) {
 }
 
 // TestOnlyPlanned executes the pipelines of a fleet whose pushes and requests
-// are only planned: nothing reaches the registry.
+// are only planned: nothing reaches the registry, and requests are commented.
 func TestOnlyPlanned(t *testing.T) {
 	t.Parallel()
 	files := onlyBase(t)
@@ -47,7 +47,7 @@ func TestOnlyPlanned(t *testing.T) {
 	f.expect("a push to GitLab", l.push(), succeeded("plan"))
 	f.Git("checkout", "-q", "-b", "feature")
 	f.push("feature", map[string]string{"images/base/greeting": "hello from a request\n"})
-	f.expect("a pull request", g.request(7, main), succeeded("plan", "-fork", "result"))
-	f.expect("a merge request", l.request(7, main), succeeded("plan"))
+	f.expect("a pull request", g.request(7, main), succeeded("plan", "comment", "-fork", "result"))
+	f.expect("a merge request", l.request(7, main), succeeded("plan", "comment"))
 	f.untouched("base")
 }

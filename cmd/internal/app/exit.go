@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +52,10 @@ func (c *coded) ExitCode() int { return c.code }
 
 func usageError(_ *cobra.Command, err error) error { return Fail(ExitUsage, err) }
 
+// joined is where the next of several errors begins: they have a line each,
+// and what is indented belongs to the one before.
+var joined = regexp.MustCompile(`\n(\S)`)
+
 // report prints the error of a command, if there is one to print, and chooses
 // the exit code. A mistake of the call is answered with where to read on.
 func (a *App) report(ctx context.Context, cmd *cobra.Command, err error) int {
@@ -70,7 +74,7 @@ func (a *App) report(ctx context.Context, cmd *cobra.Command, err error) int {
 		fmt.Fprintln(a.Err, "cancelled")
 		return cancelled(ctx)
 	}
-	fmt.Fprintln(a.Err, "error:", strings.ReplaceAll(err.Error(), "\n", "\nerror: ")) // joined errors have a line each
+	fmt.Fprintln(a.Err, "error:", joined.ReplaceAllString(err.Error(), "\nerror: $1"))
 	if c != nil && c.code == ExitUsage {
 		fmt.Fprintf(a.Err, "See '%s --help'\n", cmd.CommandPath())
 	}

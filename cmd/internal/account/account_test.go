@@ -47,8 +47,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// TestNothingToDoCostsNothing and says so by its silence.
-func TestNothingToDoCostsNothing(t *testing.T) {
+// TestAnIdlePlanCostsNothing and says so by its silence.
+func TestAnIdlePlanCostsNothing(t *testing.T) {
 	t.Parallel()
 	p := plan()
 	for n := range p.Entries {

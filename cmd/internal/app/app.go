@@ -127,6 +127,9 @@ func (a *App) start(cmd *cobra.Command) error {
 		level = slog.LevelDebug
 	}
 	a.Log = slog.New(term.NewHandler(a.Err, level, a.Color))
+	if err := cmd.ValidateRequiredFlags(); err != nil { // cobra would take it for a failure
+		return usageError(cmd, err)
+	}
 	switch {
 	case a.Diagnostics == "":
 		a.Diagnostics = a.detectDiagnostics()

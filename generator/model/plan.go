@@ -20,6 +20,13 @@ const (
 	StepTest  = "test"
 	StepMerge = "merge" // of an index, not of a target
 
+	// These follow the test, for each platform's digest, before the merge.
+	StepSBOM = "sbom"
+	StepScan = "scan"
+	StepGate = "gate"
+
+	StepSign = "sign" // of what was merged
+
 	StepRun  = "run"  // has no passed receipt
 	StepDone = "done" // has one
 )
@@ -65,6 +72,7 @@ type Plan struct {
 	Date       string    `json:"date"`                  // UTC date of To's commit, "2026.11.21"
 	Registry   string    `json:"registry"`              // "known", or "unknown" when git alone answers
 	Publish    string    `json:"publish,omitempty"`     // PublishChanged, or empty
+	Policy     Digest    `json:"policy,omitempty"`      // Policy.Digest of what its images must pass before they are merged; empty where nothing is scanned
 	Bootstrap  bool      `json:"bootstrap,omitempty"`   // 401 and 403 mean "missing" for a repository that was never pushed to
 	Notes      []string  `json:"notes,omitempty"`       // what a person should know, one sentence each
 	LeftOut    []string  `json:"left_out,omitempty"`    // nodes of the fleet that the request is not about, sorted

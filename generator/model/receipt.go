@@ -66,6 +66,25 @@ func TestStepKey(manifest, tests Digest) Digest {
 // MergeStepKey is the merge step's: of what the index is made of.
 func MergeStepKey(identity Digest) Digest { return StepKey(StepMerge, identity) }
 
+// SBOMStepKey is the sbom step's: of the manifest that was read, the program
+// that read it ("syft 1.57.0") and what it wrote ("cyclonedx-json").
+func SBOMStepKey(manifest Digest, tool, format string) Digest {
+	return StepKey(StepSBOM, manifest, tool, format)
+}
+
+// ScanStepKey is the scan step's: of the manifest, who scanned it, with which
+// program, and how old what that knows is.
+func ScanStepKey(manifest Digest, source, tool, database string) Digest {
+	return StepKey(StepScan, manifest, source, tool, database)
+}
+
+// GateStepKey is the gate's: of the manifest and of the policy that it passed.
+// The receipt under it is that of the last time that it passed, and its inputs
+// are the scans that it stands on.
+func GateStepKey(manifest, policy Digest) Digest {
+	return StepKey(StepGate, manifest, policy.String())
+}
+
 // ReceiptTag is where the receipt of a step lies in the image's repository.
 func ReceiptTag(step string, key Digest) string { return "r-" + step + "-" + key.Hex() }
 

@@ -3,7 +3,7 @@
 //
 // In short: cmd -> runtime -> generator/{model,diag} -> the standard library,
 // and cmd -> generator/*. Inside the generator each stage imports earlier ones
-// only: source, dockerfile, graph, key, plan, pipeline, simulate, render, tree.
+// only: source, policy, dockerfile, graph, key, plan, pipeline, simulate, render, tree.
 // A heavy or powerful library has one package that imports it.
 package archtest
 
@@ -35,7 +35,7 @@ func (v Violation) String() string {
 
 // stages of the generator, from left to right: each may import those before
 // it.
-var stages = []string{"source", "dockerfile", "graph", "key", "plan", "pipeline", "simulate", "render", "tree"}
+var stages = []string{"source", "policy", "dockerfile", "graph", "key", "plan", "pipeline", "simulate", "render", "tree"}
 
 // leaves of the generator import the standard library only, and each other
 // from right to left.

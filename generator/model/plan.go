@@ -96,7 +96,7 @@ type Entry struct {
 	Variant    string            `json:"variant"`
 	Platform   Platform          `json:"platform"`
 	Action     Action            `json:"action"`
-	Steps      map[string]string `json:"steps"` // StepBuild and StepTest -> StepRun or StepDone; StepTest also StepUntested
+	Steps      map[string]string `json:"steps"` // StepBuild, StepTest and, where the plan has a policy, StepGate -> StepRun or StepDone; StepTest also StepUntested
 	Key        Digest            `json:"key"`
 	Generation int               `json:"generation"`
 	Digest     Digest            `json:"digest,omitempty"` // of the manifest, where the registry has it

@@ -130,12 +130,16 @@ func (p ParsedState) Of(step string) bool {
 }
 
 // MergeStateKey is what the merge's state tag names: what the index is made
-// of, and the tests that have passed on each platform, by their step keys in
-// the platforms' order. Receipts have MergeStepKey, which tests do not change.
-func MergeStateKey(identity Digest, tests []Digest) Digest {
-	inputs := make([]string, len(tests))
+// of, the tests that have passed on each platform, by their step keys in the
+// platforms' order, and the policy that each platform has passed, empty where
+// nothing was asked. Receipts have MergeStepKey, which neither changes.
+func MergeStateKey(identity Digest, tests []Digest, policy Digest) Digest {
+	inputs := make([]string, len(tests), len(tests)+2)
 	for i, t := range tests {
 		inputs[i] = t.String()
+	}
+	if policy != "" {
+		inputs = append(inputs, "policy", policy.String())
 	}
 	return StepKey(StepMerge, identity, append([]string{"tests"}, inputs...)...)
 }

@@ -106,6 +106,9 @@ func check(p *model.Plan) error {
 	if !slices.Contains([]string{model.ScopePR, model.ScopeTesting, model.ScopeProd}, p.Scope) {
 		return fmt.Errorf("unknown scope %q", p.Scope)
 	}
+	if p.Policy != "" && !p.Policy.Valid() {
+		return errors.New("the digest of its policy is not valid")
+	}
 	if p.Registry != "known" && p.Registry != "unknown" {
 		return fmt.Errorf("the registry is %q, neither known nor unknown", p.Registry)
 	}
@@ -154,6 +157,9 @@ func checkEntry(e *model.Entry, all map[model.TargetID]*model.Entry) error {
 		if untested := step == model.StepTest && s == model.StepUntested && e.Device != ""; s != model.StepRun && s != model.StepDone && !untested {
 			return fmt.Errorf("step %s is %q, neither run nor done", step, s)
 		}
+	}
+	if s := e.Steps[model.StepGate]; s != "" && s != model.StepRun && s != model.StepDone {
+		return fmt.Errorf("step %s is %q, neither run nor done", model.StepGate, s)
 	}
 	if err := checkDevice(e); err != nil {
 		return err

@@ -14,7 +14,7 @@ type maker struct {
 	req       Request
 	gone      int                               // how many targets of then are not there now under their names
 	renamed   map[model.TargetID]model.TargetID // what a target was called then, where that was something else
-	states    map[[2]string]map[string]string   // see steps
+	states    map[[3]string]map[string]string   // see steps
 	explained
 }
 
@@ -38,7 +38,7 @@ func newMaker(then, now *Snapshot, state model.RegistryState, req Request) (*mak
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{fleet: f, then: then, now: now, state: state, req: req, states: map[[2]string]map[string]string{}, explained: newExplained(then, state.Known)}
+	m := &maker{fleet: f, then: then, now: now, state: state, req: req, states: map[[3]string]map[string]string{}, explained: newExplained(then, state.Known)}
 	if err := f.choose(req); err != nil {
 		return nil, err
 	}

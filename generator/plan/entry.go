@@ -12,11 +12,11 @@ func (m *maker) entry(t *target, x *model.Index) model.Entry {
 	id, k, image := t.id, t.key, t.image
 	e := model.Entry{
 		Image: id.Image, Dir: image.Dir, Tag: id.Tag, Variant: id.Variant, Platform: id.Platform,
-		Action: t.action, Steps: m.steps(&t.verdict),
+		Action: t.action, Steps: m.steps(&t.verdict, x != nil),
 		Key: k.Digest, Generation: t.generation, Digest: t.digest, Repository: image.ImageName,
 		Parents: []model.Parent{}, Wave: t.wave, Refs: m.refs(t, x), Runner: runner(image, id.Platform),
 		Device: image.Device(), TestRunner: m.testClass(t),
-		Reasons: m.said(&t.verdict), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...),
+		Reasons: m.said(&t.verdict, x != nil), TestsKey: k.TestsKey, Tests: append([]model.Test{}, image.Tests...),
 	}
 	if !m.req.Brief {
 		recipe := k.Recipe()
@@ -31,13 +31,24 @@ func (m *maker) entry(t *target, x *model.Index) model.Entry {
 	return e
 }
 
-// steps are the states of a target's steps. Entries share them, as nobody may
-// change an entry's.
-func (m *maker) steps(v *verdict) map[string]string {
-	shared := m.states[[2]string{v.build, v.test}]
+// steps are the states of a target's steps; merging tells whether its index is
+// to be made. Entries share them, as nobody may change an entry's.
+func (m *maker) steps(v *verdict, merging bool) map[string]string {
+	gate := ""
+	if m.req.Policy != "" {
+		gate = model.StepDone
+		if merging || v.test != model.StepDone { // what is not tested is not judged either
+			gate = model.StepRun
+		}
+	}
+	state := [3]string{v.build, v.test, gate}
+	shared := m.states[state]
 	if shared == nil {
 		shared = map[string]string{model.StepBuild: v.build, model.StepTest: v.test}
-		m.states[[2]string{v.build, v.test}] = shared
+		if gate != "" {
+			shared[model.StepGate] = gate
+		}
+		m.states[state] = shared
 	}
 	return shared
 }

@@ -118,14 +118,14 @@ func (m *maker) merging(platforms []*target, x *model.Index) string {
 }
 
 // merged tells whether the scope has a record that the index was made of
-// today's platforms, each of which has passed today's tests.
+// today's platforms, each of which has passed today's tests and policy.
 func (m *maker) merged(platforms []*target, x *model.Index) bool {
 	tests := make([]model.Digest, len(platforms))
 	for i, p := range platforms {
 		tests[i] = model.TestStepKey(p.digest, p.key.TestsKey)
 	}
 	first, found := m.content(m.state.Repositories, platforms[0])
-	return found && first.Generation == x.Generation && first.Has(model.StepMerge, model.MergeStateKey(x.Identity, tests))
+	return found && first.Generation == x.Generation && first.Has(model.StepMerge, model.MergeStateKey(x.Identity, tests, m.req.Policy))
 }
 
 func meta(image *model.Image, platforms []*target) model.ImageMeta {

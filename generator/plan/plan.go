@@ -38,9 +38,12 @@ type Request struct {
 	// Platforms are those that are built now; the others wait for a later plan,
 	// and so do the indexes that they belong to. Empty is all.
 	Platforms []model.Platform
-	Unread    string   // what there was to compare with, where none of it could be understood
-	Notes     []string // put before the plan's own
-	Brief     bool     // leave recipes, and identities of indexes, out: people see none
+	// Policy is the digest of what images must pass before they are merged,
+	// empty where nothing is asked of them.
+	Policy model.Digest
+	Unread string   // what there was to compare with, where none of it could be understood
+	Notes  []string // put before the plan's own
+	Brief  bool     // leave recipes, and identities of indexes, out: people see none
 }
 
 // request tells whether a pull or merge request is planned: it leaves alone
@@ -101,6 +104,7 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 	if now.Fleet.Settings.Publish == model.PublishChanged {
 		p.Publish = model.PublishChanged
 	}
+	p.Policy = req.Policy
 	if then != nil {
 		from := then.Revision
 		p.From = &from

@@ -13,6 +13,7 @@ import (
 type explained struct {
 	since     string                      // how From is called; empty where there is none
 	unchanged []model.Reason              // of what the registry has, or was not asked about
+	unjudged  []model.Reason              // of what the registry has, and a policy is still to judge
 	leftAlone []model.Reason              // of what it has not wholly, and a request leaves alone
 	causes    map[*target]string          // "because images/base/motd", see cause
 	before    map[string][]model.TargetID // the targets of From by image; nil until somebody asks
@@ -26,6 +27,7 @@ func newExplained(then *Snapshot, known bool) explained {
 		unchanged += " since " + x.since
 	}
 	x.leftAlone = []model.Reason{registry(unchanged + "; what is not done for it yet, this request leaves alone")}
+	x.unjudged = []model.Reason{registry(unchanged + ", and not merged yet under this scan policy")}
 	if known {
 		x.unchanged = []model.Reason{registry(unchanged + ", and the registry has it")}
 	} else {
@@ -37,12 +39,14 @@ func newExplained(then *Snapshot, known bool) explained {
 // said is what an entry says. An entry to which nothing happens says why:
 // its key is what it was, and what the registry answered. That is of kind
 // "registry", as the kinds of edits would say that there was one.
-func (m *maker) said(v *verdict) []model.Reason {
+func (m *maker) said(v *verdict, merging bool) []model.Reason {
 	switch {
 	case len(v.reasons) > 0:
 		return v.reasons
 	case v.unfinished:
 		return m.leftAlone[:1:1]
+	case merging && m.req.Policy != "" && m.state.Known:
+		return m.unjudged[:1:1]
 	}
 	return m.unchanged[:1:1]
 }

@@ -201,7 +201,7 @@ func (w *world) merge(p *model.Plan, x *model.Index, digests map[model.TargetID]
 			tests = append(tests, model.TestStepKey(digests[id], e.TestsKey))
 		}
 	}
-	s.StepKey = model.MergeStateKey(x.Identity, tests)
+	s.StepKey = model.MergeStateKey(x.Identity, tests, p.Policy)
 	w.done(x.Repository, s)
 }
 

@@ -159,6 +159,12 @@ func Test(t testing.TB, c *registry.Client, p *model.Plan, e *model.Entry, diges
 	state(t, c, repo, r, model.ReceiptTag(r.Step, r.StepKey))
 }
 
+// Gate does what a gate that lets a digest pass leaves in the registry.
+func Gate(t testing.TB, c *registry.Client, p *model.Plan, e *model.Entry, digest model.Digest) {
+	t.Helper()
+	put(t, c, p.Prefix+"/"+e.Repository, Receipt(e, model.StepGate, model.GateStepKey(digest, p.Policy), digest))
+}
+
 // All builds and tests every entry of a plan, but those of the images that are
 // left out.
 func All(t testing.TB, c *registry.Client, p *model.Plan, except ...string) {

@@ -135,7 +135,7 @@ func (m *merging) finish(ctx context.Context, r model.Receipt) error {
 	first := m.parts[0]
 	state := model.StateTag{
 		Key: first.Key, Generation: first.Generation, Step: model.StepMerge, Digest: r.Digest,
-		StepKey: model.MergeStateKey(m.identity, tests),
+		StepKey: model.MergeStateKey(m.identity, tests, m.plan.Policy),
 	}
 	if err := m.Registry.PutState(ctx, m.repo, state, r.Digest.String()); err != nil {
 		return err
@@ -163,8 +163,8 @@ func (m *merging) has(tag string) bool {
 }
 
 // done tells whether the merge was finished before: it has a receipt, today's
-// tests of each platform have passed, and the version tag still stands for what
-// the receipt speaks of.
+// tests of each platform have passed, and today's policy, and the version tag
+// still stands for what the receipt speaks of.
 func (m *merging) done(ctx context.Context) (model.Receipt, bool, error) {
 	tag := model.ReceiptTag(model.StepMerge, model.MergeStepKey(m.identity))
 	if !m.has(tag) {
@@ -177,7 +177,7 @@ func (m *merging) done(ctx context.Context) (model.Receipt, bool, error) {
 	m.before = r
 	for _, p := range m.parts {
 		test := model.TestStepKey(material(r, p.Platform.String()), p.entry.TestsKey)
-		if !m.has(model.ReceiptTag(model.StepTest, test)) {
+		if !m.has(model.ReceiptTag(model.StepTest, test)) || !m.judged(material(r, p.Platform.String())) {
 			return r, false, nil
 		}
 	}
@@ -210,7 +210,7 @@ func material(r model.Receipt, name string) model.Digest {
 func (m *merging) gather(ctx context.Context) error {
 	m.children = make([]child, len(m.parts))
 	lacks := make([][]string, len(m.parts))
-	above, err := m.untestedAbove(ctx)
+	above, err := m.above(ctx)
 	if err != nil {
 		return err
 	}
@@ -235,20 +235,27 @@ func (m *merging) gather(ctx context.Context) error {
 	return nil
 }
 
+// check is a receipt that must speak for a platform.
+type check struct {
+	step string
+	key  model.Digest
+	lack string // what it means that there is none
+}
+
 // unproven lists what a platform's receipts do not prove of its digest.
 func (m *merging) unproven(ctx context.Context, c child) ([]string, error) {
 	var missing []string
 	if c.desc.IsIndex() {
 		missing = append(missing, c.Platform.String()+" is an index, not an image")
 	}
-	for _, check := range []struct {
-		step string
-		key  model.Digest
-		lack string
-	}{
+	checks := []check{
 		{model.StepBuild, buildKey(c), "its build was not recorded"},
 		{model.StepTest, testKey(c), untested(c.entry)},
-	} {
+	}
+	if m.plan.Policy != "" {
+		checks = append(checks, check{model.StepGate, model.GateStepKey(c.desc.Digest, m.plan.Policy), unjudged})
+	}
+	for _, check := range checks {
 		r, found, err := m.Registry.Receipt(ctx, m.repo, model.ReceiptTag(check.step, check.key))
 		switch {
 		case err != nil:

@@ -15,9 +15,11 @@ func untested(e *model.Entry) string {
 	return "its tests have not passed: they need a machine with " + e.Device
 }
 
-// untestedAbove lists what the platforms are built from that no machine of the
-// plan tests, as long as no receipt says that some other machine did.
-func (m *merging) untestedAbove(ctx context.Context) ([]string, error) {
+// above lists what the platforms are built from that must not be published:
+// what no machine of the plan tests, as long as no receipt says that some other
+// machine did, and what the plan has still to judge, as long as no receipt says
+// that it has passed.
+func (m *merging) above(ctx context.Context) ([]string, error) {
 	targets := make(map[model.TargetID]*model.Entry, len(m.plan.Entries))
 	for n := range m.plan.Entries {
 		targets[m.plan.Entries[n].ID()] = &m.plan.Entries[n]
@@ -36,14 +38,12 @@ func (m *merging) untestedAbove(ctx context.Context) ([]string, error) {
 				continue
 			}
 			seen[id] = true
-			if parent.Steps[model.StepTest] == model.StepUntested {
-				passed, err := m.passed(ctx, parent)
-				if err != nil {
-					return err
-				}
-				if !passed {
-					missing = append(missing, fmt.Sprintf("%s, which it is built from: %s", id, untested(parent)))
-				}
+			lack, err := m.lacks(ctx, parent)
+			if err != nil {
+				return err
+			}
+			if lack != "" {
+				missing = append(missing, fmt.Sprintf("%s, which it is built from: %s", id, lack))
 			}
 			if err := check(parent); err != nil {
 				return err
@@ -59,14 +59,45 @@ func (m *merging) untestedAbove(ctx context.Context) ([]string, error) {
 	return missing, nil
 }
 
-// passed tells whether today's tests of a target have passed on the bytes that
-// its registry has.
-func (m *merging) passed(ctx context.Context, e *model.Entry) (bool, error) {
+// unjudged says what it means that a target has no receipt of the gate.
+const unjudged = "it has not passed the scan policy"
+
+// judged tells whether the repository has a receipt that a manifest has passed
+// the plan's policy.
+func (m *merging) judged(manifest model.Digest) bool {
+	return m.plan.Policy == "" || m.has(model.ReceiptTag(model.StepGate, model.GateStepKey(manifest, m.plan.Policy)))
+}
+
+// lacks says what the receipts do not prove of a target that something is
+// built from, empty where nothing is lacking or the plan has it done.
+func (m *merging) lacks(ctx context.Context, e *model.Entry) (string, error) {
+	isUntested := e.Steps[model.StepTest] == model.StepUntested
+	isUnjudged := m.plan.Policy != "" && e.Steps[model.StepGate] == model.StepRun
+	if !isUntested && !isUnjudged {
+		return "", nil
+	}
 	repo := m.plan.Prefix + "/" + e.Repository
 	d, found, err := m.Registry.Resolve(ctx, repo, model.ContentTag(e.Key, e.Generation))
-	if err != nil || !found {
-		return false, err
+	if err != nil {
+		return "", err
 	}
-	_, found, err = m.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepTest, model.TestStepKey(d.Digest, e.TestsKey)))
-	return found, err
+	for _, c := range []struct {
+		wanted bool
+		check
+	}{
+		{isUntested, check{model.StepTest, model.TestStepKey(d.Digest, e.TestsKey), untested(e)}},
+		{isUnjudged, check{model.StepGate, model.GateStepKey(d.Digest, m.plan.Policy), unjudged}},
+	} {
+		if !c.wanted {
+			continue
+		}
+		passed := false
+		if found {
+			_, passed, err = m.Registry.Receipt(ctx, repo, model.ReceiptTag(c.step, c.key))
+		}
+		if err != nil || !passed {
+			return c.lack, err
+		}
+	}
+	return "", nil
 }

@@ -14,11 +14,38 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 )
 
-// Steps are what is done to targets and indexes.
+// Steps are what is done to targets and indexes. SBOM, Scan and Gate may be
+// nil, all of them, where nothing is scanned.
 type Steps struct {
 	Build step.Target
 	Test  step.Target
+	SBOM  step.Target
+	Scan  step.Target
+	Gate  step.Target
 	Merge step.Index
+}
+
+// judging are the steps of a target between its tests and the merge, in order.
+func (s *Steps) judging() []string {
+	if s.Gate == nil {
+		return nil
+	}
+	return []string{model.StepSBOM, model.StepScan, model.StepGate}
+}
+
+// of is the step of a target that has a name.
+func (s *Steps) of(name string) step.Target {
+	switch name {
+	case model.StepTest:
+		return s.Test
+	case model.StepSBOM:
+		return s.SBOM
+	case model.StepScan:
+		return s.Scan
+	case model.StepGate:
+		return s.Gate
+	}
+	return s.Build
 }
 
 // Options say how a plan is walked.
@@ -41,14 +68,18 @@ const (
 	Built  = "built"
 	Reused = "reused" // the registry had its bytes
 	Tested = "tested" // nothing was built, its tests were run
+	Judged = "judged" // neither, and the scan policy lets it pass
 	// Untested is what this machine could not test, Why says why. Nothing that
 	// holds it is merged.
 	Untested = model.StepUntested
-	None     = "none"    // there was nothing to do
-	Merged   = "merged"  // of an index
-	Failed   = "failed"  // Why says why
-	Skipped  = "skipped" // not begun, because of another failure
-	Stopped  = "stopped" // cut off by a signal
+	// Refused is what the scan policy does not let pass, Why says why. Nothing
+	// that is built from it is merged, but all of it is built.
+	Refused = "refused"
+	None    = "none"    // there was nothing to do
+	Merged  = "merged"  // of an index
+	Failed  = "failed"  // Why says why
+	Skipped = "skipped" // not begun, because of another failure
+	Stopped = "stopped" // cut off by a signal
 )
 
 // Outcome is what became of one target, or of one index.
@@ -58,7 +89,7 @@ type Outcome struct {
 	Took    time.Duration
 	Digest  model.Digest
 	Version string // of an index: its version tag
-	Why     string // for Failed, Skipped and Untested
+	Why     string // for Failed, Refused, Skipped and Untested
 	Err     error  // the failure
 }
 

@@ -30,6 +30,7 @@ type world struct {
 	running int
 	most    int
 	broken  []string // laws that a step saw broken
+	judging bool     // there are steps between the tests and the merge
 	onBegin func(what string)
 }
 
@@ -77,27 +78,46 @@ func (w *world) steps() walk.Steps {
 		return func(ctx context.Context, p *model.Plan, e *model.Entry) (model.Receipt, error) {
 			what := name + " " + e.Image + " " + e.Platform.String()
 			var needs []string
-			if name == model.StepTest {
-				needs = append(needs, "build "+e.Image+" "+e.Platform.String())
+			if before := map[string]string{"test": "build", "sbom": "test", "scan": "sbom", "gate": "scan"}[name]; before != "" {
+				needs = append(needs, before+" "+e.Image+" "+e.Platform.String())
 			} else {
 				for _, parent := range e.Parents {
 					needs = append(needs, "build "+parent.Image+" "+e.Platform.String())
 				}
 			}
-			w.begin(what, needs, true)
-			return model.Receipt{Digest: model.DigestOf([]byte(what))}, w.end(ctx, what, true)
+			heavy := name == model.StepBuild || name == model.StepTest
+			w.begin(what, needs, heavy)
+			return model.Receipt{Digest: model.DigestOf([]byte(what))}, w.end(ctx, what, heavy)
 		}
 	}
 	merge := func(ctx context.Context, p *model.Plan, i *model.Index) (model.Receipt, error) {
 		var needs []string
 		for _, platform := range i.Platforms {
-			needs = append(needs, "test "+i.Image+" "+platform.String())
+			needs = append(needs, w.last()+" "+i.Image+" "+platform.String())
 		}
 		w.begin("merge "+i.Image, needs, false)
 		return model.Receipt{Digest: model.DigestOf([]byte(i.Image)), VersionTag: i.Version}, w.end(ctx, "merge "+i.Image, false)
 	}
-	return walk.Steps{Build: target(model.StepBuild), Test: target(model.StepTest), Merge: merge}
+	s := walk.Steps{Build: target(model.StepBuild), Test: target(model.StepTest), Merge: merge}
+	if w.judging {
+		s.SBOM, s.Scan, s.Gate = target(model.StepSBOM), target(model.StepScan), target(model.StepGate)
+	}
+	return s
 }
+
+// last is the last step of a target.
+func (w *world) last() string {
+	if w.judging {
+		return model.StepGate
+	}
+	return model.StepTest
+}
+
+// refusal is what a gate says that something does not pass.
+type refusal struct{}
+
+func (refusal) Error() string { return "CVE-2026-1 in openssl" }
+func (refusal) ExitCode() int { return 5 }
 
 // fleet is a random fleet: each image may be built from earlier ones.
 func fleet(t *rapid.T) *model.Plan {
@@ -150,7 +170,13 @@ func TestParentsComeFirstAndFailuresStayWhereTheyBelong(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := fleet(t)
 		w := newWorld()
+		w.judging = rapid.Bool().Draw(t, "judging")
 		all := everything(p)
+		if w.judging {
+			for _, e := range p.Entries {
+				all = append(all, rapid.SampledFrom([]string{"sbom ", "scan ", "gate "}).Draw(t, "step")+e.Image+" "+e.Platform.String())
+			}
+		}
 		for _, e := range p.Entries { // what is done needs no run
 			if what := "build " + e.Image + " " + e.Platform.String(); e.Steps[model.StepBuild] == model.StepDone {
 				w.ended[what] = true
@@ -185,7 +211,9 @@ func checkIsolation(t *rapid.T, p *model.Plan, w *world, r walk.Result) {
 		for _, image := range above(p, i.Image) {
 			for _, platform := range i.Platforms {
 				where := image + " " + platform.String()
-				want = want && w.fail["build "+where] == nil && w.fail["test "+where] == nil
+				for _, step := range []string{"build ", "test ", "sbom ", "scan ", "gate "} {
+					want = want && w.fail[step+where] == nil
+				}
 			}
 		}
 		if got := r.Indexes[n].Action == walk.Merged; got != want {
@@ -305,6 +333,46 @@ func TestOutcomes(t *testing.T) {
 	}
 	if err := r.Err(); err == nil || err.Error() != "python is missing" {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestARefusedImageStopsOnlyMerges builds what stands on an image that the
+// policy refuses, and publishes neither.
+func TestARefusedImageStopsOnlyMerges(t *testing.T) {
+	t.Parallel()
+	p := plantest.Plan("registry.example/testing", '1',
+		plantest.Image{ID: "base", Platforms: []model.Platform{model.LinuxAMD64}}, plantest.Image{ID: "child", Parents: []string{"base"}, Platforms: []model.Platform{model.LinuxAMD64}},
+		plantest.Image{ID: "again", Platforms: []model.Platform{model.LinuxAMD64}}, plantest.Image{ID: "done", Platforms: []model.Platform{model.LinuxAMD64}})
+	for n := range p.Entries {
+		if e := &p.Entries[n]; e.Image == "again" || e.Image == "done" {
+			e.Steps[model.StepBuild], e.Steps[model.StepTest] = model.StepDone, model.StepDone
+		}
+	}
+	p.Indexes[3].Action = model.StepDone
+	w := newWorld()
+	w.judging = true
+	w.ended["test again linux/amd64"] = true
+	w.fail["gate base linux/amd64"] = refusal{}
+	r, err := walk.Walk(t.Context(), p, w.steps(), walk.Options{Parallel: 1})
+	if err != nil || len(w.broken) > 0 {
+		t.Fatal(err, w.broken)
+	}
+	got := map[string]string{}
+	for _, o := range append(r.Targets, r.Indexes...) {
+		got[strings.TrimSpace(o.Target.Image+" "+o.Target.Platform.String())] = strings.TrimSpace(o.Action + " " + o.Why)
+	}
+	if diff := cmp.Diff(map[string]string{
+		"base linux/amd64": "refused CVE-2026-1 in openssl", "base": "skipped base linux/amd64 was refused",
+		"child linux/amd64": "built", "child": "skipped base linux/amd64 was refused",
+		"again linux/amd64": "judged", "again": "merged", "done linux/amd64": "none", "done": "none",
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+	if f, is := errors.AsType[*walk.Failure](r.Err()); !is || f.ExitCode() != 5 {
+		t.Errorf("the error is %v", r.Err())
+	}
+	if w.begun["gate child linux/amd64"] != 1 || w.begun["scan done linux/amd64"] != 0 {
+		t.Errorf("begun: %v", w.begun)
 	}
 }
 

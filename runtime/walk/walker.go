@@ -11,15 +11,15 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 )
 
-// mergesAtOnce bounds merges, which only talk to the registry and so do not
-// count as builds do.
-const mergesAtOnce = 4
+// lightAtOnce bounds what reads and writes the registry, and so does not count
+// as builds and tests do.
+const lightAtOnce = 4
 
 // task is one step of one target or index.
 type task struct {
 	step  string
 	order int          // in the plan
-	entry *model.Entry // of a build or test
+	entry *model.Entry // of a target's step
 	index *model.Index // of a merge
 	needs int          // tasks that must end first
 	then  []*task      // that wait for this one
@@ -52,7 +52,7 @@ type walker struct {
 	tasks   []*task
 	ready   []*task
 	heavy   int // builds and tests that run
-	light   int // merges that run
+	light   int // anything else that runs
 	targets []*state
 	indexes []*state
 }
@@ -63,7 +63,8 @@ func newWalker(p *model.Plan, s Steps, o Options) *walker {
 		o.Progress = func(Event) {}
 	}
 	w := &walker{plan: p, steps: s, o: o, called: Names(p)}
-	builds, tests := map[model.TargetID]*task{}, map[model.TargetID]*task{}
+	builds, last := map[model.TargetID]*task{}, map[model.TargetID]*task{}
+	merges := merging(p)
 	for n := range p.Entries {
 		e := &p.Entries[n]
 		if e.Action == model.ActionRetire {
@@ -74,7 +75,7 @@ func newWalker(p *model.Plan, s Steps, o Options) *walker {
 		build := w.add(&task{step: model.StepBuild, entry: e, state: st, idle: e.Steps[model.StepBuild] != model.StepRun})
 		test := w.add(&task{step: model.StepTest, entry: e, state: st, idle: e.Steps[model.StepTest] != model.StepRun && e.Steps[model.StepTest] != model.StepUntested})
 		test.after(build)
-		builds[e.ID()], tests[e.ID()] = build, test
+		builds[e.ID()], last[e.ID()] = build, w.addJudging(test, merges[e.ID()])
 	}
 	for _, t := range w.tasks {
 		if t.step == model.StepBuild {
@@ -84,28 +85,59 @@ func newWalker(p *model.Plan, s Steps, o Options) *walker {
 		}
 	}
 	for n := range p.Indexes {
-		w.addMerge(&p.Indexes[n], tests)
+		w.addMerge(&p.Indexes[n], last)
 	}
 	return w
 }
 
-// addMerge adds an index. It waits for the tests of its platforms and for
+// merging are the targets whose index is still to be made.
+func merging(p *model.Plan) map[model.TargetID]bool {
+	out := map[model.TargetID]bool{}
+	for n := range p.Indexes {
+		i := &p.Indexes[n]
+		for _, platform := range i.Platforms {
+			id := i.ID()
+			id.Platform = platform
+			out[id] = toMerge(i)
+		}
+	}
+	return out
+}
+
+func toMerge(i *model.Index) bool {
+	return i.Action == model.StepRun || i.Action == model.StepUntested
+}
+
+// addJudging adds what comes after a target's test, and is the last of it.
+// Nothing is judged that is not to be merged.
+func (w *walker) addJudging(test *task, wanted bool) *task {
+	last := test
+	for _, name := range w.steps.judging() {
+		next := w.add(&task{step: name, entry: test.entry, state: test.state, idle: !wanted})
+		next.after(last)
+		last = next
+	}
+	return last
+}
+
+// addMerge adds an index. It waits for the last step of its platforms and for
 // those of all that they are built from: what stands on an image that fails its
-// tests is not published, however far it was when that came out.
-func (w *walker) addMerge(i *model.Index, tests map[model.TargetID]*task) {
+// tests, or that the policy refuses, is not published, however far it was when
+// that came out.
+func (w *walker) addMerge(i *model.Index, last map[model.TargetID]*task) {
 	st := &state{out: Outcome{Target: model.TargetID{Image: i.Image, Tag: i.Tag, Variant: i.Variant}, Action: None}, succeeded: true}
 	w.indexes = append(w.indexes, st)
-	merge := w.add(&task{step: model.StepMerge, index: i, state: st, idle: i.Action != model.StepRun && i.Action != model.StepUntested})
+	merge := w.add(&task{step: model.StepMerge, index: i, state: st, idle: !toMerge(i)})
 	needed := map[model.TargetID]bool{}
 	var need func(model.TargetID)
 	need = func(id model.TargetID) {
-		test := tests[id]
-		if test == nil || needed[id] {
+		end := last[id]
+		if end == nil || needed[id] {
 			return
 		}
 		needed[id] = true
-		merge.after(test)
-		for _, parent := range parents(test.entry) {
+		merge.after(end)
+		for _, parent := range parents(end.entry) {
 			need(parent)
 		}
 	}
@@ -201,15 +233,10 @@ func (w *walker) begin(ctx context.Context, ends chan<- ended) {
 		return
 	}
 	w.ready = slices.DeleteFunc(w.ready, func(t *task) bool {
-		merge := t.step == model.StepMerge
-		if merge && w.light == mergesAtOnce || !merge && w.heavy == w.o.Parallel {
+		if *w.running(t) == w.most(t) {
 			return false
 		}
-		if merge {
-			w.light++
-		} else {
-			w.heavy++
-		}
+		*w.running(t)++
 		w.o.Progress(Event{Name: w.name(t), Step: t.step})
 		run := w.call(t)
 		go func() {
@@ -221,24 +248,35 @@ func (w *walker) begin(ctx context.Context, ends chan<- ended) {
 	})
 }
 
-// call prepares a step. A test gets the entry with what the build made.
+// running counts the tasks of a task's weight, most is how many there may be.
+func (w *walker) running(t *task) *int {
+	if t.heavy() {
+		return &w.heavy
+	}
+	return &w.light
+}
+
+func (w *walker) most(t *task) int {
+	if t.heavy() {
+		return w.o.Parallel
+	}
+	return lightAtOnce
+}
+
+func (t *task) heavy() bool { return t.step == model.StepBuild || t.step == model.StepTest }
+
+// call prepares a step. What follows the build gets the entry with what that
+// made.
 func (w *walker) call(t *task) func(context.Context) (model.Receipt, error) {
 	if t.step == model.StepMerge {
 		return func(ctx context.Context) (model.Receipt, error) { return w.steps.Merge(ctx, w.plan, t.index) }
 	}
-	run, e := w.steps.Build, t.state.entry
-	if t.step == model.StepTest {
-		run = w.steps.Test
-	}
+	run, e := w.steps.of(t.step), t.state.entry
 	return func(ctx context.Context) (model.Receipt, error) { return run(ctx, w.plan, &e) }
 }
 
 func (w *walker) end(ctx context.Context, e ended) {
-	if e.task.step == model.StepMerge {
-		w.light--
-	} else {
-		w.heavy--
-	}
+	*w.running(e.task)--
 	_, skipped := step.Skipped(e.err)
 	why, untested := step.IsUntested(e.err)
 	st := e.task.state
@@ -254,11 +292,25 @@ func (w *walker) end(ctx context.Context, e ended) {
 		st.out.Digest = cmp.Or(e.receipt.Digest, st.out.Digest)
 		st.fail(Untested, why.Error())
 		w.release(e.task, w.name(e.task)+" is untested")
+	case refused(e.task, e.err):
+		st.fail(Refused, Why(e.err))
+		st.out.Err = e.err
+		w.release(e.task, w.name(e.task)+" was refused")
 	default:
 		st.fail(Failed, Why(e.err))
 		st.out.Err = e.err
 		w.release(e.task, w.name(e.task)+" failed")
 	}
+}
+
+// exitRefused is the exit code of a gate that something does not pass.
+const exitRefused = 5
+
+// refused tells whether a task is a gate that said no, and not one that could
+// not say anything.
+func refused(t *task, err error) bool {
+	var coded interface{ ExitCode() int }
+	return t.step == model.StepGate && errors.As(err, &coded) && coded.ExitCode() == exitRefused
 }
 
 // Why is an error without the step and target that it happened in: whoever
@@ -272,7 +324,8 @@ func Why(err error) string {
 
 // pass notes what a step has done.
 func (s *state) pass(e ended, skipped bool) {
-	if e.receipt.Digest != "" {
+	made := e.task.step == model.StepBuild || e.task.step == model.StepTest || e.task.step == model.StepMerge
+	if made && e.receipt.Digest != "" {
 		s.out.Digest, s.entry.Digest, s.entry.Generation = e.receipt.Digest, e.receipt.Digest, e.receipt.Generation
 	}
 	switch e.task.step {
@@ -284,6 +337,10 @@ func (s *state) pass(e ended, skipped bool) {
 	case model.StepTest:
 		if !skipped && s.out.Action == None {
 			s.out.Action = Tested
+		}
+	case model.StepGate:
+		if !skipped && s.out.Action == None {
+			s.out.Action = Judged
 		}
 	case model.StepMerge:
 		s.out.Version = e.receipt.VersionTag

@@ -47,6 +47,7 @@ type Client struct {
 	sessions map[sessionKey]*session
 	empty    map[string]bool // repositories that are known to hold the empty blob
 	whole    map[string]bool // registries whose lists of tags are not in lexical order
+	fallback chan struct{}   // held by who mends an index of artifacts
 }
 
 type sessionKey struct {
@@ -83,6 +84,7 @@ func New(o Options) *Client {
 	return &Client{
 		o: o, base: hinting{o.Transport},
 		pings: map[string]*transport.Challenge{}, sessions: map[sessionKey]*session{}, empty: map[string]bool{}, whole: map[string]bool{},
+		fallback: make(chan struct{}, 1),
 	}
 }
 

@@ -47,7 +47,18 @@ type fault struct {
 // New starts a registry that ends with the test.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{inner: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))}
+	return start(t, true)
+}
+
+// NewWithoutReferrers starts one that does not list artifacts by their subject.
+func NewWithoutReferrers(t testing.TB) *Server {
+	t.Helper()
+	return start(t, false)
+}
+
+func start(t testing.TB, referrers bool) *Server {
+	t.Helper()
+	s := &Server{inner: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers))}
 	s.http = httptest.NewServer(s)
 	t.Cleanup(s.http.Close)
 	return s

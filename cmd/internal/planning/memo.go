@@ -32,7 +32,7 @@ func Print(ctx context.Context, a *app.App, o Options, format string, check func
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	m := newMemory(s.Repo)
-	if asked, answerable := s.foresee(ctx, format); answerable {
+	if asked, answerable := s.foresee(ctx, format); answerable && o.CodeQuality == "" {
 		if known := m.recall(asked); known != nil {
 			return known.print(a)
 		}
@@ -97,6 +97,9 @@ func (s *Session) foresee(ctx context.Context, format string) (asked string, ans
 		return "", false
 	}
 	if err := f.findConfig(tree); err != nil {
+		return "", false
+	}
+	if f.findPolicy(tree).Err() != nil {
 		return "", false
 	}
 	alone := map[string]string{}

@@ -19,6 +19,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
+	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/generator/source"
 )
 
@@ -30,6 +31,9 @@ type Session struct {
 	Then *plan.Snapshot // nil until Compare found something to compare with
 
 	Warnings diag.List // of the files of Now; they have been printed
+
+	Policy   model.Policy // of Now: what images must pass
+	PolicyIn bool         // it is in a file, and not the default
 
 	app        *app.App
 	o          Options
@@ -105,6 +109,7 @@ func (s *Session) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the fleet of %s: %w", rev.Ref, err)
 	}
+	list = append(list, s.findPolicy(tree)...)
 	list = list.Sorted().WithLines(func(file string) []byte {
 		content, err := tree.Read(ctx, file)
 		if err != nil && file == s.app.Config {
@@ -112,6 +117,9 @@ func (s *Session) load(ctx context.Context) error {
 		}
 		return content
 	})
+	if err := writeCodeQuality(s.o.CodeQuality, list); err != nil {
+		return err
+	}
 	if err := list.Err(); err != nil {
 		return err
 	}
@@ -224,6 +232,28 @@ func (s *Session) lockPath() string {
 		return source.LockFile
 	}
 	return source.LockPath(path.Dir(s.config))
+}
+
+// findPolicy finds what images must pass, beside the lock.
+func (s *Session) findPolicy(tree model.Tree) (list diag.List) {
+	s.Policy, s.PolicyIn, list = policy.Load(tree, path.Dir(s.lockPath()))
+	return list
+}
+
+// Judges tells whether images are scanned and judged between their tests and
+// their publication. A desk does that where there is a policy, CI always,
+// unless the policy says that it is off.
+func (s *Session) Judges() bool {
+	return s.Policy.Mode != model.EnforceOff && (s.PolicyIn || s.app.CI())
+}
+
+// demanded is the digest of the policy without which nothing is merged, empty
+// where a refusal stops nothing but promotions.
+func (s *Session) demanded() model.Digest {
+	if !s.Judges() || s.Policy.Mode != model.EnforceBlock {
+		return ""
+	}
+	return s.Policy.Digest()
 }
 
 // localLock is what a desk has resolved beyond the images.lock of the tree; CI

@@ -96,6 +96,8 @@ type Settings struct {
 	Programs      Programs          // the release of RuntimeRelease
 	Network       Network           // how jobs reach the world
 	Identity      Identity          // who jobs are to a cloud
+	Signing       Signing           // how what jobs make is signed
+	Trust         Trust             // whose signatures count
 	GitHub        GitHubSite        // where the repository lies
 	GitLab        GitLabSite
 	Templates     string   // folder of templates that are taken instead of the built-in ones, from the root of the tree; empty for none

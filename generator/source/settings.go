@@ -55,6 +55,10 @@ type settings struct {
 	fork       forkSettings
 
 	runtimeAt, programsAt, caAt diag.Pos
+
+	signAt, trustAt diag.Pos
+	keyless         bool    // sign.keyless was written
+	signers         []value // of trust, as they are written, with positions
 }
 
 // root is one entry of images.
@@ -117,6 +121,7 @@ var settingsFile = record[settings]{
 		layoutField,
 		triggersField, forkField, publishField, updatesField,
 		runtimeField, programsField, networkField, identityField,
+		signField, trustField,
 		githubField, gitlabField, templatesField, jobsField,
 	},
 }
@@ -191,6 +196,7 @@ func parseSettings(file, dir string, content []byte, list *diag.List) settings {
 				f.checkLogins(&s)
 				f.checkJobs(&s)
 				f.checkRunners(&s)
+				f.checkSigning(&s)
 			}
 		}
 	}
@@ -207,6 +213,16 @@ func (s *settings) from(dir string) {
 	}
 	if s.model.Network.CA != "" {
 		s.model.Network.CA = inTree(dir, s.model.Network.CA)
+	}
+	if s.model.Trust.Root != "" {
+		s.model.Trust.Root = inTree(dir, s.model.Trust.Root)
+	}
+	for _, signers := range [][]model.Signer{s.model.Trust.Signers, s.model.Trust.Builders} {
+		for i, one := range signers {
+			if one.Key != "" && !strings.Contains(one.Key, "://") {
+				signers[i].Key = inTree(dir, one.Key)
+			}
+		}
 	}
 	for i := range s.roots {
 		s.roots[i].Root.Root = inTree(dir, s.roots[i].Root.Root)
@@ -298,6 +314,7 @@ func (s *settings) applyDefaults() {
 	m.ChannelBranch = orDefault(m.ChannelBranch, defaultChannelBranch)
 	m.Triggers, m.Fork = s.triggers.triggers(), s.fork.fork()
 	s.defaultPrograms()
+	s.defaultSigning()
 	m.Layout = orDefault(m.Layout, model.LayoutAuto)
 	m.Detect = orDefault(m.Detect, model.DetectExact)
 	m.Syntax = orDefault(m.Syntax, model.SyntaxLocked)

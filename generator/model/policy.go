@@ -35,11 +35,27 @@ type Policy struct {
 	State       PolicyState              `json:"scan_state"`
 	VEX         PolicyVEX                `json:"vex"`
 	Exceptions  []Exception              `json:"exceptions"`
-	MaxLifetime map[string]time.Duration `json:"max_lifetime"`          // of an exception, by severity of what it excepts
-	WarnBefore  time.Duration            `json:"warn_before"`           // an exception's end
-	Unused      string                   `json:"unused"`                // PolicyWarn, PolicyBlock or PolicyAllow: exceptions that nothing needed
-	BreakGlass  string                   `json:"break_glass,omitempty"` // environment in which a refusal may be overridden
+	MaxLifetime map[string]time.Duration `json:"max_lifetime"`               // of an exception, by severity of what it excepts
+	WarnBefore  time.Duration            `json:"warn_before"`                // an exception's end
+	Unused      string                   `json:"unused"`                     // PolicyWarn, PolicyBlock or PolicyAllow: exceptions that nothing needed
+	BreakGlass  string                   `json:"break_glass,omitempty"`      // environment in which a refusal may be overridden
+	GlassUses   int                      `json:"break_glass_uses,omitempty"` // how many times, of one digest; every one is attested
+	Evidence    PolicyEvidence           `json:"evidence"`
 }
+
+// PolicyEvidence is what is kept of a judgement.
+type PolicyEvidence struct {
+	Attest []string      `json:"attest"`           // the Evidence constants, sorted
+	Upload string        `json:"upload,omitempty"` // UploadSARIF, or empty
+	Retain time.Duration `json:"retain"`           // of verdicts in the registry, from when they were given
+}
+
+// What is attested of a judgement, and where else it goes.
+const (
+	EvidenceVuln     = "cosign-vuln" // the scan, as cosign's predicate of vulnerabilities
+	EvidenceDecision = "decision"    // the verdict
+	UploadSARIF      = "sarif"       // to the forge's code scanning
+)
 
 // PolicySource is a source of findings, and when it must have spoken.
 type PolicySource struct {

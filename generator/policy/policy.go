@@ -35,7 +35,7 @@ func Load(tree model.Tree, dir string) (p model.Policy, found bool, list diag.Li
 	file := path.Join(dir, File)
 	e, found := tree.Lookup(file)
 	if !found {
-		return Default(), false, nil
+		return Default(), false, misnamed(tree, dir)
 	}
 	if e.Mode == model.ModeSymlink || e.Mode == model.ModeGitlink {
 		list.Errorf(source.RuleNotAFile, diag.Pos{File: file}, "put the file itself here", "this must be a file, not a link")
@@ -52,4 +52,15 @@ func Load(tree model.Tree, dir string) (p model.Policy, found bool, list diag.Li
 	}
 	p, list = Parse(file, content)
 	return p, true, list
+}
+
+// misnamed refuses a policy that nobody would read: who wrote it believes that
+// it holds.
+func misnamed(tree model.Tree, dir string) (list diag.List) {
+	for _, name := range []string{"scan-policy.yml", "scan_policy.yaml", "scan_policy.yml", "scanpolicy.yaml", "scanpolicy.yml"} {
+		if _, there := tree.Lookup(path.Join(dir, name)); there {
+			list.Errorf(source.RuleNotRead, diag.Pos{File: path.Join(dir, name)}, "rename it to "+File, "this file is not read")
+		}
+	}
+	return list
 }

@@ -81,7 +81,7 @@ func plural(s string) string {
 		return s
 	}
 	end := len(rest)
-	for _, joint := range []string{" with ", " of "} {
+	for _, joint := range []string{" with ", " of ", " such as "} {
 		if i := strings.Index(rest, joint); i >= 0 {
 			end = min(end, i)
 		}

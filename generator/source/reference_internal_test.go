@@ -96,6 +96,10 @@ func TestReference(t *testing.T) {
 			"Unknown keys are errors. `rootfsgen schema image` prints the JSON schema.", imageFile},
 		{"images.lock", "images.lock", "What the world outside the repository looked like when it was last looked at. `rootfsgen lock` writes it; nobody else should.\n" +
 			"`rootfsgen schema lock` prints the JSON schema.", lockFile},
+		{PolicyFile, PolicyFile, "What is asked of an image's findings before it is merged and promoted: docs/guide/gate.md. The file lies beside\n" +
+			"`rootfsgen.yaml`; without it every key has its default, and `CRITICAL`, `HIGH` and `UNKNOWN` findings, those that are known to be\n" +
+			"exploited, malicious packages and secrets block. Unknown keys are errors. `rootfsgen schema scan-policy` prints the JSON schema;\n" +
+			"`rootfsgen init --scan-policy` writes a first file.", policyFile},
 	} {
 		var b strings.Builder
 		var body strings.Builder

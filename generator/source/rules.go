@@ -32,5 +32,7 @@ const (
 	RuleMissingPath        = "missing-path"         // a path that is not in the repository
 	RuleMissingFile        = "missing-file"         // settings that are not there
 	RuleNotAFile           = "not-a-file"           // a link where a file must be
+	RuleSelfApproved       = "self-approved"        // an exception that its owner approves
+	RuleLongException      = "long-exception"       // an exception that holds for longer than any may
 	RuleNotRead            = "not-read"             // a file that looks as if it counted, and does not
 )

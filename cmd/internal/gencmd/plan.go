@@ -53,6 +53,7 @@ With images, only these and what they are built from are planned.`,
 	o.Flags(cmd, planning.CompleteImages(a))
 	o.PlatformsFlag(cmd)
 	o.DetectFlag(cmd)
+	o.CodeQualityFlag(cmd)
 	cmd.Flags().StringVar(&format, "format", "text", "how the plan is printed: "+strings.Join(planning.Formats(), ", "))
 	app.Values(cmd, "format", planning.Formats()...)
 	return cmd

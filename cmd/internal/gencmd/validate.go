@@ -25,6 +25,7 @@ Every mistake of every file is printed, and the exit code is 3.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runValidate(cmd.Context(), a, o) },
 	}
+	o.CodeQualityFlag(cmd)
 	cmd.Flags().StringVar(&o.To, "to", "", `check this revision, or "worktree" (default: the work tree on a desk, HEAD in CI)`)
 	return cmd
 }

@@ -29,6 +29,9 @@ type Options struct {
 	Except     []string
 	Detect     string // which files count, instead of the settings' word; empty is theirs
 	Strict     bool   // a Dockerfile that cannot be read is an error on a desk, too
+	// CodeQuality is a file for every mistake and warning, as GitLab's code
+	// quality report; empty is none.
+	CodeQuality string
 
 	brief   bool   // the plan is only to be read by people
 	program string // instead of this program's identity, for tests
@@ -82,6 +85,11 @@ func (o *Options) Flags(cmd *cobra.Command, images cobra.CompletionFunc) {
 	f.StringArrayVar(&o.Except, "except", nil, "leave out this `image`, and what is built from it; may be repeated")
 	app.Complete(cmd, "force", images)
 	app.Complete(cmd, "except", images)
+}
+
+// CodeQualityFlag adds the flag that keeps what is wrong for GitLab.
+func (o *Options) CodeQualityFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.CodeQuality, "code-quality", "", "write every mistake and warning to this `file`, too, as GitLab's code quality report")
 }
 
 // PlatformsFlag adds the flag that leaves some platforms to a later plan.

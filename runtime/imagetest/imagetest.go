@@ -87,6 +87,7 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 	if err != nil {
 		return model.Receipt{}, err
 	}
+	suite.StepKey = key
 	if s.Results != nil {
 		s.Results(suite)
 	}

@@ -13,6 +13,7 @@ import (
 type Suite struct {
 	Target  model.TargetID
 	Ref     string // "host/repository@sha256:..."
+	StepKey model.Digest
 	Started time.Time
 	Results []Result // in the order of the tests
 }

@@ -2,6 +2,7 @@ package runcmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,12 +16,14 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/imagetest"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 )
 
 func testCommand(a *app.App) *cobra.Command {
 	var o single
 	var junit string
+	var attach bool
 	cmd := &cobra.Command{
 		Use: "test [IMAGE...]", Short: "Run the tests of images in the bytes that were built",
 		Long: `Run the tests of images in the bytes that were built.
@@ -40,9 +43,14 @@ machine has it; else the image is untested, which is no failure, and not merged.
 		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var suites suites
+			var beside *registry.Client
 			err := o.carryOut(cmd.Context(), a, args, model.StepTest, func(w *workshop, out io.Writer) step.Target {
+				beside = w.registry
 				return imagetest.Step{Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: suites.add, Devices: o.devices, Log: a.Log}.Run
 			})
+			if attach {
+				suites.attach(cmd.Context(), a, beside)
+			}
 			if junit == "" {
 				return err
 			}
@@ -52,6 +60,7 @@ machine has it; else the image is untested, which is no failure, and not merged.
 	o.flags(a, cmd)
 	o.devicesFlag(cmd)
 	cmd.Flags().StringVar(&junit, "junit", "", "write what ran to this `file`, as JUnit XML")
+	cmd.Flags().BoolVar(&attach, "attach", false, "lay what ran beside the image in the registry, for \"rootfsrun ci reports\"")
 	return cmd
 }
 
@@ -65,6 +74,16 @@ func (s *suites) add(one imagetest.Suite) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = append(s.all, one)
+}
+
+// attach lays what ran beside the images. It is for people to look at: that it
+// cannot be written fails nobody's tests.
+func (s *suites) attach(ctx context.Context, a *app.App, c *registry.Client) {
+	for _, one := range s.all {
+		if err := one.Attach(ctx, c); err != nil {
+			a.Log.Warn(err.Error())
+		}
+	}
 }
 
 func (s *suites) write(file string) error {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -101,7 +102,7 @@ func CheckSigningKey(s string) error {
 	if name, found := strings.CutPrefix(s, "env:"); found && envKey.MatchString(name) {
 		return nil
 	}
-	return fmt.Errorf("invalid key %.200q: expected file:PATH, env:VARIABLE or gcpkms://...", s)
+	return fmt.Errorf("invalid key %.200q: expected file:PATH, env:VARIABLE or a version of a key of gcpkms://", s)
 }
 
 // CheckPublicKey tells why s cannot be where a public key is.
@@ -110,7 +111,7 @@ func CheckPublicKey(s string) error {
 		return CheckKMSKey(s)
 	}
 	if path.IsAbs(s) || s == "" || strings.ContainsAny(s, "\x00\n\\") || path.Clean(s) != s || strings.HasPrefix(s, "../") || s == ".." {
-		return fmt.Errorf("invalid key %.200q: expected a file of the repository, such as keys/cosign.pub, or gcpkms://...", s)
+		return fmt.Errorf("invalid key %.200q: expected a file of the repository, such as keys/cosign.pub, or a version of a key of gcpkms://", s)
 	}
 	return nil
 }
@@ -138,4 +139,20 @@ func CheckService(s string) error {
 		return fmt.Errorf("invalid address %.200q: expected https://", s)
 	}
 	return nil
+}
+
+// Variables are the names of the variables that hold the private key and its
+// password, sorted; a key that is asked for signatures, and a certificate, need
+// none.
+func (s Signing) Variables() []string {
+	var names []string
+	name, inVariable := strings.CutPrefix(s.Key, "env:")
+	if inVariable {
+		names = append(names, name)
+	}
+	if (inVariable || strings.HasPrefix(s.Key, "file:")) && s.Password != "" {
+		names = append(names, s.Password)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -32,10 +32,17 @@ const longestAnswer = 64 << 10
 // which job this is. GitHub's are good for five minutes, so it is asked for
 // whenever one is needed, and never kept.
 func forgeToken(ctx context.Context, client *http.Client, audience string) (string, error) {
-	if token := os.Getenv(IDTokenVariable); token != "" {
+	return IdentityToken(ctx, client, audience, IDTokenVariable, os.Getenv)
+}
+
+// IdentityToken is a token of the forge that says, to audience and nobody else,
+// which job this is: the one in variable, which GitLab sets, or one that GitHub
+// gives. The error is ErrNoForgeToken where there is neither.
+func IdentityToken(ctx context.Context, client *http.Client, audience, variable string, env func(string) string) (string, error) {
+	if token := env(variable); token != "" {
 		return token, nil
 	}
-	address, bearer := os.Getenv(tokenURLVariable), os.Getenv(tokenRequestVariable)
+	address, bearer := env(tokenURLVariable), env(tokenRequestVariable)
 	if address == "" || bearer == "" {
 		return "", ErrNoForgeToken
 	}

@@ -61,6 +61,7 @@ var only = []struct {
 	{library: "text/template", by: []string{"generator/source", "generator/render"}},
 	{library: "github.com/goccy/go-yaml/...", by: []string{"generator/source"}, tests: true},
 	{library: "go.yaml.in/yaml/v3", by: []string{"generator/audit", "generator/render"}, tests: true},
+	{library: "github.com/sigstore/...", by: []string{"runtime/sign"}, tests: true},
 	{library: "github.com/google/go-github/...", by: []string{"runtime/forge"}},
 	{library: "gitlab.com/gitlab-org/api/client-go/...", by: []string{"runtime/forge"}},
 	{library: "github.com/rhysd/actionlint", tests: true},

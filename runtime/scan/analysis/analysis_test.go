@@ -104,8 +104,9 @@ func finding(resource, note string, severity grafeaspb.Severity) *grafeaspb.Occu
 			EffectiveSeverity: severity,
 			PackageIssue: []*grafeaspb.VulnerabilityOccurrence_PackageIssue{{
 				AffectedCpeUri: "cpe:/o:debian:debian_linux:13", AffectedPackage: "openssl", PackageType: "OS", EffectiveSeverity: severity,
-				AffectedVersion: &grafeaspb.Version{Kind: grafeaspb.Version_NORMAL, FullName: "3.0.1-2"},
-				FixedVersion:    &grafeaspb.Version{Kind: grafeaspb.Version_NORMAL, FullName: "3.0.2-1"},
+				AffectedVersion: &grafeaspb.Version{Kind: grafeaspb.Version_NORMAL, Name: "3.0.1", Revision: "2", FullName: "3.0.1-2"},
+				FixedVersion:    &grafeaspb.Version{Kind: grafeaspb.Version_NORMAL, Name: "3.0.2", Revision: "1", FullName: "3.0.2-1"},
+				FixedCpeUri:     "cpe:/o:debian:debian_linux:13", FixedPackage: "openssl",
 			}},
 		}},
 	}

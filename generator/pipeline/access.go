@@ -49,7 +49,7 @@ func (p *Pipeline) scopes(kind Kind) []string {
 	switch kind {
 	case Plan, Lock:
 		return []string{model.ScopeRead}
-	case Build, Test, Merge:
+	case Build, Test, Merge, Repeat:
 		return []string{model.ScopePR, model.ScopeTesting}
 	case Manifest:
 		return []string{model.ScopeTesting}

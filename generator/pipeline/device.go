@@ -11,9 +11,8 @@ import (
 // and no two jobs save under one name.
 var testsArtifact = Artifact{Name: "rootfsgen-tests", Path: Reports, Folder: Reports, Per: PerLeg, Report: true, JUnit: true, Days: 30}
 
-const deviceTestScript = asRoot + `"${root[@]}" rootfsrun services ensure
-"${root[@]}" rootfsrun test "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --device "$ROOTFSGEN_DEVICE" --plan ` + PlanFile +
-	` --junit "` + Reports + `/junit-$ROOTFSGEN_IMAGE-$ROOTFSGEN_ARCH.xml"
+const deviceTestScript = asRoot + testOptions + `"${root[@]}" rootfsrun services ensure
+"${root[@]}" rootfsrun test "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --device "$ROOTFSGEN_DEVICE" "${options[@]}"
 `
 
 // testOn gives a leg a test job where its tests need what some class has.

@@ -46,6 +46,7 @@ func (p *Pipeline) fix() {
 		)},
 		Fork:    {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: p.forked(), Interrupt: true, Steps: p.forkSteps()},
 		Comment: p.commentJob(),
+		Repeat:  p.repeatJob(),
 		Lock:    {Kind: Lock, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.locked(), Push: true, Steps: p.lockSteps()},
 		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: planned, Steps: []Step{
 			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}},

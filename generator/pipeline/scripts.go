@@ -9,11 +9,12 @@ import (
 // checkout. Their names do not begin with a dot: forges do not keep hidden
 // files.
 const (
-	Folder    = "rootfsgen-ci"           // what belongs to the pipeline itself
-	PlanFile  = Folder + "/plan.json"    // what the planning job decided
-	ChildFile = Folder + "/child.yml"    // the jobs that it decided on, where the forge runs such a file
-	Reports   = "build-artifacts"        // what steps did, for people and for the forge
-	JUnitGlob = Reports + "/junit-*.xml" // results of tests
+	Folder          = "rootfsgen-ci"                // what belongs to the pipeline itself
+	PlanFile        = Folder + "/plan.json"         // what the planning job decided
+	CodeQualityFile = Folder + "/code-quality.json" // what is wrong with people's files, where the forge shows that
+	ChildFile       = Folder + "/child.yml"         // the jobs that it decided on, where the forge runs such a file
+	Reports         = "build-artifacts"             // what steps did, for people and for the forge
+	JUnitGlob       = Reports + "/junit-*.xml"      // results of tests
 )
 
 // strict begins every script: the first command that fails ends it.
@@ -28,6 +29,9 @@ if [ -n "$ROOTFSGEN_SNAPSHOT" ]; then
 fi
 if [ -n "${ROOTFSGEN_FROM:-}" ]; then
   options+=(--from "$ROOTFSGEN_FROM")
+fi
+if [ -n "${ROOTFSGEN_REPORTS:-}" ]; then
+  options+=(--code-quality ` + CodeQualityFile + `)
 fi
 read -r -d '' -a images <<< "${ROOTFSGEN_IMAGES:-}" || true
 read -r -d '' -a platforms <<< "${ROOTFSGEN_PLATFORMS:-}" || true
@@ -69,8 +73,14 @@ const buildScript = asRoot + `"${root[@]}" rootfsrun services ensure
 "${root[@]}" rootfsrun build "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --tested --plan ` + PlanFile + `
 `
 
-const testScript = asRoot + `"${root[@]}" rootfsrun test "` + target + `" --platform "$ROOTFSGEN_PLATFORM" --plan ` + PlanFile +
-	` --junit "` + Reports + `/junit-$ROOTFSGEN_IMAGE-$ROOTFSGEN_ARCH.xml"
+// testOptions are those of every command that tests.
+const testOptions = `options=(--plan ` + PlanFile + ` --junit "` + Reports + `/junit-$ROOTFSGEN_IMAGE-$ROOTFSGEN_ARCH.xml")
+if [ -n "${ROOTFSGEN_REPORTS:-}" ]; then
+  options+=(--attach)
+fi
+`
+
+const testScript = asRoot + testOptions + `"${root[@]}" rootfsrun test "` + target + `" --platform "$ROOTFSGEN_PLATFORM" "${options[@]}"
 `
 
 const mergeScript = `rootfsrun merge "` + target + `" --plan ` + PlanFile + `

@@ -121,7 +121,7 @@ func TestAccess(t *testing.T) {
 // job, and whose secrets are variables of the project that no file names.
 func TestGitLabAccess(t *testing.T) {
 	t.Parallel()
-	want := map[string]bool{"rootfsgen-plan": true, ".rootfsgen-build": true, ".rootfsgen-merge": true, "rootfsgen-manifest": true, "rootfsgen-promote": true, "rootfsgen-lock": true}
+	want := map[string]bool{"rootfsgen-plan": true, ".rootfsgen-build": true, ".rootfsgen-merge": true, "rootfsgen-manifest": true, "rootfsgen-promote": true, "rootfsgen-lock": true, "rootfsgen-reports": true}
 	seen := 0
 	for file, text := range corporate(fixtures()["small"]).files(t) {
 		if !strings.HasPrefix(file, ".gitlab") {

@@ -98,7 +98,7 @@ func (g *gitlab) parent() *glFile {
 		},
 		Stages: glStages,
 	}
-	for _, j := range []glJob{plan, images, g.comment(), manifest, promote, fork, lock} {
+	for _, j := range []glJob{plan, images, g.comment(), g.reports(), manifest, promote, fork, lock} {
 		if len(j.Rules) > 0 { // some event starts it
 			f.Jobs = append(f.Jobs, j)
 		}

@@ -44,6 +44,7 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 		case pipeline.Fetch, pipeline.SetupGo: // by needs, and on the machine
 		}
 	}
+	j.report(kind)
 	return j
 }
 

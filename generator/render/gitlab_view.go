@@ -65,11 +65,12 @@ type field struct {
 type trigger struct{ Artifact, Job string }
 
 type glArtifacts struct {
-	Paths  []string
-	When   string
-	Expire string
-	JUnit  string
-	days   int
+	Paths       []string
+	When        string
+	Expire      string
+	JUnit       string
+	CodeQuality string
+	days        int
 }
 
 func (f *glFile) tree() map[string]any {
@@ -157,12 +158,24 @@ func (j *glJob) tree() map[string]any {
 	}
 	if a := j.Artifacts; a != nil {
 		m := map[string]any{"when": a.When, "expire_in": a.Expire, "paths": list(a.Paths)}
-		if a.JUnit != "" {
-			m["reports"] = map[string]any{"junit": a.JUnit}
+		if r := a.reports(); len(r) > 0 {
+			m["reports"] = r
 		}
 		t["artifacts"] = m
 	}
 	return t
+}
+
+// reports are what the forge shows of the artifacts, by kind.
+func (a *glArtifacts) reports() map[string]any {
+	r := map[string]any{}
+	if a.JUnit != "" {
+		r["junit"] = a.JUnit
+	}
+	if a.CodeQuality != "" {
+		r["codequality"] = a.CodeQuality
+	}
+	return r
 }
 
 func legTrees(legs [][]pair) []any {

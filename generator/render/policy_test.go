@@ -335,7 +335,7 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 	if get("timeout") == nil || get("script") == nil || get("interruptible") == nil || get("tags") == nil && !strings.HasPrefix(id, ".") {
 		t.Errorf("%s: lacks a time limit, a script, tags, or whether it may be interrupted", at)
 	}
-	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-test", ".rootfsgen-merge", "rootfsgen-fork"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
+	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-test", ".rootfsgen-merge", "rootfsgen-fork", "rootfsgen-reports"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
 		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
 	promote := strings.HasSuffix(id, "promote")

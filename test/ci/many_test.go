@@ -75,7 +75,7 @@ func TestManyImages(t *testing.T) {
 			if name == "github" {
 				idle["result"], idle["build"], idle["merge"] = "success", "skipped", "skipped"
 			} else {
-				idle["images"], idle["child's plan"] = "success", "success"
+				idle["images"], idle["child's plan"], idle["reports"] = "success", "success", "success"
 			}
 			got := forge.push()
 			if diff := cmp.Diff(idle, got.jobs); diff != "" {
@@ -87,7 +87,7 @@ func TestManyImages(t *testing.T) {
 			if name == "github" {
 				busy["result"] = "success"
 			} else {
-				busy["images"], busy["child's plan"] = "success", "success"
+				busy["images"], busy["child's plan"], busy["reports"] = "success", "success", "success"
 			}
 			for i := range manyImages {
 				if !forgotten(i) {

@@ -115,6 +115,7 @@ packages-run: ## Install the Debian packages that are missing, for a run of the 
 .PHONY: tools
 tools: ## Compile every program that tools/go.mod pins into .cache/bin
 	@tools/build.sh buildkitd buildctl registry act golangci-lint
+	@tools/grafeasd.sh
 
 .PHONY: tools-run
 tools-run: ## Compile the two of them that a run of the fleet needs

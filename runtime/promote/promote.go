@@ -27,6 +27,30 @@ type Step struct {
 	Prod     string           // registry prefix that they are copied below; empty: they stay where they are
 	Order    manifest.Order   // of commits; nil compares nothing
 	Now      func() time.Time // nil is the clock
+
+	Policy   model.Policy           // what is asked of findings; Mode off asks for nothing
+	Scanner  Scanner                // of today's findings; needed unless Mode is off
+	Google   func(repo string) bool // whether Google scans what lies in a repository; nil is no
+	Verifier Verifier               // nil: nothing is signed here, and no signature is asked for
+
+	Actor, Job, Reason string // for the records: who, in which job, why
+}
+
+// Target is one platform of an image that is to be judged.
+type Target struct {
+	Repo   string // "host/path"
+	ID     model.TargetID
+	Digest model.Digest // of the platform's manifest
+}
+
+// Scanner says what today's scanners find in some targets. That a scan did not
+// finish is a state of it; an error is cancellation.
+type Scanner func(context.Context, []Target) ([]model.Scan, error)
+
+// Verifier says what is missing of the signatures and attestations of a digest,
+// one clause each; an error is a registry that does not answer.
+type Verifier interface {
+	Verify(ctx context.Context, repo string, digest model.Digest) (missing []string, err error)
 }
 
 // Result is what the prod channel holds now.
@@ -34,20 +58,29 @@ type Result struct {
 	Document *manifest.Document
 	Written  bool
 	Promoted []manifest.Image // what was asked for, as it is in the document
+	Verdicts []model.Verdict  // by image and platform; none where nothing was judged
+	Notes    []string         // what a person should know, one sentence each
 }
 
 // Refused is a promotion of something that is not proven. Nothing was written.
 type Refused struct {
-	Missing []string // "python: linux/arm64: there is no receipt of a passed test"
+	Missing    []string // "python: linux/arm64: there is no receipt of a passed test"
+	Unfinished []string // what nobody can say yet
 }
 
 // Error lists what is missing, a line each.
 func (r *Refused) Error() string {
-	return "nothing is promoted:\n  " + strings.Join(r.Missing, "\n  ")
+	return "nothing is promoted:\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ")
 }
 
-// ExitCode is that of a refusing gate.
-func (r *Refused) ExitCode() int { return 5 }
+// ExitCode is that of a refusing gate; of an incomplete one where nothing but
+// scans is missing.
+func (r *Refused) ExitCode() int {
+	if len(r.Missing) == 0 {
+		return 6
+	}
+	return 5
+}
 
 // inParallel bounds how many images are read or copied at once.
 const inParallel = 4
@@ -55,7 +88,11 @@ const inParallel = 4
 // Run promotes the images with the given ids, all of them where none are
 // given. They are taken from source, or from the testing channel where that is
 // nil. A whole promotion makes prod what source is: what source lacks leaves.
-// Doing it again changes nothing.
+//
+// What is written comes in such an order that whoever reads sees the old
+// document or the new one, and the new one only with everything in place: the
+// copies, the document, the floating tags, the records. Doing it again changes
+// nothing, and finishes what a crash left.
 func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) (Result, error) {
 	if s.Now == nil {
 		s.Now = time.Now
@@ -74,6 +111,10 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 	if err != nil {
 		return Result{}, err
 	}
+	verdicts, err := s.judge(ctx, images)
+	if err != nil {
+		return Result{Verdicts: verdicts}, err
+	}
 	if err := s.copyAll(ctx, images); err != nil {
 		return Result{}, err
 	}
@@ -81,7 +122,27 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 	for n, e := range chosen {
 		entries[n] = s.promoted(e, images[n])
 	}
-	return s.write(ctx, source, entries, len(ids) == 0)
+	out, before, err := s.write(ctx, source, entries, len(ids) == 0)
+	out.Verdicts, out.Notes = verdicts, s.notes()
+	if err != nil {
+		return out, err
+	}
+	if err := s.float(ctx, out.Document, nil); err != nil {
+		return out, err
+	}
+	return out, s.record(ctx, images, before, source.Commit)
+}
+
+// notes say what was not asked.
+func (s Step) notes() []string {
+	var notes []string
+	if s.Policy.Mode == model.EnforceOff {
+		notes = append(notes, "enforcement is off in scan-policy.yaml: nothing was judged")
+	}
+	if s.Verifier == nil {
+		notes = append(notes, "nothing is signed here (sign: and trust: in rootfsgen.yaml): no signature was asked for")
+	}
+	return notes
 }
 
 func (s Step) testing(ctx context.Context) (*manifest.Document, error) {
@@ -179,45 +240,6 @@ func (s Step) copyAll(ctx context.Context, images []*verified) error {
 	return g.Wait()
 }
 
-// copy brings one image to prod with everything that speaks for it. The merge
-// receipt comes last: where it is, all the rest is.
-func (s Step) copy(ctx context.Context, v *verified) error {
-	target, digest := s.target(v.entry), model.Digest(v.entry.Digest)
-	last := model.ReceiptTag(v.merge.Step, v.merge.StepKey)
-	if r, found, err := s.Registry.Receipt(ctx, target, last); err != nil {
-		return err
-	} else if found && r.Digest == digest && r.VersionTag == v.merge.VersionTag {
-		return nil
-	}
-	if err := s.Registry.Copy(ctx, v.repo, target, digest); err != nil {
-		return err
-	}
-	tags := map[string]model.Digest{v.entry.VersionTag: digest, model.IdentityTag(v.merge.Key): digest}
-	for _, c := range v.children {
-		if c.key.Valid() {
-			tags[model.ContentTag(c.key, v.merge.Generation)] = c.digest
-		}
-		tags[v.entry.VersionTag+"-"+c.platform.Dashed()] = c.digest
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	for tag, d := range tags {
-		g.Go(func() error {
-			winner, err := s.Registry.TagOnce(gctx, target, d, tag)
-			if err == nil && winner != d && tag == v.entry.VersionTag {
-				err = fmt.Errorf("promoting %s: %s:%s was taken by %s meanwhile", v.entry.ID, target, tag, winner.Short())
-			}
-			return err
-		})
-	}
-	for _, r := range v.receipts {
-		g.Go(func() error { return s.Registry.PutReceipt(gctx, target, r) })
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return s.Registry.PutReceipt(ctx, target, v.merge)
-}
-
 // promoted is an entry as prod has it.
 func (s Step) promoted(e manifest.Image, v *verified) manifest.Image {
 	e.StaleSince, e.Untested = "", false // prod holds what was chosen, not what is newest
@@ -227,9 +249,9 @@ func (s Step) promoted(e manifest.Image, v *verified) manifest.Image {
 	return e
 }
 
-func (s Step) write(ctx context.Context, source *manifest.Document, entries []manifest.Image, whole bool) (Result, error) {
-	out := Result{Promoted: entries}
-	var err error
+// write replaces the document, and returns what it was before, too.
+func (s Step) write(ctx context.Context, source *manifest.Document, entries []manifest.Image, whole bool) (out Result, before *manifest.Document, err error) {
+	out = Result{Promoted: entries}
 	out.Written, err = channel.Update(ctx, s.Store, channel.Prod, func(b []byte) ([]byte, error) {
 		var old *manifest.Document
 		if b != nil {
@@ -237,7 +259,7 @@ func (s Step) write(ctx context.Context, source *manifest.Document, entries []ma
 				return nil, fmt.Errorf("reading %s: %w", channel.Prod, err)
 			}
 		}
-		out.Document = old
+		out.Document, before = old, old
 		next := &manifest.Document{Version: manifest.Version, GeneratedAt: s.Now().UTC().Format(time.RFC3339), Source: source.Source, Commit: source.Commit}
 		switch {
 		case whole:
@@ -258,7 +280,7 @@ func (s Step) write(ctx context.Context, source *manifest.Document, entries []ma
 	if _, ok := errors.AsType[*manifest.Superseded](err); ok {
 		err = fmt.Errorf("promoting commit %.12s: %w", source.Commit, err)
 	}
-	return out, err
+	return out, before, err
 }
 
 // without is images less those that entries replace.

@@ -20,10 +20,18 @@ import (
 // verified is an image whose registry agrees with its entry.
 type verified struct {
 	entry    manifest.Image
-	repo     string          // where it lies
-	children []child         // by platform
-	receipts []model.Receipt // of the platforms' builds and tests
+	repo     string  // where it lies
+	children []child // by platform
 	merge    model.Receipt
+	index    piece                             // the index, as it is
+	evidence map[model.Digest][]registry.Found // what is about the index and each platform, the newest first
+	verdicts []model.PromotionVerdict
+}
+
+// piece is a manifest as it lies in a registry.
+type piece struct {
+	raw       []byte
+	mediaType string
 }
 
 // child is one platform of an index.
@@ -84,7 +92,21 @@ func (s Step) verify(ctx context.Context, e manifest.Image) (*verified, []string
 	if err := s.readReceipts(ctx, v, c, identity, digest); err != nil {
 		return nil, nil, err
 	}
+	for _, check := range []func(context.Context, *verified, *checking) error{s.withdrawn, s.evidence, s.signed} {
+		if err := check(ctx, v, c); err != nil {
+			return nil, nil, err
+		}
+	}
 	return v, c.refused, nil
+}
+
+// digests are the index's and its platforms'.
+func (v *verified) digests() []model.Digest {
+	out := []model.Digest{model.Digest(v.entry.Digest)}
+	for _, c := range v.children {
+		out = append(out, c.digest)
+	}
+	return out
 }
 
 // repository takes an entry's reference apart, and checks that it lies where
@@ -113,6 +135,7 @@ func (s Step) readIndex(ctx context.Context, v *verified, c *checking, digest mo
 		c.refuse("its digest %s is no index", digest.Short())
 		return "", nil
 	}
+	v.index = piece{raw, d.MediaType}
 	there := map[string]model.Digest{}
 	for _, m := range idx.Manifests {
 		if m.Platform == nil {
@@ -167,9 +190,7 @@ func (s Step) readReceipts(ctx context.Context, v *verified, c *checking, identi
 			}
 			if !found || r.Digest != p.digest {
 				c.refuse("%s: there is no receipt of a passed %s", p.platform, step)
-				continue
 			}
-			v.receipts = append(v.receipts, r)
 		}
 	}
 	return nil

@@ -171,6 +171,11 @@ func (c *Client) Copy(ctx context.Context, source, target string, digest model.D
 		return err
 	}
 	return c.try(ctx, fmt.Sprintf("copying %s to %s", join(source, digest.String()), target), func(ctx context.Context) error {
+		if from.RegistryStr() == to.RegistryStr() {
+			if err := c.mount(ctx, from, to, digest); !errors.Is(err, errNotMounted) {
+				return err
+			}
+		}
 		return c.copyOnce(ctx, from, to, digest)
 	})
 }

@@ -1,0 +1,107 @@
+package promote
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+)
+
+// copy brings one image to prod with everything that speaks for it, byte by
+// byte. The merge receipt comes last: where it is, the image and its tags are.
+func (s Step) copy(ctx context.Context, v *verified) error {
+	target, digest := s.target(v.entry), model.Digest(v.entry.Digest)
+	r, found, err := s.Registry.Receipt(ctx, target, model.ReceiptTag(v.merge.Step, v.merge.StepKey))
+	if err != nil {
+		return err
+	}
+	there := found && r.Digest == digest && r.VersionTag == v.merge.VersionTag
+	if !there {
+		if err := s.Registry.Copy(ctx, v.repo, target, digest); err != nil {
+			return err
+		}
+		if err := s.tag(ctx, v, target); err != nil {
+			return err
+		}
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	for _, d := range v.digests() {
+		g.Go(func() error { return s.copyEvidence(gctx, v, target, d, v.evidence[d], there) })
+	}
+	if err := g.Wait(); err != nil || there {
+		return err
+	}
+	return s.Registry.PutReceipt(ctx, target, v.merge)
+}
+
+// tag gives the copy its tags. The version's never moves; the others say of
+// which bytes it is made, and follow.
+func (s Step) tag(ctx context.Context, v *verified, target string) error {
+	digest := model.Digest(v.entry.Digest)
+	winner, err := s.Registry.PutOnce(ctx, target, v.index.raw, v.index.mediaType, v.entry.VersionTag)
+	if err == nil && winner != digest {
+		err = fmt.Errorf("promoting %s: %s:%s was taken by %s meanwhile", v.entry.ID, target, v.entry.VersionTag, winner.Short())
+	}
+	if err != nil {
+		return err
+	}
+	tags := map[string]model.Digest{model.IdentityTag(v.merge.Key): digest}
+	for _, c := range v.children {
+		if c.key.Valid() {
+			tags[model.ContentTag(c.key, v.merge.Generation)] = c.digest
+		}
+		tags[v.entry.VersionTag+"-"+c.platform.Dashed()] = c.digest
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for tag, d := range tags {
+		g.Go(func() error {
+			_, err := s.Registry.TagOnce(ctx, target, d, tag)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// copyEvidence brings what is about a digest to the target: receipts, lists of
+// packages, scans, verdicts, signatures. One after the other, because a
+// registry without a list of its own loses one of two.
+func (s Step) copyEvidence(ctx context.Context, v *verified, target string, subject model.Digest, found []registry.Found, again bool) error {
+	known := map[model.Digest]bool{}
+	if again { // only what is new
+		there, err := s.Registry.Artifacts(ctx, target, subject, "")
+		if err != nil {
+			return err
+		}
+		for _, f := range there {
+			known[f.Digest] = true
+		}
+	}
+	for _, f := range found {
+		if known[f.Digest] || f.Type == model.PromotionArtifactType || f.Type == model.WithdrawalArtifactType {
+			continue
+		}
+		if f.Type == registry.ReceiptArtifactType && f.Annotations[registry.ReceiptAnnotation] == model.StepMerge {
+			continue // it comes last
+		}
+		if err := s.Registry.CopyArtifact(ctx, v.repo, target, f.Digest); err != nil {
+			return err
+		}
+		if s.Verifier == nil {
+			continue
+		}
+		// A list of packages may itself be signed.
+		about, err := s.Registry.Artifacts(ctx, v.repo, f.Digest, "")
+		if err != nil {
+			return err
+		}
+		for _, a := range about {
+			if err := s.Registry.CopyArtifact(ctx, v.repo, target, a.Digest); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

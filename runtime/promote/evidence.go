@@ -1,0 +1,117 @@
+package promote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+)
+
+// sbomTypes are the lists of packages that count, by the type of the artifact.
+var sbomTypes = []string{"application/vnd.cyclonedx+json", "application/spdx+json", "application/vnd.syft+json"}
+
+// The most that is read of one list of packages, and of one record.
+const (
+	maxSBOM   = 128 << 20
+	maxRecord = 1 << 20
+)
+
+// withdrawn refuses what somebody has withdrawn. The tag is asked for, and not
+// the list of what is about a digest, which may lack an entry.
+func (s Step) withdrawn(ctx context.Context, v *verified, c *checking) error {
+	for _, d := range v.digests() {
+		_, found, err := s.Registry.Resolve(ctx, v.repo, model.WithdrawalTag(d))
+		if err != nil {
+			return err
+		}
+		if found {
+			c.refuse("%s was withdrawn%s", d.Short(), s.why(ctx, v.repo, d))
+		}
+	}
+	return nil
+}
+
+// why is the reason of a withdrawal, as far as it can be read.
+func (s Step) why(ctx context.Context, repo string, digest model.Digest) string {
+	at, found, err := s.Registry.Resolve(ctx, repo, model.WithdrawalTag(digest))
+	if err != nil || !found {
+		return ""
+	}
+	body, subject, _, err := s.Registry.ReadArtifact(ctx, repo, at.Digest, maxRecord)
+	var w model.Withdrawal
+	if err != nil || subject != digest || json.Unmarshal(body, &w) != nil || w.Reason == "" {
+		return ""
+	}
+	return ": " + w.Reason
+}
+
+// evidence lists what is about the image, and checks that each platform's
+// packages are known, where anything is asked at all.
+func (s Step) evidence(ctx context.Context, v *verified, c *checking) error {
+	v.evidence = map[model.Digest][]registry.Found{}
+	for _, d := range v.digests() {
+		found, err := s.Registry.Artifacts(ctx, v.repo, d, "")
+		if err != nil {
+			return err
+		}
+		v.evidence[d] = found
+	}
+	if s.Policy.Mode == model.EnforceOff {
+		return nil
+	}
+	for _, p := range v.children {
+		ok, err := s.hasSBOM(ctx, v, p.digest)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			c.refuse("%s: there is no SBOM of it", p.platform)
+		}
+	}
+	return nil
+}
+
+// hasSBOM tells whether a list of packages is about just this digest, and is
+// there as a whole.
+func (s Step) hasSBOM(ctx context.Context, v *verified, digest model.Digest) (bool, error) {
+	for _, f := range v.evidence[digest] {
+		if !slices.Contains(sbomTypes, f.Type) {
+			continue
+		}
+		body, subject, artifactType, err := s.Registry.ReadArtifact(ctx, v.repo, f.Digest, maxSBOM)
+		if errors.Is(err, registry.ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if subject == digest && artifactType == f.Type && json.Valid(body) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// signed asks the verifier about the index and each platform.
+func (s Step) signed(ctx context.Context, v *verified, c *checking) error {
+	if s.Verifier == nil {
+		return nil
+	}
+	for n, d := range v.digests() {
+		missing, err := s.Verifier.Verify(ctx, v.repo, d)
+		if err != nil {
+			return err
+		}
+		where := "the index"
+		if n > 0 {
+			where = v.children[n-1].platform.String()
+		}
+		for _, m := range missing {
+			c.refuse("%s: %s", where, m)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package promote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+)
+
+// How a verdict lies in a registry. The annotation tells verdicts that differ
+// only in when they were made from others.
+const (
+	verdictType       = "application/vnd.rootfsgen.verdict.v1+json"
+	verdictAnnotation = "dev.rootfsgen.verdict"
+)
+
+// judge lets today's policy judge today's findings in every platform. Every
+// verdict is attached to what it speaks of, also one that refuses.
+func (s Step) judge(ctx context.Context, images []*verified) ([]model.Verdict, error) {
+	if s.Policy.Mode == model.EnforceOff {
+		return nil, nil
+	}
+	if s.Scanner == nil {
+		return nil, errors.New("promoting: nobody is there to scan the images")
+	}
+	targets := targets(images)
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	scans, err := s.Scanner(ctx, targets)
+	if err != nil {
+		return nil, err
+	}
+	byDigest := map[model.Digest][]model.Scan{}
+	for _, scan := range scans {
+		byDigest[scan.Digest] = append(byDigest[scan.Digest], scan)
+	}
+	now := s.Now()
+	var verdicts []model.Verdict
+	refused := &Refused{}
+	at := 0
+	for _, v := range images {
+		if v == nil {
+			continue
+		}
+		for range v.children {
+			t := targets[at]
+			at++
+			where := gate.Where{GAR: s.Google != nil && s.Google(t.Repo)}
+			verdict := gate.Judge(s.Policy, now, t.ID, t.Digest, byDigest[t.Digest], where)
+			verdicts = append(verdicts, verdict)
+			v.verdicts = append(v.verdicts, model.PromotionVerdict{Platform: verdict.Platform, Digest: t.Digest, Outcome: verdict.Outcome, Policy: verdict.Policy})
+			refused.add(v.entry.ID, &verdict)
+		}
+	}
+	if err := s.attachAll(ctx, images, verdicts); err != nil {
+		return verdicts, err
+	}
+	if len(refused.Missing)+len(refused.Unfinished) > 0 {
+		return verdicts, refused
+	}
+	return verdicts, nil
+}
+
+// targets are the platforms of all images, in order.
+func targets(images []*verified) []Target {
+	var out []Target
+	for _, v := range images {
+		if v == nil {
+			continue
+		}
+		for _, c := range v.children {
+			id := model.TargetID{Image: v.merge.Image, Tag: v.merge.Tag, Variant: v.merge.Variant, Platform: c.platform}
+			out = append(out, Target{Repo: v.repo, ID: id, Digest: c.digest})
+		}
+	}
+	return out
+}
+
+// add says why a verdict does not let an image pass.
+func (r *Refused) add(id string, v *model.Verdict) {
+	where := id + ": " + v.Platform + ": "
+	switch v.Outcome {
+	case model.VerdictPass:
+	case model.VerdictRefused:
+		for _, b := range v.Blocking {
+			fixed := ""
+			if b.Finding.Fixed != "" {
+				fixed = ", fixed in " + b.Finding.Fixed
+			}
+			r.Missing = append(r.Missing, fmt.Sprintf("%s%s %s in %s%s: %s", where, b.Finding.Severity, b.Finding.ID, b.Finding.PURL, fixed, b.Why))
+		}
+		if len(v.Blocking) == 0 {
+			r.Missing = append(r.Missing, where+"the policy refuses it")
+		}
+	default: // incomplete, and whatever is not known
+		for _, u := range v.Unfinished {
+			r.Unfinished = append(r.Unfinished, where+u)
+		}
+		if len(v.Unfinished) == 0 {
+			r.Unfinished = append(r.Unfinished, where+"nobody can say what is in it")
+		}
+	}
+}
+
+func (s Step) attachAll(ctx context.Context, images []*verified, verdicts []model.Verdict) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inParallel)
+	at := 0
+	for _, v := range images {
+		if v == nil {
+			continue
+		}
+		mine := verdicts[at : at+len(v.children)]
+		at += len(v.children)
+		g.Go(func() error {
+			for n := range mine {
+				if err := s.attach(ctx, v, n, mine[n]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// attach writes a verdict, unless the newest one says the same.
+func (s Step) attach(ctx context.Context, v *verified, n int, verdict model.Verdict) error {
+	said := verdict
+	said.Time = ""
+	brief, err := json.Marshal(said)
+	if err != nil {
+		return fmt.Errorf("writing the verdict of %s: %w", v.entry.ID, err)
+	}
+	mark := model.DigestOf(brief).String()
+	for _, f := range v.evidence[verdict.Digest] {
+		if f.Type == verdictType {
+			if f.Annotations[verdictAnnotation] == mark {
+				v.verdicts[n].Artifact = f.Digest
+				return nil
+			}
+			break
+		}
+	}
+	body, err := json.Marshal(verdict)
+	if err != nil {
+		return fmt.Errorf("writing the verdict of %s: %w", v.entry.ID, err)
+	}
+	a := registry.Artifact{
+		Subject: verdict.Digest, Type: verdictType, Body: body,
+		Annotations: map[string]string{verdictAnnotation: mark, registry.CreatedAnnotation: s.Now().UTC().Format(time.RFC3339)},
+	}
+	digest, err := s.Registry.PutArtifact(ctx, v.repo, a)
+	if err != nil {
+		return err
+	}
+	v.verdicts[n].Artifact = digest
+	v.evidence[verdict.Digest] = append(v.evidence[verdict.Digest], registry.Found{Digest: digest, Type: verdictType, Annotations: a.Annotations})
+	return nil
+}

@@ -1,6 +1,9 @@
 package model
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // ScanVersion is the version of the findings' document that this program reads
 // and writes.
@@ -122,3 +125,15 @@ type Finding struct {
 	Description string   `json:"description,omitempty"` // one line
 	URL         string   `json:"url,omitempty"`
 }
+
+// Document is the scan as it is stored: as JSON on one line.
+func (s *Scan) Document() []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings, numbers and lists of them always marshal
+	}
+	return b
+}
+
+// DocumentDigest identifies a scan by all that it says.
+func (s *Scan) DocumentDigest() Digest { return DigestOf(s.Document()) }

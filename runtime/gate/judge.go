@@ -3,6 +3,11 @@
 package gate
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -14,11 +19,161 @@ type Where struct {
 }
 
 // Judge says what a policy makes of the scans of one platform's digest, as of
-// a moment. It is pure; the order of the scans does not matter. Scans of other
-// digests speak for nothing.
+// a moment. It is pure; the order of the scans and of what is in them does not
+// matter. Scans of other digests speak for nothing.
+//
+// What blocks in a scan that ended, and is fresh, is a refusal; else a scan
+// that must speak and has not makes it incomplete; else what blocks in any
+// other scan is a refusal, too.
 func Judge(p model.Policy, at time.Time, target model.TargetID, digest model.Digest, scans []model.Scan, where Where) model.Verdict {
-	return model.Verdict{
+	v := model.Verdict{
 		Version: model.VerdictVersion, Image: target.Image, Tag: target.Tag, Variant: target.Variant, Platform: target.Platform.String(),
-		Digest: digest, Outcome: model.VerdictIncomplete, Policy: p.Digest(), Mode: p.Mode, Time: at.UTC().Format(time.RFC3339),
+		Digest: digest, Policy: p.Digest(), Mode: p.Mode, Sources: []model.VerdictScan{}, Blocking: []model.Judged{},
+		Counts: map[string]int{}, Time: at.UTC().Format(time.RFC3339),
 	}
+	j := judge{policy: p, at: at, target: target, exceptions: readExceptions(p, target)}
+	current := j.current(scans, digest)
+	answers := j.answers(current, where)
+	v.Unfinished = answers.unfinished
+	refused := false
+	for _, s := range current {
+		v.Sources = append(v.Sources, model.VerdictScan{
+			Source: s.Source, Tool: s.Tool, Database: s.Database, State: answers.states[s.Source], Time: s.Time, Digest: s.digest,
+		})
+		speaks := answers.states[s.Source] == model.ScanFinished
+		for i := range s.Findings {
+			refused = j.add(&s.Findings[i]) && speaks || refused
+		}
+	}
+	v.Blocking, v.Excepted = j.judged(v.Counts)
+	v.Outcome = outcome(refused, len(v.Unfinished) > 0, len(v.Blocking) > 0)
+	if v.Outcome == model.VerdictRefused {
+		unfixable := slices.ContainsFunc(v.Blocking, func(b model.Judged) bool { return b.Finding.Fixed == "" })
+		v.IfFixed = outcome(unfixable, len(v.Unfinished) > 0, unfixable)
+	}
+	j.warnings = append(j.warnings, answers.warnings...)
+	slices.Sort(j.warnings)
+	v.Warnings = slices.Compact(j.warnings)
+	return v
+}
+
+// outcome is what is to be said: refused tells that something blocks in a scan
+// that speaks for the image, blocked that something does in any.
+func outcome(refused, unfinished, blocked bool) string {
+	switch {
+	case refused:
+		return model.VerdictRefused
+	case unfinished:
+		return model.VerdictIncomplete
+	case blocked:
+		return model.VerdictRefused
+	}
+	return model.VerdictPass
+}
+
+// judge is one judgement on its way.
+type judge struct {
+	policy     model.Policy
+	at         time.Time
+	target     model.TargetID
+	exceptions []exception // that are for the target
+	warnings   []string
+	findings   []finding
+}
+
+// finding is one of a scan and what the policy makes of it.
+type finding struct {
+	model.Judged
+	blocks bool
+	key    string // of the same thing in the same package
+}
+
+// add judges one finding; it tells whether it blocks.
+func (j *judge) add(f *model.Finding) bool {
+	g := finding{Judged: model.Judged{Finding: *f}, key: f.ID + "\x00" + f.PURL + "\x00" + f.Package + "\x00" + f.Version + "\x00" + f.Kind + "\x00" + f.Path}
+	g.Finding.Severity, g.Finding.Basis = severity(f, j.policy.Basis)
+	rule, why, warning := rule(j.policy, &g.Finding)
+	g.Rule, g.Why, g.blocks = rule, why, rule != ""
+	if warning != "" {
+		j.warnings = append(j.warnings, warning)
+	}
+	if g.blocks && mayBeAllowed(&g.Finding) {
+		j.allow(&g)
+	}
+	j.findings = append(j.findings, g)
+	return g.blocks
+}
+
+// allow takes back what blocks where a statement of VEX or an exception says
+// so.
+func (j *judge) allow(g *finding) {
+	if why := stated(j.policy.VEX, &g.Finding); why != "" {
+		g.Rule, g.Why, g.blocks = RuleVEX, why, false
+		return
+	}
+	for _, e := range j.exceptions {
+		holds, warning := e.allows(&g.Finding, j.policy, j.at)
+		if warning != "" {
+			j.warnings = append(j.warnings, warning)
+		}
+		if holds && g.blocks {
+			g.Why = g.Rule + " does not count: " + e.Reason
+			g.Rule, g.blocks, g.Exception = RuleException, false, e.ID+" until "+e.Expires
+		}
+	}
+}
+
+// judged are what blocks and what would, each thing once, the worst first. What
+// is found by two sources blocks if it does for one of them.
+func (j *judge) judged(counts map[string]int) (blocking, excepted []model.Judged) {
+	slices.SortFunc(j.findings, func(a, b finding) int {
+		if c := strings.Compare(a.key, b.key); c != 0 {
+			return c
+		}
+		return a.compare(b)
+	})
+	once := slices.CompactFunc(j.findings, func(a, b finding) bool { return a.key == b.key })
+	slices.SortStableFunc(once, func(a, b finding) int {
+		return model.CompareSeverities(a.Finding.Severity, b.Finding.Severity)
+	})
+	blocking = []model.Judged{}
+	for _, f := range once {
+		counts[f.Finding.Severity]++
+		switch {
+		case f.blocks:
+			blocking = append(blocking, f.Judged)
+		case f.Rule != "":
+			excepted = append(excepted, f.Judged)
+		}
+	}
+	return blocking, excepted
+}
+
+// compare puts what blocks before what is allowed before what nothing is said
+// of, and the worse before the better.
+func (f finding) compare(o finding) int {
+	return cmp.Or(
+		cmp.Compare(f.order(), o.order()),
+		model.CompareSeverities(f.Finding.Severity, o.Finding.Severity),
+		bytes.Compare(f.text(), o.text()),
+	)
+}
+
+func (f finding) order() int {
+	switch {
+	case f.blocks:
+		return 0
+	case f.Rule != "":
+		return 1
+	}
+	return 2
+}
+
+// text settles the order of findings that differ in nothing that is judged.
+func (f finding) text() []byte {
+	b, err := json.Marshal(f.Judged)
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return b
 }

@@ -1,0 +1,547 @@
+package gate_test
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
+)
+
+var (
+	now    = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	target = model.TargetID{Image: "python", Tag: "3.13", Platform: model.LinuxAMD64}
+	digest = model.DigestOf([]byte("image"))
+)
+
+const dayLong = 24 * time.Hour
+
+// strict is a policy such as the default: what the runtime is given, it does
+// not read.
+func strict() model.Policy {
+	return model.Policy{
+		Mode:    model.EnforceBlock,
+		Sources: []model.PolicySource{{Name: model.SourceLocal, Required: model.RequiredAlways}},
+		Basis:   "effective", Fixable: []string{model.SeverityCritical, model.SeverityHigh}, Unfixable: []string{model.SeverityCritical, model.SeverityHigh},
+		Unknown: model.PolicyBlock,
+		Always:  model.PolicyAlways{KEV: true, Malicious: true, Secrets: true, EPSS: 0.7},
+		State: model.PolicyState{
+			Failed: model.PolicyBlock, Unsupported: model.PolicyFallback, Missing: model.PolicyBlock, Timeout: model.PolicyBlock,
+			Inactive: model.PolicyRescan, MaxAge: 72 * time.Hour,
+		},
+		VEX:         model.PolicyVEX{Accept: []string{"openvex"}, Statuses: []string{model.VEXFixed, model.VEXNotAffected}, Justification: true, Authors: []string{"us"}},
+		MaxLifetime: map[string]time.Duration{model.SeverityCritical: 14 * dayLong, model.SeverityHigh: 30 * dayLong, model.SeverityUnknown: 14 * dayLong},
+		WarnBefore:  7 * dayLong, Unused: model.PolicyWarn,
+	}
+}
+
+func at(ago time.Duration) string { return now.Add(-ago).Format(time.RFC3339) }
+
+// scan is a finished one of an hour ago.
+func scan(findings ...model.Finding) model.Scan {
+	return model.Scan{
+		Image: target.Image, Tag: target.Tag, Platform: target.Platform.String(), Digest: digest, Source: model.SourceLocal, Tool: "grype 0.121.2",
+		Database: at(2 * time.Hour), State: model.ScanFinished, Time: at(time.Hour), Findings: findings,
+	}
+}
+
+func by(source string, s model.Scan) model.Scan {
+	s.Source = source
+	return s
+}
+
+// high blocks, low does not.
+var (
+	high = model.Finding{ID: "CVE-2026-1234", Aliases: []string{"GHSA-1"}, PURL: "pkg:deb/debian/openssl@3.0.1", Fixed: "3.0.2", Severity: model.SeverityHigh}
+	low  = model.Finding{ID: "CVE-2026-1", PURL: "pkg:deb/debian/zlib@1", Severity: model.SeverityLow}
+)
+
+func judge(p model.Policy, scans ...model.Scan) model.Verdict {
+	return gate.Judge(p, now, target, digest, scans, gate.Where{})
+}
+
+// spoil makes a scan one that does not speak; speaks is what is left of it.
+type spoil struct {
+	name   string
+	change func(*model.Scan)
+	speaks bool
+	state  string // what the verdict says that it is
+}
+
+// spoils are all states, all kinds of time, and a scan that is not there.
+func spoils() []spoil {
+	out := []spoil{
+		{"fresh", func(*model.Scan) {}, true, model.ScanFinished},
+		{"without a database", func(s *model.Scan) { s.Database = "" }, true, model.ScanFinished},
+		{"just fresh", func(s *model.Scan) { s.Time, s.Database = at(72*time.Hour), at(72*time.Hour) }, true, model.ScanFinished},
+		{"clocks differ a little", func(s *model.Scan) { s.Time = at(-4 * time.Minute) }, true, model.ScanFinished},
+		{"old", func(s *model.Scan) { s.Time = at(72*time.Hour + time.Second) }, false, model.ScanStale},
+		{"old database", func(s *model.Scan) { s.Database = at(72*time.Hour + time.Second) }, false, model.ScanStale},
+		{"from the future", func(s *model.Scan) { s.Time = at(-6 * time.Minute) }, false, model.ScanStale},
+		{"database from the future", func(s *model.Scan) { s.Database = at(-6 * time.Minute) }, false, model.ScanStale},
+		{"without a time", func(s *model.Scan) { s.Time = "" }, false, model.ScanStale},
+		{"unreadable time", func(s *model.Scan) { s.Time = "yesterday" }, false, model.ScanStale},
+		{"unreadable database", func(s *model.Scan) { s.Database = "v6" }, false, model.ScanStale},
+		{"another digest", func(s *model.Scan) { s.Digest = model.DigestOf(nil) }, false, ""},
+		{"unknown state", func(s *model.Scan) { s.State = "FINISHED" }, false, model.ScanFailed},
+		{"no state", func(s *model.Scan) { s.State = "" }, false, model.ScanFailed},
+	}
+	for _, state := range model.ScanStates() {
+		if state != model.ScanFinished {
+			out = append(out, spoil{state, func(s *model.Scan) { s.State, s.Detail = state, "said" }, false, state})
+		}
+	}
+	return out
+}
+
+// policies are all that a policy can say of when a source must have spoken, and
+// of what each state means: every combination where there is one source, and
+// every state alone, all and none where there are two.
+func policies(sources ...string) []model.Policy {
+	required := []string{model.RequiredAlways, model.RequiredGAR, model.RequiredUnsupported, model.RequiredNever}
+	combinations := 1
+	for range sources {
+		combinations *= len(required)
+	}
+	const states = 5
+	var out []model.Policy
+	for actions := range 1 << states {
+		if ones := bits.OnesCount(uint(actions)); len(sources) > 1 && ones > 1 && ones < states {
+			continue
+		}
+		for n := range combinations {
+			p := strict()
+			p.Sources = nil
+			for _, s := range sources {
+				p.Sources = append(p.Sources, model.PolicySource{Name: s, Required: required[n%len(required)]})
+				n /= len(required)
+			}
+			for bit, at := range []*string{&p.State.Failed, &p.State.Unsupported, &p.State.Missing, &p.State.Timeout, &p.State.Inactive} {
+				*at = model.PolicyBlock
+				if actions>>bit&1 == 1 {
+					*at = model.PolicyFallback
+				}
+			}
+			p.Mode = []string{model.EnforceBlock, model.EnforceWarn, model.EnforceOff}[actions%3]
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// TestOnlyFinishedFreshAndNothingBlockingPasses walks every state of the only
+// source, every policy, and what the scan found.
+func TestOnlyFinishedFreshAndNothingBlockingPasses(t *testing.T) {
+	t.Parallel()
+	walked := 0
+	for _, p := range policies(model.SourceLocal) {
+		for _, sp := range spoils() {
+			for _, findings := range [][]model.Finding{nil, {low}, {high}, {low, high}} {
+				for _, gar := range []bool{false, true} {
+					s := scan(findings...)
+					sp.change(&s)
+					blocks := slices.ContainsFunc(findings, func(f model.Finding) bool { return f.ID == high.ID })
+					v := gate.Judge(p, now, target, digest, []model.Scan{s}, gate.Where{GAR: gar})
+					walked++
+					want := model.VerdictPass
+					switch {
+					case sp.speaks && blocks:
+						want = model.VerdictRefused
+					case !sp.speaks:
+						want = model.VerdictIncomplete
+					}
+					if v.Outcome != want {
+						t.Errorf("%s, %d findings, %+v, gar %v: %s, want %s", sp.name, len(findings), p.Sources, gar, v.Outcome, want)
+					}
+					if (v.Outcome == model.VerdictIncomplete) != (len(v.Unfinished) > 0) {
+						t.Errorf("%s: %s, and %q", sp.name, v.Outcome, v.Unfinished)
+					}
+					if sp.state != "" && v.Sources[0].State != sp.state {
+						t.Errorf("%s: it is said to be %s", sp.name, v.Sources[0].State)
+					}
+				}
+			}
+		}
+		if v := judge(p); v.Outcome != model.VerdictIncomplete {
+			t.Errorf("without any scan: %s", v.Outcome)
+		}
+	}
+	if walked < 15_000 {
+		t.Errorf("only %d combinations", walked)
+	}
+}
+
+// TestTwoSources walks every pair of states under every policy: a pass needs
+// one source of the policy that speaks, and nothing that blocks in any scan; a
+// source that must speak and has not is answered by another only where the
+// policy lets it be.
+func TestTwoSources(t *testing.T) {
+	t.Parallel()
+	const first, second = model.SourceArtifactAnalysis, model.SourceLocal
+	all := policies(first, second)
+	passed := 0
+	for _, a := range spoils() {
+		for _, b := range spoils() {
+			for _, found := range []bool{false, true} {
+				one, two := by(first, scan()), scan()
+				if found {
+					one = by(first, scan(high))
+				}
+				a.change(&one)
+				b.change(&two)
+				for n := range all {
+					p := all[n]
+					v := gate.Judge(p, now, target, digest, []model.Scan{two, one}, gate.Where{GAR: n%2 == 0})
+					open := false // somebody must speak, has not, and nobody may answer instead
+					for i, sp := range []spoil{a, b} {
+						if sp.speaks {
+							continue
+						}
+						aged := strings.HasPrefix(sp.name, "old")
+						asked := sp.state != "" && !aged
+						required := p.Sources[i].Required
+						must := required == model.RequiredAlways ||
+							required == model.RequiredGAR && (asked || n%2 == 0) ||
+							required == model.RequiredUnsupported && (asked || i == 0 || !a.speaks)
+						state := sp.state
+						if state == "" {
+							state = model.ScanMissing
+						}
+						open = open || must && action(p, state) != model.PolicyFallback
+					}
+					want := model.VerdictPass
+					switch blocks := found && a.name != "another digest"; {
+					case blocks && a.speaks:
+						want = model.VerdictRefused
+					case open, !a.speaks && !b.speaks:
+						want = model.VerdictIncomplete
+					case blocks:
+						want = model.VerdictRefused
+					}
+					if v.Outcome != want {
+						t.Fatalf("%s and %s, found %v, %+v %+v: %s, want %s\n%+v", a.name, b.name, found, p.Sources, p.State, v.Outcome, want, v)
+					}
+					if v.Outcome == model.VerdictPass {
+						passed++
+					}
+				}
+			}
+		}
+	}
+	if passed == 0 {
+		t.Error("nothing ever passes")
+	}
+}
+
+func action(p model.Policy, state string) string {
+	return map[string]string{
+		model.ScanFailed: p.State.Failed, model.ScanUnsupported: p.State.Unsupported, model.ScanMissing: p.State.Missing,
+		model.ScanRunning: p.State.Timeout, model.ScanStale: p.State.Inactive,
+	}[state]
+}
+
+// TestRules judges one finding each.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	f := func(change func(*model.Finding)) model.Finding {
+		out := high
+		out.Severity, out.Fixed = model.SeverityMedium, ""
+		change(&out)
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		f      model.Finding
+		policy func(*model.Policy)
+		rule   string // empty: it passes
+	}{
+		{"critical", f(func(f *model.Finding) { f.Severity = model.SeverityCritical }), nil, gate.RuleUnfixable},
+		{"critical, mended", f(func(f *model.Finding) { f.Severity, f.Fixed = model.SeverityCritical, "2" }), nil, gate.RuleFixable},
+		{"high", f(func(f *model.Finding) { f.Severity = model.SeverityHigh }), nil, gate.RuleUnfixable},
+		{"high, that may be there unmended", f(func(f *model.Finding) { f.Severity = model.SeverityHigh }), func(p *model.Policy) { p.Unfixable = p.Unfixable[:1] }, ""},
+		{"medium", f(func(*model.Finding) {}), nil, ""},
+		{"negligible", f(func(f *model.Finding) { f.Severity = model.SeverityNegligible }), nil, ""},
+		{"unknown", f(func(f *model.Finding) { f.Severity = model.SeverityUnknown }), nil, gate.RuleUnknown},
+		{"no severity", f(func(f *model.Finding) { f.Severity = "" }), nil, gate.RuleUnknown},
+		{"not a severity", f(func(f *model.Finding) { f.Severity = "low" }), nil, gate.RuleUnknown},
+		{"unknown, warned", f(func(f *model.Finding) { f.Severity = model.SeverityUnknown }), func(p *model.Policy) { p.Unknown = model.PolicyWarn }, ""},
+		{"unknown, allowed", f(func(f *model.Finding) { f.Severity = model.SeverityUnknown }), func(p *model.Policy) { p.Unknown = model.PolicyAllow }, ""},
+		{"unknown, of a policy that says nothing", f(func(f *model.Finding) { f.Severity = model.SeverityUnknown }), func(p *model.Policy) { p.Unknown = "" }, gate.RuleUnknown},
+		{"exploited", f(func(f *model.Finding) { f.KEV = true }), nil, gate.RuleKEV},
+		{"exploited, allowed", f(func(f *model.Finding) { f.KEV = true }), func(p *model.Policy) { p.Always.KEV = false }, ""},
+		{"soon exploited", f(func(f *model.Finding) { f.EPSS = 0.7 }), nil, gate.RuleEPSS},
+		{"less soon", f(func(f *model.Finding) { f.EPSS = 0.69 }), nil, ""},
+		{"epss does not count", f(func(f *model.Finding) { f.EPSS = 1 }), func(p *model.Policy) { p.Always.EPSS = 0 }, ""},
+		{"malicious", f(func(f *model.Finding) { f.Kind, f.Severity = model.FindingMalicious, model.SeverityLow }), nil, gate.RuleMalicious},
+		{"secret", f(func(f *model.Finding) { f.Kind, f.Severity = model.FindingSecret, model.SeverityLow }), nil, gate.RuleSecret},
+		{"secret by its severity", f(func(f *model.Finding) { f.Kind, f.Severity = model.FindingSecret, model.SeverityHigh }), func(p *model.Policy) { p.Always.Secrets = false }, gate.RuleUnfixable},
+		{"unknown kind", f(func(f *model.Finding) { f.Kind, f.Severity = "licence", model.SeverityLow }), nil, gate.RuleKind},
+		{"by the provider", f(func(f *model.Finding) { f.Provider = model.SeverityHigh }), func(p *model.Policy) { p.Basis = "provider" }, gate.RuleUnfixable},
+		{"no provider", f(func(f *model.Finding) { f.Severity = model.SeverityHigh }), func(p *model.Policy) { p.Basis = "provider" }, gate.RuleUnfixable},
+		{"the provider says less", f(func(f *model.Finding) { f.Severity, f.Provider = model.SeverityHigh, model.SeverityLow }), func(p *model.Policy) { p.Basis = "provider" }, ""},
+		{"by its score", f(func(f *model.Finding) { f.CVSS = 7 }), func(p *model.Policy) { p.Basis = "cvss" }, gate.RuleUnfixable},
+		{"a lower score", f(func(f *model.Finding) { f.CVSS = 6.9 }), func(p *model.Policy) { p.Basis = "cvss" }, ""},
+		{"the worst", f(func(f *model.Finding) { f.CVSS, f.Provider = 9.1, model.SeverityLow }), func(p *model.Policy) { p.Basis = "max" }, gate.RuleUnfixable},
+		{"the worst of what is known", f(func(f *model.Finding) { f.Severity, f.Provider = model.SeverityUnknown, model.SeverityLow }), func(p *model.Policy) { p.Basis = "max" }, ""},
+		{"nothing is known", f(func(f *model.Finding) { f.Severity = model.SeverityUnknown }), func(p *model.Policy) { p.Basis = "max" }, gate.RuleUnknown},
+	} {
+		p := strict()
+		if c.policy != nil {
+			c.policy(&p)
+		}
+		v := judge(p, scan(c.f))
+		got := ""
+		if len(v.Blocking) > 0 {
+			got = v.Blocking[0].Rule
+		}
+		if want := map[bool]string{true: model.VerdictPass, false: model.VerdictRefused}[c.rule == ""]; got != c.rule || v.Outcome != want {
+			t.Errorf("%s: %s by %q, want %s by %q", c.name, v.Outcome, got, want, c.rule)
+		}
+		if c.name == "unknown, warned" && (len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "nobody says how severe it is")) {
+			t.Errorf("%s: %q", c.name, v.Warnings)
+		}
+	}
+}
+
+func TestVEX(t *testing.T) {
+	t.Parallel()
+	good := high
+	good.VEX, good.VEXFormat, good.VEXAuthor, good.VEXReason = model.VEXNotAffected, "openvex", "us", "vulnerable_code_not_in_execute_path"
+	for _, c := range []struct {
+		name   string
+		change func(*model.Finding, *model.Policy)
+		counts bool
+	}{
+		{"ours", func(*model.Finding, *model.Policy) {}, true},
+		{"fixed needs no justification", func(f *model.Finding, _ *model.Policy) { f.VEX, f.VEXReason = model.VEXFixed, "" }, true},
+		{"exploited", func(f *model.Finding, _ *model.Policy) { f.KEV = true }, true},
+		{"a stranger's", func(f *model.Finding, _ *model.Policy) { f.VEXAuthor = "them" }, false},
+		{"nobody's", func(f *model.Finding, _ *model.Policy) { f.VEXAuthor = "" }, false},
+		{"nobody is trusted", func(_ *model.Finding, p *model.Policy) { p.VEX.Authors = nil }, false},
+		{"without a justification", func(f *model.Finding, _ *model.Policy) { f.VEXReason = " " }, false},
+		{"none is wanted", func(f *model.Finding, p *model.Policy) { f.VEXReason, p.VEX.Justification = "", false }, true},
+		{"another format", func(f *model.Finding, _ *model.Policy) { f.VEXFormat = "csaf" }, false},
+		{"no format", func(f *model.Finding, _ *model.Policy) { f.VEXFormat = "" }, false},
+		{"affected", func(f *model.Finding, p *model.Policy) {
+			f.VEX, p.VEX.Statuses = model.VEXAffected, []string{model.VEXAffected}
+		}, false},
+		{"under investigation", func(f *model.Finding, _ *model.Policy) { f.VEX = model.VEXUnderInvestigation }, false},
+		{"a status that does not count", func(_ *model.Finding, p *model.Policy) { p.VEX.Statuses = []string{model.VEXFixed} }, false},
+		{"malicious", func(f *model.Finding, _ *model.Policy) { f.Kind = model.FindingMalicious }, false},
+		{"a secret", func(f *model.Finding, p *model.Policy) { f.Kind, p.Always.Secrets = model.FindingSecret, false }, false},
+	} {
+		f, p := good, strict()
+		c.change(&f, &p)
+		v := judge(p, scan(f))
+		if (v.Outcome == model.VerdictPass) != c.counts {
+			t.Errorf("%s: %s", c.name, v.Outcome)
+		}
+		if c.counts && (len(v.Excepted) != 1 || v.Excepted[0].Rule != gate.RuleVEX) {
+			t.Errorf("%s: %+v", c.name, v.Excepted)
+		}
+	}
+}
+
+// allowed is an exception for high that holds.
+func allowed() model.Exception {
+	return model.Exception{
+		ID: high.ID, PURL: "pkg:deb/debian/openssl", Reason: "it cannot be reached", Owner: "@a", ApprovedBy: "@b", Created: "2026-11-10", Expires: "2026-11-30",
+	}
+}
+
+func TestExceptions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		change  func(*model.Exception, *model.Finding)
+		holds   bool
+		warning string
+	}{
+		{"it holds", func(*model.Exception, *model.Finding) {}, true, ""},
+		{"by an alias", func(x *model.Exception, _ *model.Finding) { x.ID = "ghsa-1" }, true, ""},
+		{"for this version", func(x *model.Exception, _ *model.Finding) { x.PURL += "@3.0.1" }, true, ""},
+		{"exploited", func(_ *model.Exception, f *model.Finding) { f.KEV = true }, true, ""},
+		{"soon exploited", func(_ *model.Exception, f *model.Finding) { f.EPSS = 0.9 }, true, ""},
+		{"for this image", func(x *model.Exception, _ *model.Finding) { x.Images = []string{"base-*", "py*"} }, true, ""},
+		{"for this tag", func(x *model.Exception, _ *model.Finding) { x.Images = []string{"python:3.1*"} }, true, ""},
+		{"for this platform", func(x *model.Exception, _ *model.Finding) { x.Platforms = []string{"linux/amd64"} }, true, ""},
+		{"its last day", func(x *model.Exception, _ *model.Finding) { x.Expires = "2026-11-21" }, true, "ends on 2026-11-21, today"},
+		{"its last day but one", func(x *model.Exception, _ *model.Finding) { x.Expires = "2026-11-22" }, true, "ends on 2026-11-22, in 1 day"},
+		{"its first day", func(x *model.Exception, _ *model.Finding) { x.Created = "2026-11-21" }, true, ""},
+		{"as long as may be", func(x *model.Exception, _ *model.Finding) { x.Created, x.Expires = "2026-11-01", "2026-12-01" }, true, ""},
+
+		{"expired", func(x *model.Exception, _ *model.Finding) { x.Expires = "2026-11-20" }, false, "ended on 2026-11-20"},
+		{"not begun", func(x *model.Exception, _ *model.Finding) { x.Created = "2026-11-22" }, false, "begins on 2026-11-22"},
+		{"too long", func(x *model.Exception, _ *model.Finding) { x.Created, x.Expires = "2026-11-01", "2026-12-02" }, false, "it is for 31 days, and one of a HIGH finding may be for 30 days"},
+		{"too long for critical", func(_ *model.Exception, f *model.Finding) { f.Severity = model.SeverityCritical }, false, "one of a CRITICAL finding may be for 14 days"},
+		{"approved by its owner", func(x *model.Exception, _ *model.Finding) { x.ApprovedBy = "A" }, false, "nobody but its owner approved it"},
+		{"approved by nobody", func(x *model.Exception, _ *model.Finding) { x.ApprovedBy = "" }, false, "nobody but its owner approved it"},
+		{"another id", func(x *model.Exception, _ *model.Finding) { x.ID = "CVE-2026-123" }, false, ""},
+		{"another package", func(x *model.Exception, _ *model.Finding) { x.PURL = "pkg:deb/debian/openssl-dev" }, false, ""},
+		{"another version", func(x *model.Exception, _ *model.Finding) { x.PURL += "@3.0.0" }, false, ""},
+		{"another image", func(x *model.Exception, _ *model.Finding) { x.Images = []string{"base-*", "pytho", "python/*"} }, false, ""},
+		{"another tag", func(x *model.Exception, _ *model.Finding) { x.Images = []string{"python:3.12"} }, false, ""},
+		{"another platform", func(x *model.Exception, _ *model.Finding) { x.Platforms = []string{"linux/arm64"} }, false, ""},
+		{"no day", func(x *model.Exception, _ *model.Finding) { x.Expires = "" }, false, ""},
+		{"a finding without a package", func(_ *model.Exception, f *model.Finding) { f.PURL = "" }, false, ""},
+		{"malicious", func(_ *model.Exception, f *model.Finding) { f.Kind = model.FindingMalicious }, false, ""},
+		{"secret", func(_ *model.Exception, f *model.Finding) { f.Kind = model.FindingSecret }, false, ""},
+	} {
+		x, f, p := allowed(), high, strict()
+		c.change(&x, &f)
+		p.Exceptions = []model.Exception{x}
+		v := judge(p, scan(f))
+		if (v.Outcome == model.VerdictPass) != c.holds {
+			t.Errorf("%s: %s", c.name, v.Outcome)
+		}
+		if warned := strings.Join(v.Warnings, "\n"); !strings.Contains(warned, c.warning) || c.warning == "" && warned != "" {
+			t.Errorf("%s: warned of %q, want %q", c.name, warned, c.warning)
+		}
+		if c.holds && (len(v.Excepted) != 1 || v.Excepted[0].Rule != gate.RuleException || v.Excepted[0].Exception != x.ID+" until "+x.Expires) {
+			t.Errorf("%s: %+v", c.name, v.Excepted)
+		}
+	}
+}
+
+func TestTheNewestScanOfASourceCounts(t *testing.T) {
+	t.Parallel()
+	older, newer := scan(high), scan()
+	older.Time, newer.Time = at(3*time.Hour), at(time.Hour)
+	if v := judge(strict(), older, newer); v.Outcome != model.VerdictPass || len(v.Sources) != 1 {
+		t.Errorf("%+v", v)
+	}
+	older.Findings, newer.Findings = nil, []model.Finding{high}
+	if v := judge(strict(), newer, older); v.Outcome != model.VerdictRefused {
+		t.Errorf("%+v", v)
+	}
+	newer.State = model.ScanFailed
+	if v := judge(strict(), older, newer); v.Outcome != model.VerdictIncomplete {
+		t.Errorf("an older scan speaks for what failed: %+v", v)
+	}
+	newer.State, newer.Time = model.ScanFinished, older.Time
+	if v := judge(strict(), older, newer); v.Outcome != model.VerdictRefused || len(v.Sources) != 2 {
+		t.Errorf("of two that are as new, one hides the other: %+v", v)
+	}
+	other := scan(high)
+	other.Digest = model.DigestOf([]byte("another image"))
+	v := judge(strict(), other)
+	if v.Outcome != model.VerdictIncomplete || len(v.Blocking) > 0 || !strings.Contains(strings.Join(v.Warnings, " "), "another digest") {
+		t.Errorf("a scan of another digest: %+v", v)
+	}
+}
+
+// TestAgeDoesNotPardon: what a scan found does not go away because the scan
+// grows old.
+func TestAgeDoesNotPardon(t *testing.T) {
+	t.Parallel()
+	p := strict()
+	p.Sources = []model.PolicySource{{Name: model.SourceArtifactAnalysis, Required: model.RequiredAlways}, {Name: model.SourceLocal, Required: model.RequiredUnsupported}}
+	old := scan(high)
+	old.Time = at(30 * dayLong)
+	if v := judge(p, by(model.SourceArtifactAnalysis, scan()), old); v.Outcome != model.VerdictRefused {
+		t.Errorf("%+v", v)
+	}
+	old.Findings = nil
+	if v := judge(p, by(model.SourceArtifactAnalysis, scan()), old); v.Outcome != model.VerdictPass {
+		t.Errorf("an old scan that nobody needs: %+v", v)
+	}
+}
+
+func TestAnotherToolAndStrangers(t *testing.T) {
+	t.Parallel()
+	p := strict()
+	p.Sources[0].Tool = "trivy"
+	if v := judge(p, scan()); v.Outcome != model.VerdictIncomplete || !strings.Contains(v.Unfinished[0], "grype 0.121.2, and the policy asks for trivy") {
+		t.Errorf("%+v", v)
+	}
+	s := scan()
+	s.Tool = "Trivy 0.70"
+	if v := judge(p, s); v.Outcome != model.VerdictPass {
+		t.Errorf("%+v", v)
+	}
+	if v := judge(strict(), by("snyk", scan())); v.Outcome != model.VerdictIncomplete {
+		t.Errorf("a stranger speaks for an image: %+v", v)
+	}
+	if v := judge(strict(), scan(), by("snyk", scan(high))); v.Outcome != model.VerdictRefused {
+		t.Errorf("what a stranger found does not count: %+v", v)
+	}
+	failed := by("snyk", scan())
+	failed.State = model.ScanFailed
+	if v := judge(strict(), scan(), failed); v.Outcome != model.VerdictIncomplete {
+		t.Errorf("a stranger's failure: %+v", v)
+	}
+}
+
+func TestIfFixedAndCounts(t *testing.T) {
+	t.Parallel()
+	worse := model.Finding{ID: "CVE-2026-9", PURL: "pkg:deb/debian/bash@5", Severity: model.SeverityCritical}
+	v := judge(strict(), scan(low, high))
+	if v.IfFixed != model.VerdictPass {
+		t.Errorf("everything is mended: %q", v.IfFixed)
+	}
+	v = judge(strict(), scan(low, high, worse))
+	if v.IfFixed != model.VerdictRefused {
+		t.Errorf("one cannot be mended: %q", v.IfFixed)
+	}
+	if d := cmp.Diff(map[string]int{"LOW": 1, "HIGH": 1, "CRITICAL": 1}, v.Counts); d != "" {
+		t.Error(d)
+	}
+	if v.Blocking[0].Finding.ID != worse.ID || v.Blocking[1].Finding.ID != high.ID {
+		t.Errorf("not the worst first: %+v", v.Blocking)
+	}
+	p := strict()
+	p.Sources = append(p.Sources, model.PolicySource{Name: model.SourceArtifactAnalysis, Required: model.RequiredAlways})
+	if v = judge(p, scan(high)); v.Outcome != model.VerdictRefused || v.IfFixed != model.VerdictIncomplete {
+		t.Errorf("%s, mended %s", v.Outcome, v.IfFixed)
+	}
+	// Two sources that found the same count it once, by the worse of their severities.
+	milder := high
+	milder.Severity = model.SeverityLow
+	if v = judge(strict(), scan(milder), by("snyk", scan(high))); len(v.Blocking) != 1 || v.Counts["HIGH"] != 1 || v.Counts["LOW"] != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestUnusedAndExpiring(t *testing.T) {
+	t.Parallel()
+	x := func(id, expires string, images ...string) model.Exception {
+		e := allowed()
+		e.ID, e.Expires, e.Images = id, expires, images
+		return e
+	}
+	p := strict()
+	p.Exceptions = []model.Exception{
+		x(high.ID, "2026-11-28"), x("CVE-2026-2", "2026-11-20"), x("CVE-2026-3", "2026-11-21", "python"), x("CVE-2026-4", "2026-11-30", "hello"), x("CVE-2026-5", "2026-11-29", "nothing"),
+	}
+	ids := func(list []model.Exception) string {
+		var out []string
+		for _, e := range list {
+			out = append(out, e.ID)
+		}
+		return strings.Join(out, " ")
+	}
+	verdict := judge(p, scan(high))
+	hello := model.TargetID{Image: "hello", Tag: "1", Platform: model.LinuxARM64}
+	if got := ids(gate.Unused(p, []model.Verdict{verdict}, []model.TargetID{hello})); got != "CVE-2026-3 CVE-2026-5" {
+		t.Errorf("hello was not judged: %s", got)
+	}
+	if got := ids(gate.Unused(p, []model.Verdict{verdict}, nil)); got != "CVE-2026-2 CVE-2026-3 CVE-2026-4 CVE-2026-5" {
+		t.Errorf("everything was judged: %s", got)
+	}
+	if got := ids(gate.Unused(p, []model.Verdict{judge(p)}, nil)); got != "CVE-2026-4 CVE-2026-5" {
+		t.Errorf("nobody knows what is in it: %s", got)
+	}
+	var soon []string
+	for _, e := range gate.Expiring(p, now) {
+		soon = append(soon, fmt.Sprintf("%s %d", e.ID, e.Days))
+	}
+	if d := cmp.Diff([]string{"CVE-2026-2 -1", "CVE-2026-3 0"}, soon); d != "" {
+		t.Error(d)
+	}
+}

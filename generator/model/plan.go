@@ -27,6 +27,8 @@ const (
 
 	StepSign = "sign" // of what was merged
 
+	StepWithdraw = "withdraw" // of a platform's manifest that must not be used any more
+
 	StepRun  = "run"  // has no passed receipt
 	StepDone = "done" // has one
 )

@@ -27,6 +27,12 @@ func (c Content) Has(step string, stepKey Digest) bool {
 	return mark != "" && slices.Contains(c.Done, mark)
 }
 
+// Withdrawn tells whether the bytes must not be used any more, so that they are
+// to be made anew.
+func (c Content) Withdrawn() bool {
+	return slices.ContainsFunc(c.Done, func(mark string) bool { return mark != "" && mark[0] == stateLetters[StepWithdraw] })
+}
+
 // RegistryQuery is what to ask: the keys of interest for each repository.
 type RegistryQuery struct {
 	Prefix     string

@@ -21,7 +21,7 @@ import (
 type StateTag struct {
 	Key        Digest // of the target; for StepMerge of the first platform's
 	Generation int    // 0 to MaxGeneration
-	Step       string // StepBuild, StepTest or StepMerge
+	Step       string // StepBuild, StepTest, StepMerge or StepWithdraw
 	Digest     Digest // of the platform's manifest; for StepMerge of the index
 	StepKey    Digest // only its beginning is in the tag, see Mark
 }
@@ -38,7 +38,7 @@ var ordered = base32.HexEncoding.WithPadding(base32.NoPadding)
 
 // stateLetters are the steps in a state tag. A letter that is not known is
 // some other program's and is passed over.
-var stateLetters = map[string]byte{StepBuild: 'b', StepTest: 't', StepMerge: 'm'}
+var stateLetters = map[string]byte{StepBuild: 'b', StepTest: 't', StepMerge: 'm', StepWithdraw: 'w'}
 
 func (d Digest) ordered() string {
 	raw, err := hex.DecodeString(d.Hex())

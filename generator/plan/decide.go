@@ -143,6 +143,11 @@ func (m *maker) generations() {
 	if !m.state.Known {
 		return // all are 0
 	}
+	for _, t := range m.order {
+		if c, found := m.content(m.state.Repositories, t); found && c.Withdrawn() {
+			t.withdrawn, t.forced = t.chosen, t.forced || t.chosen
+		}
+	}
 	next := 0
 	for t := range dependants(m.forced()) {
 		next = max(next, m.existing(t)+1)

@@ -24,6 +24,7 @@ type target struct {
 	renamed    string    // the tag that it had there, where that was another
 	chosen     bool      // the request is about it
 	forced     bool      // it must be built anew whatever the registry has
+	withdrawn  bool      // because somebody has withdrawn what the registry has
 	generation int       // that it must have
 	newer      []*target // the parents because of which it is built anew
 	decided    bool

@@ -80,6 +80,8 @@ func (m *maker) because(t *target) []model.Reason {
 		reasons = append(reasons, model.Reason{Kind: model.ReasonOption, Name: "component_version", Old: t.renamed, New: t.id.Tag, Detail: "nothing is built for that"})
 	}
 	switch {
+	case t.withdrawn:
+		reasons = append(reasons, registry("what the registry has was withdrawn"))
 	case t.forced && m.req.RebuildTag != "":
 		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Name: m.req.RebuildTag, Detail: `the tag ends in "a"`})
 	case t.forced && m.req.All:

@@ -175,6 +175,9 @@ func (m *merging) done(ctx context.Context) (model.Receipt, bool, error) {
 		return r, false, err
 	}
 	m.before = r
+	if m.withdrawn(r.Digest) {
+		return r, false, nil
+	}
 	for _, p := range m.parts {
 		test := model.TestStepKey(material(r, p.Platform.String()), p.entry.TestsKey)
 		if !m.has(model.ReceiptTag(model.StepTest, test)) || !m.judged(material(r, p.Platform.String())) {
@@ -184,6 +187,9 @@ func (m *merging) done(ctx context.Context) (model.Receipt, bool, error) {
 	d, found, err := m.Registry.Resolve(ctx, m.repo, r.VersionTag)
 	return r, found && d.Digest == r.Digest, err
 }
+
+// withdrawn tells whether somebody has withdrawn a digest.
+func (m *merging) withdrawn(digest model.Digest) bool { return m.has(model.WithdrawalTag(digest)) }
 
 // names tells whether a receipt names today's tests, so that a promotion asks
 // for these.
@@ -247,6 +253,9 @@ func (m *merging) unproven(ctx context.Context, c child) ([]string, error) {
 	var missing []string
 	if c.desc.IsIndex() {
 		missing = append(missing, c.Platform.String()+" is an index, not an image")
+	}
+	if m.withdrawn(c.desc.Digest) {
+		missing = append(missing, fmt.Sprintf("%s: %s was withdrawn, and the same bytes were made again", c.Platform, c.desc.Digest.Short()))
 	}
 	checks := []check{
 		{model.StepBuild, buildKey(c), "its build was not recorded"},

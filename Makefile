@@ -113,8 +113,8 @@ packages-run: ## Install the Debian packages that are missing, for a run of the 
 	@tools/packages.sh $(run_packages)
 
 .PHONY: tools
-tools: ## Compile every program that tools/go.mod pins into .cache/bin
-	@tools/build.sh buildkitd buildctl registry act golangci-lint
+tools: ## Compile every program that tools/go.mod and tools/scan/go.mod pin into .cache/bin
+	@tools/build.sh buildkitd buildctl registry act golangci-lint syft grype scandb
 	@tools/grafeasd.sh
 
 .PHONY: tools-run

@@ -1,0 +1,278 @@
+// Package sbom lists what an image is made of, with syft, and attaches the
+// lists to the image. A list that is there already, of the same digest by the
+// same syft, is not made again.
+//
+// syft is given a folder that our own registry client filled, not a reference:
+// so it needs no logins and no network, every byte that it reads has the digest
+// that was asked for, and what is read is bounded.
+package sbom
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/step"
+)
+
+// The formats of a list.
+const (
+	CycloneDX = "cyclonedx-json"
+	SPDX      = "spdx-json"
+	Syft      = "syft-json" // what the local scanner reads
+)
+
+// Formats are all of them, the default first.
+func Formats() []string { return []string{CycloneDX, SPDX, Syft} }
+
+// MediaType is what an artifact of a format is, empty for an unknown format.
+func MediaType(format string) string {
+	return map[string]string{
+		CycloneDX: "application/vnd.cyclonedx+json", SPDX: "application/spdx+json", Syft: "application/vnd.syft+json",
+	}[format]
+}
+
+// The most that is read: of an image's compressed layers, and of a list, in
+// bytes.
+const (
+	maxImage    = 64 << 30
+	maxDocument = 128 << 20
+)
+
+// Step makes lists. It is safe for concurrent use.
+type Step struct {
+	Registry *registry.Client
+	Program  Program
+	Formats  []string         // of Formats, CycloneDX where there are none
+	Reports  string           // folder for <file>-<arch>.cdx.json, which GitLab reads; empty writes none
+	ReadOnly bool             // nothing is written to the registry
+	Now      func() time.Time // nil is the clock
+}
+
+var _ step.Target = Step{}.Run
+
+// Subject is the image of one platform, in its repository.
+type Subject struct {
+	Repo   string // "host/path"
+	Target model.TargetID
+	Digest model.Digest
+}
+
+// Document is a list in one format.
+type Document struct {
+	Format  string
+	Body    []byte
+	Receipt model.Receipt // zero where nothing was written to the registry
+	New     bool          // it was made now
+}
+
+// NotBuilt is a target whose bytes are not in the registry.
+type NotBuilt struct {
+	Target model.TargetID
+	Repo   string
+}
+
+// Error says what to do first.
+func (n *NotBuilt) Error() string {
+	return fmt.Sprintf("%s is not in the registry (%s)\nhint: build it first: rootfsrun build %s", n.Target, n.Repo, n.Target.Node())
+}
+
+// Locate finds the newest bytes of a plan's target; the error is a *NotBuilt
+// where there are none.
+func Locate(ctx context.Context, c *registry.Client, p *model.Plan, e *model.Entry) (Subject, error) {
+	s := Subject{Repo: p.Prefix + "/" + e.Repository, Target: e.ID()}
+	d, found, err := c.Built(ctx, s.Repo, e.Key, e.Generation)
+	if err == nil && !found {
+		err = &NotBuilt{Target: s.Target, Repo: s.Repo}
+	}
+	s.Digest = d.Digest
+	return s, err
+}
+
+// Run lists what the newest bytes of a target are made of, and skips when that
+// was done before. The receipt is that of the first format.
+func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Receipt, error) {
+	if e.Action == model.ActionRetire {
+		return model.Receipt{}, step.Skip("it is not built any more")
+	}
+	subject, err := Locate(ctx, s.Registry, p, e)
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	formats := s.formats()
+	docs, err := s.Documents(ctx, subject, formats)
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	if err := s.report(p.FileName(subject.Target)+"-"+e.Platform.Arch, docs); err != nil {
+		return model.Receipt{}, err
+	}
+	if !slices.ContainsFunc(docs, func(d Document) bool { return d.New }) {
+		return docs[0].Receipt, step.Skip(strings.Join(formats, ", ") + " of " + subject.Digest.Short() + " are there")
+	}
+	return docs[0].Receipt, nil
+}
+
+func (s Step) formats() []string {
+	if len(s.Formats) == 0 {
+		return []string{CycloneDX}
+	}
+	return s.Formats
+}
+
+// Documents returns the lists of one image in the formats, in their order:
+// those that are attached to it already, and those that are made now, which are
+// then attached.
+func (s Step) Documents(ctx context.Context, of Subject, formats []string) ([]Document, error) {
+	tool, err := s.Program.Version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]Document, len(formats))
+	var missing []string
+	for n, format := range formats {
+		d, found, err := s.attached(ctx, of, tool, format)
+		if err != nil {
+			return nil, fmt.Errorf("reading what %s is made of: %w", of.Target, err)
+		}
+		if !found {
+			missing = append(missing, format)
+		}
+		docs[n] = d
+	}
+	if len(missing) == 0 {
+		return docs, nil
+	}
+	if !slices.Contains(formats, Syft) && !s.ReadOnly { // the scanner will ask for it, and syft reads the image only once
+		missing = append(missing, Syft)
+	}
+	made, err := s.make(ctx, of, missing)
+	if err != nil {
+		return nil, fmt.Errorf("listing what %s is made of: %w", of.Target, err)
+	}
+	for format, body := range made {
+		d := Document{Format: format, Body: body, New: true}
+		if !s.ReadOnly {
+			if d.Receipt, err = s.attach(ctx, of, tool, format, body); err != nil {
+				return nil, err
+			}
+		}
+		if n := slices.Index(formats, format); n >= 0 {
+			docs[n] = d
+		}
+	}
+	return docs, nil
+}
+
+// make reads the image and lists it.
+func (s Step) make(ctx context.Context, of Subject, formats []string) (docs map[string][]byte, err error) {
+	dir, err := os.MkdirTemp("", "rootfsrun-sbom-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := s.Registry.SaveLayout(ctx, of.Repo, of.Digest, filepath.Join(dir, layout), maxImage); err != nil {
+		return nil, err
+	}
+	return s.Program.run(ctx, dir, run{source: layout, kinds: []string{"oci-dir"}, name: of.Repo, version: of.Digest.String(), formats: formats})
+}
+
+// attached finds the list that a receipt speaks of. One whose artifact is gone,
+// or is another than the receipt says, is made again.
+func (s Step) attached(ctx context.Context, of Subject, tool, format string) (Document, bool, error) {
+	tag := model.ReceiptTag(model.StepSBOM, model.SBOMStepKey(of.Digest, tool, format))
+	r, found, err := s.Registry.Receipt(ctx, of.Repo, tag)
+	if err != nil || !found || r.Digest != of.Digest {
+		return Document{}, false, err
+	}
+	body, subject, what, err := s.Registry.ReadArtifact(ctx, of.Repo, material(r, "artifact "+format), maxDocument)
+	if errors.Is(err, registry.ErrAbsent) {
+		return Document{}, false, nil
+	}
+	if err != nil {
+		return Document{}, false, err
+	}
+	if subject != of.Digest || what != MediaType(format) || model.DigestOf(body) != material(r, "sbom "+format) || check(format, body) != nil {
+		return Document{}, false, nil
+	}
+	return Document{Format: format, Body: body, Receipt: r}, true, nil
+}
+
+// material is the digest that a receipt has for a name, empty where it has
+// none.
+func material(r model.Receipt, name string) model.Digest {
+	for _, in := range r.Inputs {
+		if in.Name == name {
+			return in.Digest
+		}
+	}
+	return ""
+}
+
+// attach writes the list, and then the receipt that makes it count.
+func (s Step) attach(ctx context.Context, of Subject, tool, format string, body []byte) (model.Receipt, error) {
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
+	at := now().UTC().Format(time.RFC3339)
+	artifact, err := s.Registry.PutArtifact(ctx, of.Repo, registry.Artifact{
+		Subject: of.Digest, Type: MediaType(format), Body: body, Annotations: map[string]string{registry.CreatedAnnotation: at},
+	})
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	r := model.Receipt{
+		Version: model.ReceiptVersion, Step: model.StepSBOM, StepKey: model.SBOMStepKey(of.Digest, tool, format), Status: model.ReceiptPassed,
+		Image: of.Target.Image, Tag: of.Target.Tag, Variant: of.Target.Variant, Platform: of.Target.Platform.String(), Digest: of.Digest, UpdatedAt: at,
+		Inputs: []model.Material{{Name: "artifact " + format, Digest: artifact}, {Name: "sbom " + format, Digest: model.DigestOf(body)}},
+	}
+	return r, s.Registry.PutReceipt(ctx, of.Repo, r)
+}
+
+// report writes the CycloneDX list to a file.
+func (s Step) report(name string, docs []Document) error {
+	n := slices.IndexFunc(docs, func(d Document) bool { return d.Format == CycloneDX })
+	if s.Reports == "" || n < 0 {
+		return nil
+	}
+	if err := model.CheckImageName(name); err != nil { // becomes a path
+		return fmt.Errorf("writing the list of packages: %w", err)
+	}
+	if err := os.MkdirAll(s.Reports, 0o755); err != nil {
+		return fmt.Errorf("writing the list of packages: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Reports, name+".cdx.json"), docs[n].Body, 0o644); err != nil {
+		return fmt.Errorf("writing the list of packages: %w", err)
+	}
+	return nil
+}
+
+// check tells why a document is not a whole one of its format.
+func check(format string, body []byte) error {
+	var d struct {
+		BOMFormat   string                         `json:"bomFormat"`
+		SPDXVersion string                         `json:"spdxVersion"`
+		Artifacts   *[]json.RawMessage             `json:"artifacts"`
+		Descriptor  struct{ Name, Version string } `json:"descriptor"`
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		return fmt.Errorf("it is no whole document: %w", err)
+	}
+	ok := map[string]bool{
+		CycloneDX: d.BOMFormat == "CycloneDX", SPDX: strings.HasPrefix(d.SPDXVersion, "SPDX-"), Syft: d.Artifacts != nil && d.Descriptor.Name == "syft",
+	}[format]
+	if !ok {
+		return fmt.Errorf("it is no %s", cmp.Or(format, "known format"))
+	}
+	return nil
+}

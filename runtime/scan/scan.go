@@ -1,0 +1,151 @@
+// Package scan asks scanners what is wrong with the images of single platforms,
+// keeps what they said beside the images, and tells two such answers apart. It
+// judges nothing: package gate does.
+package scan
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/login"
+)
+
+// Source is a scanner. It must be safe for concurrent use.
+type Source interface {
+	// Name is one of model's Source constants.
+	Name() string
+	// Scan says what is wrong with the image of one platform. That nobody
+	// knows, for whatever reason, is a state of the scan; the error is that of
+	// ctx alone.
+	Scan(ctx context.Context, repo string, target model.TargetID, digest model.Digest) (model.Scan, error)
+}
+
+// Request is one image to be scanned.
+type Request struct {
+	Repo   string // "host/path"
+	Target model.TargetID
+	Digest model.Digest // of the manifest of its platform
+}
+
+// perCPU is how many scans are under way for each core: most of them wait for
+// an answer. A source that computes bounds itself.
+const perCPU = 8
+
+// All asks, for each request, the sources that the policy names, in its order,
+// and returns what each said, in the order of the requests. A source that the
+// policy names and that is not among those given has scanned nothing: its scan
+// is missing. The error is that of ctx alone.
+func All(ctx context.Context, sources []Source, policy model.Policy, requests []Request) ([]model.Scan, error) {
+	said := make([][]model.Scan, len(requests))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(perCPU * runtime.NumCPU())
+	for n, r := range requests {
+		g.Go(func() (err error) {
+			said[n], err = one(gctx, sources, policy, r)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(said...), nil
+}
+
+func one(ctx context.Context, sources []Source, policy model.Policy, r Request) ([]model.Scan, error) {
+	var scans []model.Scan
+	for _, p := range policy.Sources {
+		if !asked(p, r, scans) {
+			continue
+		}
+		n := slices.IndexFunc(sources, func(s Source) bool { return s.Name() == p.Name })
+		if n < 0 {
+			scans = append(scans, r.State(p.Name, model.ScanMissing, "this run has no such scanner"))
+			continue
+		}
+		s, err := sources[n].Scan(ctx, r.Repo, r.Target, r.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("scanning %s: %w", r.Target, err)
+		}
+		scans = append(scans, s)
+	}
+	return scans, nil
+}
+
+// asked tells whether a source has to say something, after what those before
+// it said.
+func asked(p model.PolicySource, r Request, before []model.Scan) bool {
+	switch p.Required {
+	case model.RequiredGAR:
+		host, _, _ := strings.Cut(r.Repo, "/")
+		return login.IsGoogle(host)
+	case model.RequiredUnsupported:
+		return !slices.ContainsFunc(before, func(s model.Scan) bool { return s.State != model.ScanUnsupported })
+	}
+	return true
+}
+
+// State is a scan without findings.
+func (r Request) State(source, state, detail string) model.Scan {
+	return model.Scan{
+		Image: r.Target.Image, Tag: r.Target.Tag, Variant: r.Target.Variant, Platform: r.Target.Platform.String(), Digest: r.Digest,
+		Source: source, State: state, Detail: detail, Findings: []model.Finding{},
+	}
+}
+
+// Sort brings findings into the order in which a scan has them, and leaves each
+// once.
+func Sort(list []model.Finding) []model.Finding {
+	slices.SortFunc(list, func(a, b model.Finding) int {
+		return slices.Compare([]string{a.ID, a.PURL, a.Kind, a.Package, a.Version, a.Path}, []string{b.ID, b.PURL, b.Kind, b.Package, b.Version, b.Path})
+	})
+	return slices.CompactFunc(list, func(a, b model.Finding) bool {
+		return a.ID == b.ID && a.PURL == b.PURL && a.Kind == b.Kind && a.Package == b.Package && a.Version == b.Version && a.Path == b.Path
+	})
+}
+
+// Step scans what it is asked to, says what statements of VEX say of it, and
+// keeps what has finished.
+type Step struct {
+	Sources []Source
+	Policy  model.Policy
+	VEX     VEX
+	Store   *Store // nil keeps nothing
+}
+
+// Run returns what every source said of every request, in their order.
+func (s Step) Run(ctx context.Context, requests []Request) ([]model.Scan, error) {
+	scans, err := All(ctx, s.Sources, s.Policy, requests)
+	if err != nil {
+		return nil, err
+	}
+	s.VEX.Apply(requests, scans)
+	if s.Store == nil {
+		return scans, nil
+	}
+	repos := map[model.Digest]string{}
+	for _, r := range requests {
+		repos[r.Digest] = r.Repo
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(perCPU * runtime.NumCPU())
+	for n := range scans {
+		if scans[n].State == model.ScanFinished {
+			g.Go(func() error { return s.Store.Save(ctx, repos[scans[n].Digest], scans[n]) })
+		}
+	}
+	return scans, g.Wait()
+}
+
+// Age is how old what a scan knew is, at a time; false where the scan does not
+// say.
+func Age(s model.Scan, at time.Time) (time.Duration, bool) {
+	built, err := time.Parse(time.RFC3339, s.Database)
+	return at.Sub(built), err == nil
+}

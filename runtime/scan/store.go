@@ -1,0 +1,138 @@
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+)
+
+// ArtifactType is what a kept scan is in a registry.
+const ArtifactType = "application/vnd.rootfsgen.scan.v1+json"
+
+// maxScan bounds a kept scan, in bytes.
+const maxScan = 64 << 20
+
+// Store keeps finished scans beside the images that they are of.
+type Store struct{ Registry *registry.Client }
+
+func name(source string) string { return "scan " + source }
+
+func tag(s model.Scan) string {
+	return model.ReceiptTag(model.StepScan, model.ScanStepKey(s.Digest, s.Source, s.Tool, s.Database))
+}
+
+// Save keeps a finished scan. The same one is not written again.
+func (s Store) Save(ctx context.Context, repo string, scan model.Scan) error {
+	if scan.State != model.ScanFinished {
+		return fmt.Errorf("keeping the scan of %s: it is %s", scan.ID(), scan.State)
+	}
+	body, err := json.Marshal(scan)
+	if err != nil {
+		return fmt.Errorf("keeping the scan of %s: %w", scan.ID(), err)
+	}
+	was, found, err := s.Registry.Receipt(ctx, repo, tag(scan))
+	if err != nil {
+		return err
+	}
+	if found {
+		if old, _, _, err := s.Registry.ReadArtifact(ctx, repo, material(was, name(scan.Source)), maxScan); err == nil && string(old) == string(body) {
+			return nil
+		}
+	}
+	artifact, err := s.Registry.PutArtifact(ctx, repo, registry.Artifact{
+		Subject: scan.Digest, Type: ArtifactType, Body: body, Annotations: map[string]string{registry.CreatedAnnotation: scan.Time},
+	})
+	if err != nil {
+		return err
+	}
+	return s.Registry.PutReceipt(ctx, repo, model.Receipt{
+		Version: model.ReceiptVersion, Step: model.StepScan, StepKey: model.ScanStepKey(scan.Digest, scan.Source, scan.Tool, scan.Database), Status: model.ReceiptPassed,
+		Image: scan.Image, Tag: scan.Tag, Variant: scan.Variant, Platform: scan.Platform, Digest: scan.Digest, UpdatedAt: scan.Time,
+		Inputs: []model.Material{{Name: name(scan.Source), Digest: artifact}},
+	})
+}
+
+// Load finds the kept scan of a digest by one source, with that tool and
+// database. What is there but is no such scan is as good as nothing.
+func (s Store) Load(ctx context.Context, r Request, source, tool, database string) (model.Scan, bool, error) {
+	want := r.State(source, model.ScanFinished, "")
+	want.Tool, want.Database = tool, database
+	receipt, found, err := s.Registry.Receipt(ctx, r.Repo, tag(want))
+	if err != nil || !found || receipt.Digest != r.Digest {
+		return model.Scan{}, false, err
+	}
+	scan, err := s.read(ctx, r.Repo, material(receipt, name(source)), r.Digest)
+	if errors.Is(err, errOther) || errors.Is(err, registry.ErrAbsent) {
+		return model.Scan{}, false, nil
+	}
+	if err != nil {
+		return model.Scan{}, false, err
+	}
+	if scan.Source != source || scan.Tool != tool || scan.Database != database {
+		return model.Scan{}, false, nil
+	}
+	scan.Image, scan.Tag, scan.Variant, scan.Platform = want.Image, want.Tag, want.Variant, want.Platform // the same bytes may have another name
+	return scan, true, nil
+}
+
+// Newest finds the newest kept scan of a digest by each source, sorted by
+// source; what is no scan is passed over.
+func (s Store) Newest(ctx context.Context, repo string, digest model.Digest) ([]model.Scan, error) {
+	found, err := s.Registry.Artifacts(ctx, repo, digest, ArtifactType)
+	if err != nil {
+		return nil, err
+	}
+	newest := map[string]model.Scan{}
+	for _, f := range found {
+		scan, err := s.read(ctx, repo, f.Digest, digest)
+		if errors.Is(err, errOther) || errors.Is(err, registry.ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if had, ok := newest[scan.Source]; !ok || later(scan, had) {
+			newest[scan.Source] = scan
+		}
+	}
+	return sortedScans(newest), nil
+}
+
+// later tells whether a ended after b; what has no time is the older one.
+func later(a, b model.Scan) bool {
+	at, err := time.Parse(time.RFC3339, a.Time)
+	bt, berr := time.Parse(time.RFC3339, b.Time)
+	return err == nil && (berr != nil || at.After(bt))
+}
+
+// errOther is an artifact that is no finished scan of the digest.
+var errOther = errors.New("no scan of this digest")
+
+func (s Store) read(ctx context.Context, repo string, artifact, digest model.Digest) (model.Scan, error) {
+	if !artifact.Valid() {
+		return model.Scan{}, errOther
+	}
+	body, subject, what, err := s.Registry.ReadArtifact(ctx, repo, artifact, maxScan)
+	if err != nil {
+		return model.Scan{}, err
+	}
+	var scan model.Scan
+	if json.Unmarshal(body, &scan) != nil || subject != digest || what != ArtifactType || scan.Digest != digest || scan.State != model.ScanFinished || scan.Source == "" || scan.Findings == nil {
+		return model.Scan{}, errOther
+	}
+	return scan, nil
+}
+
+func material(r model.Receipt, name string) model.Digest {
+	for _, in := range r.Inputs {
+		if in.Name == name {
+			return in.Digest
+		}
+	}
+	return ""
+}

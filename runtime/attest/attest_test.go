@@ -1,0 +1,491 @@
+package attest_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/attest"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
+	"github.com/rootfsgen/rootfsgen/runtime/sign"
+)
+
+var (
+	at     = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	policy = model.DigestOf([]byte("policy"))
+	origin = attest.Origin{Builder: "https://github.com/team/images/.github/workflows/rootfsgen-fleet.yml@refs/heads/main", Source: "https://github.com/team/images"}
+)
+
+// published is an image with everything that the steps before signing leave.
+type published struct {
+	client *registry.Client
+	repo   string
+	image  *attest.Image
+}
+
+func publish(t *testing.T, s *registrytest.Server) published {
+	t.Helper()
+	p := published{client: registry.New(registry.Options{}), repo: s.Prefix("testing/app")}
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	var parts []model.IndexPart
+	digests := map[model.Platform]model.Digest{}
+	for _, platform := range []model.Platform{model.LinuxAMD64, model.LinuxARM64} {
+		img, err := random.Image(64, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := p.client.PushImage(t.Context(), p.repo, img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := model.DigestOf([]byte("key " + platform.String()))
+		parts = append(parts, model.IndexPart{Platform: platform, Key: key})
+		digests[platform] = d
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
+			Platform: &v1.Platform{OS: platform.OS, Architecture: platform.Arch}, Annotations: map[string]string{"dev.rootfsgen.key": key.String()},
+		}})
+	}
+	identity := model.IndexIdentity("app:1", parts)
+	annotated, ok := mutate.Annotations(index, map[string]string{"dev.rootfsgen.key": identity.String(), "org.opencontainers.image.revision": strings.Repeat("ab", 20)}).(v1.ImageIndex)
+	if !ok {
+		t.Fatal("no index")
+	}
+	d, err := p.client.PushIndex(t.Context(), p.repo, annotated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merge := model.Receipt{Step: model.StepMerge, StepKey: model.MergeStepKey(identity), Key: identity, Digest: d, VersionTag: "1-2026.11.21"}
+	for _, part := range parts {
+		digest := digests[part.Platform]
+		p.built(t, part, digest)
+		p.known(t, part.Platform, digest, model.VerdictPass, at)
+		merge.Inputs = append(merge.Inputs, model.MergeInputs(part.Platform, digest, model.BuildStepKey(part.Key, 0), model.TestStepKey(digest, policy))...)
+	}
+	p.receipt(t, merge)
+	if p.image, err = attest.Read(t.Context(), p.client, p.repo, d); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p published) receipt(t *testing.T, r model.Receipt) {
+	t.Helper()
+	r.Version, r.Status, r.Image, r.Tag, r.UpdatedAt = model.ReceiptVersion, model.ReceiptPassed, "app", "1", at.Format(time.RFC3339)
+	if err := p.client.PutReceipt(t.Context(), p.repo, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p published) built(t *testing.T, part model.IndexPart, digest model.Digest) {
+	t.Helper()
+	p.receipt(t, model.Receipt{
+		Step: model.StepBuild, StepKey: model.BuildStepKey(part.Key, 0), Platform: part.Platform.String(), Key: part.Key, Digest: digest,
+		Inputs: []model.Material{{Name: "debian:13", Digest: model.DigestOf([]byte("debian"))}},
+	})
+	p.receipt(t, model.Receipt{Step: model.StepTest, StepKey: model.TestStepKey(digest, policy), Platform: part.Platform.String(), Key: part.Key, Digest: digest})
+}
+
+func (p published) artifact(t *testing.T, digest model.Digest, kind string, document any, when time.Time) model.Digest {
+	t.Helper()
+	body, err := json.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := p.client.PutArtifact(t.Context(), p.repo, registry.Artifact{
+		Subject: digest, Type: kind, Body: body, Annotations: map[string]string{registry.CreatedAnnotation: when.Format(time.RFC3339)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// known is what sbom, scan and gate leave about a platform.
+func (p published) known(t *testing.T, platform model.Platform, digest model.Digest, outcome string, when time.Time) {
+	t.Helper()
+	p.artifact(t, digest, "application/vnd.cyclonedx+json", map[string]any{"bomFormat": "CycloneDX", "specVersion": "1.6"}, when)
+	scan := model.Scan{
+		Image: "app", Tag: "1", Platform: platform.String(), Digest: digest, Source: model.SourceLocal, Tool: "grype 0.121.2",
+		Database: at.Format(time.RFC3339), State: model.ScanFinished, Time: when.Format(time.RFC3339), Findings: []model.Finding{},
+	}
+	found := p.artifact(t, digest, attest.ScanArtifactType, scan, when)
+	p.receipt(t, model.Receipt{
+		Step: model.StepScan, StepKey: model.ScanStepKey(digest, scan.Source, scan.Tool, scan.Database), Platform: platform.String(), Digest: digest,
+		Inputs: []model.Material{{Name: "scan local", Digest: found}},
+	})
+	p.artifact(t, digest, attest.VerdictArtifactType, verdict(platform, digest, outcome, when), when)
+	if outcome == model.VerdictPass {
+		p.receipt(t, model.Receipt{Step: model.StepGate, StepKey: model.GateStepKey(digest, policy), Platform: platform.String(), Digest: digest})
+	}
+}
+
+func verdict(platform model.Platform, digest model.Digest, outcome string, when time.Time) model.Verdict {
+	return model.Verdict{
+		Version: model.VerdictVersion, Image: "app", Tag: "1", Platform: platform.String(), Digest: digest, Outcome: outcome, Policy: policy,
+		Mode: model.EnforceBlock, Sources: []model.VerdictScan{}, Blocking: []model.Judged{}, Counts: map[string]int{}, Time: when.Format(time.RFC3339),
+	}
+}
+
+// somebody is a signer, and a judge who trusts it and nobody else.
+func somebody(t *testing.T) (*sign.Signer, *sign.Judge) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := sign.Options{Dir: t.TempDir(), Env: func(string) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	}}
+	if err := os.WriteFile(filepath.Join(o.Dir, "key.pub"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := sign.Open(t.Context(), model.Signing{Key: "env:KEY"}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := sign.Trusting(t.Context(), []model.Signer{{Key: "key.pub"}}, "", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, judge
+}
+
+func (p published) step(s *sign.Signer) attest.Step {
+	return attest.Step{Registry: p.client, Signer: s, Origin: origin, Now: func() time.Time { return at }}
+}
+
+func (p published) signAll(t *testing.T, s *sign.Signer) []attest.Attached {
+	t.Helper()
+	signed, err := p.step(s).Sign(t.Context(), p.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attested, err := p.step(s).Attest(t.Context(), p.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(signed, attested...)
+}
+
+// lacks is everything that is missing, of the index and of each platform.
+func (p published) lacks(t *testing.T, q attest.Requirements) string {
+	t.Helper()
+	var all []string
+	for _, d := range p.image.Digests() {
+		missing, err := attest.Gate{Registry: p.client, Requirements: q}.Verify(t.Context(), p.repo, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, missing...)
+	}
+	return strings.Join(all, "\n")
+}
+
+func everything(j *sign.Judge) attest.Requirements {
+	return attest.Requirements{Judge: j, Require: model.Requirables(), BuilderIDs: []string{"https://github.com/team/images/*"}, Policy: policy}
+}
+
+// TestAttested signs and attests an image, in registries that list what is
+// about a digest and in those that do not; doing it again changes nothing.
+func TestAttested(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*registrytest.Server{"referrers": registrytest.New(t), "fallback": registrytest.NewWithoutReferrers(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := publish(t, s)
+			signer, judge := somebody(t)
+			if got := p.lacks(t, everything(judge)); strings.Count(got, "\n")+1 != 5*4 { // the index lacks each for both of its platforms
+				t.Errorf("before anything is signed it lacks\n%s", got)
+			}
+			all := p.signAll(t, signer)
+			kinds := map[string]int{}
+			for _, a := range all {
+				kinds[a.Type]++
+				if !a.New {
+					t.Errorf("%s of %s was there", a.Type, a.Subject)
+				}
+			}
+			want := map[string]int{attest.TypeSignature: 3, attest.TypeProvenance: 3, attest.TypeCycloneDX: 4, attest.TypeScan: 4, attest.TypeDecision: 4}
+			for kind, n := range want {
+				if kinds[kind] != n {
+					t.Errorf("%d of %s, want %d", kinds[kind], kind, n)
+				}
+			}
+			if got := p.lacks(t, everything(judge)); got != "" {
+				t.Errorf("it lacks\n%s", got)
+			}
+			if slices.ContainsFunc(p.signAll(t, signer), func(a attest.Attached) bool { return a.New }) {
+				t.Error("signing again attached something")
+			}
+		})
+	}
+}
+
+// TestRefusals is what does not let an image pass, each alone.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		// attach is what is attached of an image that is signed with signer.
+		attach func(t *testing.T, p published, signer *sign.Signer)
+		q      func(*attest.Requirements)
+		want   []string // all of it
+	}{
+		"a signature without attestations": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				if _, err := p.step(s).Sign(t.Context(), p.image); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: []string{"no signed provenance", "no signed SBOM", "no signed vulnerability scan", "no signed decision"},
+		},
+		"only an attestation of the wrong type": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				for _, d := range p.image.Digests() {
+					p.attach(t, s, d, d, "https://example.com/other/v1", map[string]string{"outcome": "pass"})
+				}
+			},
+			want: []string{"no signed signature", "no signed provenance", "no signed SBOM", "no signed vulnerability scan", "no signed decision"},
+		},
+		"an attestation for another digest": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				for _, d := range p.image.Digests() {
+					p.attach(t, s, d, model.DigestOf([]byte("elsewhere")), attest.TypeDecision, verdict(model.LinuxAMD64, d, model.VerdictPass, at))
+				}
+			},
+			q:    only(model.RequireDecision),
+			want: []string{"decision is signed by nobody we trust"},
+		},
+		"a decision about another digest": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				for _, d := range p.image.Digests() {
+					p.attach(t, s, d, d, attest.TypeDecision, verdict(model.LinuxAMD64, model.DigestOf([]byte("elsewhere")), model.VerdictPass, at))
+				}
+			},
+			q:    only(model.RequireDecision),
+			want: []string{"it is about "},
+		},
+		"attestations by nobody we trust": {
+			attach: func(t *testing.T, p published, _ *sign.Signer) {
+				stranger, _ := somebody(t)
+				p.signAll(t, stranger)
+			},
+			want: []string{
+				"signature is signed by nobody we trust", "provenance is signed by nobody we trust", "SBOM is signed by nobody we trust",
+				"scan is signed by nobody we trust", "decision is signed by nobody we trust",
+			},
+		},
+		"a refused decision": {
+			attach: decisions(func(p model.Platform, d model.Digest) []model.Verdict {
+				return []model.Verdict{verdict(p, d, model.VerdictRefused, at)}
+			}),
+			q:    only(model.RequireDecision),
+			want: []string{`its outcome is "refused"`},
+		},
+		"an incomplete decision": {
+			attach: decisions(func(p model.Platform, d model.Digest) []model.Verdict {
+				return []model.Verdict{verdict(p, d, model.VerdictIncomplete, at)}
+			}),
+			q:    only(model.RequireDecision),
+			want: []string{`its outcome is "incomplete"`},
+		},
+		"a decision that a later one has overtaken": {
+			attach: decisions(func(p model.Platform, d model.Digest) []model.Verdict {
+				return []model.Verdict{verdict(p, d, model.VerdictPass, at), verdict(p, d, model.VerdictRefused, at.Add(time.Hour))}
+			}),
+			q:    only(model.RequireDecision),
+			want: []string{`its outcome is "refused"`},
+		},
+		"a decision by another policy": {
+			attach: func(t *testing.T, p published, s *sign.Signer) { p.signAll(t, s) },
+			q: func(q *attest.Requirements) {
+				q.Require, q.Policy = []string{model.RequireDecision}, model.DigestOf([]byte("stricter"))
+			},
+			want: []string{"it is by the policy"},
+		},
+		"a decision about one of the platforms": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				first := p.image.Platforms[0]
+				for _, d := range p.image.Digests()[:2] {
+					p.attach(t, s, d, d, attest.TypeDecision, verdict(first.Platform, first.Digest, model.VerdictPass, at))
+				}
+			},
+			q:    only(model.RequireDecision),
+			want: []string{"no signed decision (of the platform", "no signed decision"},
+		},
+		"a scan that has not finished": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				for _, d := range p.image.Digests() {
+					p.attach(t, s, d, d, attest.TypeScan, attest.Scanned{Scanner: attest.Scanner{Version: "grype"}})
+				}
+			},
+			q:    only(model.RequireScan),
+			want: []string{"the scan has not finished"},
+		},
+		"a scan that failed": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				for _, d := range p.image.Digests() {
+					result, err := json.Marshal(model.Scan{Digest: d, State: model.ScanFailed})
+					if err != nil {
+						t.Fatal(err)
+					}
+					p.attach(t, s, d, d, attest.TypeScan, attest.Scanned{Scanner: attest.Scanner{Result: result}, Metadata: attest.ScanTimes{Finished: at.Format(time.RFC3339)}})
+				}
+			},
+			q:    only(model.RequireScan),
+			want: []string{`the scan is "failed"`},
+		},
+		"provenance of another builder": {
+			attach: func(t *testing.T, p published, s *sign.Signer) { p.signAll(t, s) },
+			q: func(q *attest.Requirements) {
+				q.Require, q.BuilderIDs = []string{model.RequireProvenance}, []string{"https://github.com/other/*"}
+			},
+			want: []string{"is not one of trust.builder_ids"},
+		},
+		"provenance without materials": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				for _, d := range p.image.Digests() {
+					p.attach(t, s, d, d, attest.TypeProvenance, attest.Provenance{Run: attest.RunDetails{Builder: attest.Builder{ID: origin.Builder}}})
+				}
+			},
+			q:    only(model.RequireProvenance),
+			want: []string{"names nothing that the image was made from"},
+		},
+		"an SBOM that is none": {
+			attach: func(t *testing.T, p published, s *sign.Signer) {
+				for _, d := range p.image.Digests() {
+					p.attach(t, s, d, d, attest.TypeCycloneDX, map[string]string{})
+				}
+			},
+			q:    only(model.RequireSBOM),
+			want: []string{"it is no list of packages"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := publish(t, registrytest.New(t))
+			signer, judge := somebody(t)
+			q := everything(judge)
+			if c.q != nil {
+				c.q(&q)
+			}
+			c.attach(t, p, signer)
+			got := p.lacks(t, q)
+			if got == "" {
+				t.Fatal("nothing is missing")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("it lacks\n%s\nwithout %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+func only(requirement string) func(*attest.Requirements) {
+	return func(q *attest.Requirements) { q.Require = []string{requirement} }
+}
+
+// decisions attaches verdicts to the index and to each platform.
+func decisions(of func(model.Platform, model.Digest) []model.Verdict) func(*testing.T, published, *sign.Signer) {
+	return func(t *testing.T, p published, s *sign.Signer) {
+		t.Helper()
+		for _, platform := range p.image.Platforms {
+			for _, v := range of(platform.Platform, platform.Digest) {
+				p.attach(t, s, platform.Digest, platform.Digest, attest.TypeDecision, v)
+				p.attach(t, s, p.image.Digest, p.image.Digest, attest.TypeDecision, v)
+			}
+		}
+	}
+}
+
+// attach lays a statement about a digest beside another one.
+func (p published) attach(t *testing.T, s *sign.Signer, beside, about model.Digest, kind string, predicate any) {
+	t.Helper()
+	statement, err := json.Marshal(map[string]any{
+		"_type": "https://in-toto.io/Statement/v1", "predicateType": kind, "predicate": predicate,
+		"subject": []any{map[string]any{"name": p.repo, "digest": map[string]string{"sha256": about.Hex()}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := s.Sign(t.Context(), statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.client.PutArtifact(t.Context(), p.repo, registry.Artifact{
+		Subject: beside, Type: sign.BundleType, Body: bundle, Annotations: map[string]string{"dev.sigstore.bundle.predicateType": kind},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPlanted attests no document that lies beside an image without the
+// receipt of the step that makes such documents.
+func TestPlanted(t *testing.T) {
+	t.Parallel()
+	p := publish(t, registrytest.New(t))
+	signer, judge := somebody(t)
+	for _, platform := range p.image.Platforms {
+		planted := verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
+		planted.Policy = model.DigestOf([]byte("none"))
+		p.artifact(t, platform.Digest, attest.VerdictArtifactType, planted, at.Add(time.Hour))
+		p.artifact(t, platform.Digest, attest.ScanArtifactType, model.Scan{Digest: platform.Digest, Source: "planted", State: model.ScanFinished}, at.Add(time.Hour))
+	}
+	for _, a := range p.signAll(t, signer) {
+		if a.Type == attest.TypeScan || a.Type == attest.TypeDecision {
+			body, _, _, err := p.client.ReadArtifact(t.Context(), p.repo, a.Artifact, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := judge.Verify(body, a.Subject)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(s.Payload), "planted") || strings.Contains(string(s.Payload), model.DigestOf([]byte("none")).String()) {
+				t.Errorf("it attests %s", s.Payload)
+			}
+		}
+	}
+}
+
+// TestUnproven attests nothing of an image whose build nobody has recorded.
+func TestUnproven(t *testing.T) {
+	t.Parallel()
+	p := publish(t, registrytest.New(t))
+	signer, _ := somebody(t)
+	image := *p.image
+	image.Platforms = slices.Clone(image.Platforms)
+	image.Platforms[1].Build = model.Receipt{}
+	_, err := p.step(signer).Attest(context.WithoutCancel(t.Context()), &image)
+	if err == nil || !strings.Contains(err.Error(), "the build for linux/arm64") {
+		t.Errorf("attesting ends with %v", err)
+	}
+}

@@ -1,0 +1,132 @@
+package attest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+)
+
+// The types of the documents that other steps attach to a platform's digest.
+const (
+	ScanArtifactType    = "application/vnd.rootfsgen.scan.v1+json"
+	VerdictArtifactType = "application/vnd.rootfsgen.verdict.v1+json"
+)
+
+// sbomTypes are lists of packages, by the type of the artifact, and the
+// predicates that they become.
+var sbomTypes = map[string]string{
+	"application/vnd.cyclonedx+json": TypeCycloneDX,
+	"application/spdx+json":          TypeSPDX,
+	"application/vnd.syft+json":      TypeSyft,
+}
+
+// The most that is read of a document, in bytes.
+const (
+	maxSBOM     = 96 << 20
+	maxDocument = 32 << 20
+)
+
+// predicate is what is going to be said about a digest.
+type predicate struct {
+	kind string
+	body any
+}
+
+// evidence is everything that there is to say about a platform's digest beside
+// its provenance: its lists of packages, the newest scan of each source, the
+// newest verdict.
+func (s Step) evidence(ctx context.Context, repo string, digest model.Digest) ([]predicate, error) {
+	found, err := s.Registry.Artifacts(ctx, repo, digest, "")
+	if err != nil {
+		return nil, err
+	}
+	var out []predicate
+	said := map[string]bool{} // what there is a newer one of
+	for _, f := range found {
+		p, what, err := s.document(ctx, repo, digest, f)
+		if errors.Is(err, registry.ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading what is about %s@%s: %w", repo, digest, err)
+		}
+		if what == "" || said[what] {
+			continue
+		}
+		said[what] = true
+		out = append(out, p)
+	}
+	slices.SortStableFunc(out, func(a, b predicate) int { return cmp.Compare(a.kind, b.kind) })
+	return out, nil
+}
+
+// document reads one artifact. what names it among those that the newest
+// stands for, and is empty for one that is not ours to attest: of another kind,
+// about something else, or without a receipt of the step that made it.
+func (s Step) document(ctx context.Context, repo string, digest model.Digest, f registry.Found) (p predicate, what string, err error) {
+	kind, isSBOM := sbomTypes[f.Type]
+	if !isSBOM && f.Type != ScanArtifactType && f.Type != VerdictArtifactType {
+		return p, "", nil
+	}
+	limit := int64(maxDocument)
+	if isSBOM {
+		limit = maxSBOM
+	}
+	body, subject, _, err := s.Registry.ReadArtifact(ctx, repo, f.Digest, limit)
+	if err != nil || subject != digest {
+		return p, "", err
+	}
+	switch {
+	case isSBOM:
+		var compact bytes.Buffer
+		if json.Compact(&compact, body) != nil {
+			return p, "", nil
+		}
+		return predicate{kind, json.RawMessage(compact.Bytes())}, kind, nil
+	case f.Type == ScanArtifactType:
+		return s.scan(ctx, repo, digest, f, body)
+	}
+	return s.verdict(ctx, repo, digest, body)
+}
+
+func (s Step) scan(ctx context.Context, repo string, digest model.Digest, f registry.Found, body []byte) (p predicate, what string, err error) {
+	var scan model.Scan
+	if json.Unmarshal(body, &scan) != nil || scan.Digest != digest || scan.State != model.ScanFinished {
+		return p, "", nil
+	}
+	key := model.ScanStepKey(digest, scan.Source, scan.Tool, scan.Database)
+	r, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepScan, key))
+	if err != nil || !found || !names(r, digest, f.Digest) {
+		return p, "", err
+	}
+	predicated, err := s.Origin.scanned(scan)
+	return predicate{TypeScan, predicated}, TypeScan + " " + scan.Source, err
+}
+
+// verdict is the newest, whatever it says; one that lets the image pass counts
+// only with the gate's receipt.
+func (s Step) verdict(ctx context.Context, repo string, digest model.Digest, body []byte) (p predicate, what string, err error) {
+	var v model.Verdict
+	if json.Unmarshal(body, &v) != nil || v.Digest != digest {
+		return p, "", nil
+	}
+	if v.Outcome == model.VerdictPass {
+		r, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, model.GateStepKey(digest, v.Policy)))
+		if err != nil || !found || r.Digest != digest {
+			return p, "", err
+		}
+	}
+	return predicate{TypeDecision, json.RawMessage(body)}, TypeDecision, nil
+}
+
+// names tells whether a receipt is about a digest and names a document.
+func names(r model.Receipt, digest, document model.Digest) bool {
+	return r.Digest == digest && slices.ContainsFunc(r.Inputs, func(m model.Material) bool { return m.Digest == document })
+}

@@ -21,6 +21,10 @@ func (t TargetID) Node() string {
 	return s
 }
 
+// Exactly is what commands call the node and none of its variants:
+// "image:tag:variant", where the last part may be empty.
+func (t TargetID) Exactly() string { return t.Image + ":" + t.Tag + ":" + t.Variant }
+
 // AllPlatforms is the target without its platform: one value for all targets
 // of a node.
 func (t TargetID) AllPlatforms() TargetID {

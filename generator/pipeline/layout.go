@@ -82,7 +82,7 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 		node := src.Node()
 		img := Image{ID: names[node], Minutes: minutesBuild, Merge: o.Merge == nil || o.Merge[node], Level: level[names[node]], Secrets: src.SecretVariables()}
 		if img.ID != src.ID {
-			img.Target = node.Node()
+			img.Target = exactly(node, names)
 		}
 		if t := src.TimeoutSeconds; t > 0 {
 			img.Minutes = (t+59)/60 + minutesTests
@@ -103,6 +103,17 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 	}
 	slices.SortFunc(images, func(a, b Image) int { return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.ID, b.ID)) })
 	return images, nil
+}
+
+// exactly is what commands call one node of an image with several, and none of
+// its variants; see plan.Means.
+func exactly(node model.TargetID, names map[model.TargetID]string) string {
+	for other := range names {
+		if other.Image == node.Image && other.Tag == node.Tag && other.Variant != node.Variant {
+			return node.Exactly()
+		}
+	}
+	return node.Node()
 }
 
 // classOf is the machine class that builds an image for a platform.

@@ -140,9 +140,10 @@ func (t *target) level() error {
 }
 
 // Means tells whether a name on a command line means the target: "name",
-// "name:tag" or "name:tag:variant".
+// "name:tag", both with all variants, "name:tag:variant", or "name:tag:" where
+// it has no variant and those that have one are not meant.
 func Means(name string, t model.TargetID) bool {
-	return t.Image == name || t.Node() == name || t.Image+":"+t.Tag == name
+	return t.Image == name || t.Node() == name || t.Image+":"+t.Tag == name || t.Exactly() == name
 }
 
 // named are the targets that the names mean.

@@ -9,7 +9,7 @@ import (
 )
 
 // Targets are the targets of Now that names mean ("name", "name:tag" or
-// "name:tag:variant"; none means all), on one platform where one is given,
+// "name:tag:variant", see plan.Means; none means all), on one platform where one is given,
 // sorted. An unknown name is a *plan.UnknownImageError.
 func (s *Session) Targets(names []string, platform string) ([]model.TargetID, error) {
 	return s.matching(slices.Collect(maps.Keys(s.Now.Keys)), names, platform)

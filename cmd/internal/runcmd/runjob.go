@@ -15,7 +15,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
-	"github.com/rootfsgen/rootfsgen/generator/plan"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/services"
 	"github.com/rootfsgen/rootfsgen/runtime/walk"
@@ -157,7 +156,7 @@ func (o *running) replay(ctx context.Context, a *app.App, args []string) (err er
 // registry that is written to: where CI has built it, building copies it there.
 func (j *ciJob) of(p *model.Plan) (*model.Plan, error) {
 	if j.step != model.StepMerge {
-		part, err := selected(p, []string{j.target.Node()}, j.platform.String(), j.step)
+		part, err := selected(p, []string{j.target.Exactly()}, j.platform.String(), j.step)
 		for n := 0; err == nil && n < len(part.Entries); n++ {
 			part.Entries[n].Steps[model.StepBuild] = model.StepRun // which takes over what CI has built
 		}
@@ -169,7 +168,7 @@ func (j *ciJob) of(p *model.Plan) (*model.Plan, error) {
 		part.Entries[n].Steps = map[string]string{model.StepBuild: model.StepDone, model.StepTest: model.StepDone}
 	}
 	for _, i := range p.Indexes {
-		if plan.Means(j.target.Node(), i.ID()) {
+		if j.target.AllPlatforms() == i.ID() {
 			i.Action = model.StepRun
 			part.Indexes = append(part.Indexes, i)
 		}

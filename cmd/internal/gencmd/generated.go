@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
@@ -145,10 +146,32 @@ func printWritten(a *app.App, o *generateOptions, root *os.Root, changes []tree.
 	if len(changes) == 0 {
 		a.Log.Info("every file below " + filepath.ToSlash(root.Name()) + " is as it is generated")
 	}
-	for _, l := range limits {
-		a.Log.Info(l.String())
+	if a.Verbose {
+		for _, l := range limits {
+			a.Log.Info(l.String())
+		}
+		return nil
+	}
+	for _, l := range nearest(limits) {
+		a.Log.Info("nearest limit of " + l.String() + "; -v prints all")
 	}
 	return nil
+}
+
+// nearest is of each forge the limit that least is left of, the first of
+// several.
+func nearest(limits []render.Limit) []render.Limit {
+	var out []render.Limit
+	for _, l := range limits {
+		at := slices.IndexFunc(out, func(o render.Limit) bool { return o.Forge == l.Forge })
+		switch {
+		case at < 0:
+			out = append(out, l)
+		case l.Used*out[at].Max > out[at].Used*l.Max:
+			out[at] = l
+		}
+	}
+	return out
 }
 
 // done says what became of a file.

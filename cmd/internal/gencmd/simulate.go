@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
@@ -126,7 +125,7 @@ func (o *simulating) run(ctx context.Context, a *app.App) (err error) {
 	if a.JSON {
 		return json.NewEncoder(a.Out).Encode(map[string]any{"version": 1, "results": results, "guessed": guessed})
 	}
-	return printSimulated(a.Out, a.OutTTY, results, guessed)
+	return printSimulated(a, results, guessed)
 }
 
 // mostPreemption is a machine that lives for less than four seconds.
@@ -217,7 +216,9 @@ func guesses(p *model.Plan, times *simulate.Times) int {
 	return n
 }
 
-func printSimulated(w io.Writer, person bool, results []*simulate.Result, guessed int) error {
+// printSimulated prints the table, and behind it what it does not say: where a
+// program reads the table, beside it.
+func printSimulated(a *app.App, results []*simulate.Result, guessed int) error {
 	t := term.NewTable("FORGE", "LAYOUT", "JOBS", "STARTS", "MAKESPAN", "PATH", "RATIO", "MACHINES", "REPEATED", "COST")
 	var unfinished int
 	unpriced := map[string]bool{}
@@ -232,7 +233,7 @@ func printSimulated(w io.Writer, person bool, results []*simulate.Result, guesse
 			unpriced[class] = true
 		}
 	}
-	if err := t.Write(w, person); err != nil || !person {
+	if err := t.Write(a.Out, a.OutTTY); err != nil {
 		return err
 	}
 	var notes []string
@@ -246,7 +247,11 @@ func printSimulated(w io.Writer, person bool, results []*simulate.Result, guesse
 		notes = append(notes, fmt.Sprintf("Up to %d jobs never ended: their machines were taken away too often.", unfinished))
 	}
 	for _, n := range notes {
-		if _, err := fmt.Fprintln(w, n); err != nil {
+		if !a.OutTTY {
+			a.Log.Info(n)
+			continue
+		}
+		if _, err := fmt.Fprintln(a.Out, n); err != nil {
 			return err
 		}
 	}

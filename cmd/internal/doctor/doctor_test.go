@@ -45,7 +45,7 @@ func good(name string) (*repository, *doctor.Forge) {
 		repository: forge.Repository{DefaultBranch: "main"}, branch: forge.Branch{Name: "main", Protected: true, Required: []string{model.ResultCheck, "pipeline"}},
 		tags: []string{"v*"}, environments: []forge.Environment{{Name: "prod", Approvals: true, Restrict: true}},
 		runners:   []forge.Runner{{Name: "a", Labels: []string{"self-hosted", "Linux", "X64", "spot", "amd64"}, Online: true}},
-		variables: []forge.Variable{{Name: "R_LOGIN", Secret: true}, {Name: "ROOTFSGEN_PUSH_TOKEN", Secret: true}},
+		variables: []forge.Variable{{Name: "R_LOGIN", Secret: true}, {Name: "ROOTFSGEN_PUSH_TOKEN", Secret: true, Protected: true}},
 		schedules: []forge.Schedule{{Name: ".github/workflows/rootfsgen-lock.yml", Active: true}, {Name: "other.yml"}},
 	}
 	set := &model.Settings{
@@ -110,6 +110,24 @@ func TestWhatIsFound(t *testing.T) {
 			if report.Failed() != (c.state == doctor.Fail) {
 				t.Errorf("%s on %s: failed %v", name, on, report.Failed())
 			}
+		}
+	}
+}
+
+// TestTokenToPush is of GitLab alone: GitHub's jobs have one of their own.
+func TestTokenToPush(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil func(*repository)
+		mend  string
+	}{
+		"not there":     {func(r *repository) { r.variables = r.variables[:1] }, "glab variable set ROOTFSGEN_PUSH_TOKEN --masked --protected --raw -R "},
+		"for everybody": {func(r *repository) { r.variables[1].Protected = false }, "glab variable update ROOTFSGEN_PUSH_TOKEN --masked --protected --raw -R "},
+	} {
+		r, f := good(forge.GitLab)
+		c.spoil(r)
+		if x := f.Look(t.Context()).Sorted()[0]; x.Check != "secret ROOTFSGEN_PUSH_TOKEN" || x.State != doctor.Fail || !strings.HasPrefix(strings.Join(x.Mend, "\n"), c.mend) {
+			t.Errorf("%s: %+v", name, x)
 		}
 	}
 }

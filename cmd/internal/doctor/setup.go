@@ -191,19 +191,28 @@ func (f *Forge) runner(class string, labels []string, machines []forge.Runner) F
 type wanted struct {
 	name, why string
 	must      bool
+	guarded   bool // it opens more than the branches that anybody may push to should have
+}
+
+// flags are glab's for a variable that is kept as it should be.
+func (w wanted) flags() string {
+	if w.guarded {
+		return " --masked --protected --raw"
+	}
+	return " --masked --raw"
 }
 
 func (f *Forge) wanted() []wanted {
 	var all []wanted
 	for _, l := range f.Settings.Network.Logins {
-		all = append(all, wanted{l.Secret, "it logs in to " + l.Registry, true})
+		all = append(all, wanted{name: l.Secret, why: "it logs in to " + l.Registry, must: true})
 	}
 	login := map[bool]string{true: "ROOTFSGEN_REGISTRY_AUTH", false: "DOCKER_AUTH_CONFIG"}[f.github()]
 	if f.Settings.Registry.Testing != "" && !f.Settings.Identity.Google.Set() && len(all) == 0 {
-		all = append(all, wanted{login, "jobs push with it, unless their machines have a login of their own", false})
+		all = append(all, wanted{name: login, why: "jobs push with it, unless their machines have a login of their own"})
 	}
 	if !f.github() {
-		all = append(all, wanted{string(pipeline.VarToken), "jobs push the branch of the channels with it", f.Settings.Registry.Testing != ""})
+		all = append(all, wanted{name: string(pipeline.VarToken), why: "jobs push the branch of the channels with it", must: f.Settings.Registry.Testing != "", guarded: true})
 	}
 	return all
 }
@@ -222,10 +231,13 @@ func (f *Forge) variables(ctx context.Context) Report {
 			if w.must {
 				x.State = Fail
 			}
-			x.Mend = f.mend("gh secret set "+w.name+" -R @PROJECT@", "glab variable set "+w.name+" --masked --raw -R "+f.Project)
+			x.Mend = f.mend("gh secret set "+w.name+" -R @PROJECT@", "glab variable set "+w.name+w.flags()+" -R "+f.Project)
 		case !all[i].Secret:
 			x.State, x.Says = Fail, "it is shown in logs"
-			x.Mend = f.mend("gh variable delete "+w.name+" -R @PROJECT@ && gh secret set "+w.name+" -R @PROJECT@", "glab variable update "+w.name+" --masked --raw -R "+f.Project)
+			x.Mend = f.mend("gh variable delete "+w.name+" -R @PROJECT@ && gh secret set "+w.name+" -R @PROJECT@", "glab variable update "+w.name+w.flags()+" -R "+f.Project)
+		case w.guarded && !f.github() && !all[i].Protected:
+			x.State, x.Says = Fail, "jobs of every branch see it"
+			x.Mend = f.mend("", "glab variable update "+w.name+w.flags()+" -R "+f.Project)
 		}
 		r = append(r, x)
 	}

@@ -84,6 +84,7 @@ type Settings struct {
 	ReleaseTags   string            // glob for the tags that release, "v*"
 	DefaultBranch string            // "main"
 	ChannelBranch string            // git branch that holds the channel documents
+	Channels      Channels          // where else, and how prod changes
 	Forges        []string          // "github", "gitlab"
 	Triggers      Triggers          // what each event leads to
 	Updates       Updates           // how images.lock is looked up anew

@@ -112,7 +112,8 @@ var settingsFile = record[settings]{
 			shape: branchName, set: func(s *settings, v value) { s.model.DefaultBranch = v.text }},
 		{key: "channels", doc: "Where the channel documents are kept.",
 			shape: channelsShape, set: func(s *settings, v value) {
-				s.model.ChannelBranch, s.channels = v.record.(channelSettings).branch, v.pairs
+				c := v.record.(channelSettings)
+				s.model.ChannelBranch, s.model.Channels, s.channels = c.branch, c.Channels, v.pairs
 			}},
 		{key: "forges", doc: "Forges that pipelines are generated for.", def: []string{"github", "gitlab"},
 			shape: list{of: text{enum: []string{"github", "gitlab"}}, unique: true, nonzero: true},
@@ -161,11 +162,18 @@ var releaseShape = record[releaseSettings]{name: "release", fields: []field[rele
 		shape: tagGlob, set: func(r *releaseSettings, v value) { r.tags = v.text }},
 }}
 
-type channelSettings struct{ branch string }
+type channelSettings struct {
+	model.Channels
+	branch string
+}
 
 var channelsShape = record[channelSettings]{name: "channels", fields: []field[channelSettings]{
 	{key: "branch", doc: "Git branch that holds `manifest.testing.json` and `manifest.json`.", def: defaultChannelBranch,
 		shape: branchName, set: func(c *channelSettings, v value) { c.branch = v.text }},
+	{key: "store", doc: "Where pipelines keep them: `git`, the branch; `s3://BUCKET/PREFIX`; `gs://BUCKET/PREFIX`; or `file:FOLDER` on a machine that all jobs share. Every version is kept in each of them.", def: "git",
+		shape: text{name: "a store", check: model.CheckStore, max: 700}, set: func(c *channelSettings, v value) { c.Store = v.text }},
+	{key: "promotion", doc: "How prod changes: `environment`, a job promotes behind an environment that asks for approval; `request`, a pull or merge request edits `manifest.json` on the branch, and merging it promotes.", def: model.PromotionEnvironment,
+		shape: text{enum: []string{model.PromotionEnvironment, model.PromotionRequest}}, set: func(c *channelSettings, v value) { c.Promotion = v.text }},
 }}
 
 const (
@@ -285,7 +293,11 @@ func (f *file) checkScopes(scopes []pair) {
 // pipeline.
 func (f *file) checkChannels(s *settings) {
 	for _, p := range s.channels {
-		if p.value.text != "" && p.value.text == orDefault(s.model.DefaultBranch, defaultBranch) {
+		if p.key == "promotion" && s.model.Channels.ByRequest() && s.model.Channels.Store != "" && s.model.Channels.Store != "git" {
+			f.errorf(RuleNoEffect, p.value.pos, "leave store out, so that the documents lie on a branch",
+				"nobody can request a change of what lies in %s", s.model.Channels.Store)
+		}
+		if p.key == "branch" && p.value.text != "" && p.value.text == orDefault(s.model.DefaultBranch, defaultBranch) {
 			f.errorf(RuleChannelBranch, p.value.pos, "leave it out, or name a branch of its own, such as "+defaultChannelBranch,
 				"the channels cannot be kept on the default branch %q", p.value.text)
 		}

@@ -75,6 +75,8 @@ type Plan struct {
 	Registry   string    `json:"registry"`              // "known", or "unknown" when git alone answers
 	Publish    string    `json:"publish,omitempty"`     // PublishChanged, or empty
 	Policy     Digest    `json:"policy,omitempty"`      // Policy.Digest of what its images must pass before they are merged; empty where nothing is scanned
+	Signing    *Signing  `json:"signing,omitempty"`     // how receipts are signed; nil where nobody asks for signed ones
+	Trust      *Trust    `json:"trust,omitempty"`       // whose signatures count; nil where nobody is named
 	Bootstrap  bool      `json:"bootstrap,omitempty"`   // 401 and 403 mean "missing" for a repository that was never pushed to
 	Notes      []string  `json:"notes,omitempty"`       // what a person should know, one sentence each
 	LeftOut    []string  `json:"left_out,omitempty"`    // nodes of the fleet that the request is not about, sorted

@@ -46,6 +46,18 @@ type Request struct {
 	Brief  bool     // leave recipes, and identities of indexes, out: people see none
 }
 
+// signing is what a plan says of signatures: whose receipts count, and, where
+// anybody's do, how they are signed.
+func signing(set model.Settings) (*model.Signing, *model.Trust) {
+	if len(set.Trust.Signers) == 0 && len(set.Trust.Builders) == 0 {
+		return nil, nil
+	}
+	if len(set.Trust.Builders) == 0 || !set.Signing.On() {
+		return nil, &set.Trust
+	}
+	return &set.Signing, &set.Trust
+}
+
 // request tells whether a pull or merge request is planned: it leaves alone
 // what it does not change.
 func (r *Request) request() bool { return r.Scope == model.ScopePR }
@@ -105,6 +117,7 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 		p.Publish = model.PublishChanged
 	}
 	p.Policy = req.Policy
+	p.Signing, p.Trust = signing(now.Fleet.Settings)
 	if then != nil {
 		from := then.Revision
 		p.From = &from

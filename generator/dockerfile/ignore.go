@@ -73,3 +73,11 @@ func (s *selector) readIgnore(ctx context.Context, dockerfile, dir string) error
 func (i *ignore) excludes(rel string) bool {
 	return i != nil && i.matcher.match(rel)
 }
+
+// empties tells whether a file of the context, which is not left out, arrives
+// empty. BuildKit's client walks through the context to find out what there is,
+// and asks anew, of the path alone, when a file is opened; where the second
+// answer is that it is left out, it sends a file without content.
+func (i *ignore) empties(rel string) bool {
+	return i != nil && i.matcher.matchAlone(rel)
+}

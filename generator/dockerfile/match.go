@@ -40,6 +40,15 @@ func (p *patterns) match(rel string) bool {
 	return err == nil && matched
 }
 
+// matchAlone is what the patterns say of a path that nobody has walked to.
+func (p *patterns) matchAlone(rel string) bool {
+	if p == nil {
+		return false
+	}
+	matched, err := p.matcher.MatchesOrParentMatches(rel)
+	return err == nil && matched
+}
+
 // folder is what the patterns say of a folder, for what lies in it.
 func (p *patterns) folder(dir string) patternmatcher.MatchInfo {
 	if dir == "." {

@@ -313,10 +313,16 @@ func (s *selector) pick(ctx context.Context, read Read, rel string, e model.Tree
 		return true, nil
 	}
 	e.Path = rel
-	s.picked[rel] = e
 	if e.Mode == model.ModeSymlink {
+		s.picked[rel] = e
 		return true, s.linked(ctx, read, rel)
 	}
+	if s.ignore.empties(rel) {
+		e.OID = ""
+		s.list.Warnf(RuleIgnore, diag.Pos{File: s.ignore.file}, "write the pattern that leaves it out once, behind the one that takes it in",
+			"%q is left out by one reading of the patterns and not by the other: BuildKit copies it as an empty file", rel)
+	}
+	s.picked[rel] = e
 	return true, nil
 }
 

@@ -110,7 +110,7 @@ func TestSelect(t *testing.T) {
 		{"another submodule", []string{"i/m submodule", "i/a"}, "COPY a /", "", "a", nil},
 		{"not there", []string{"i/a"}, "COPY b /", "", "", []string{`warning:2:6 context-source COPY reads "b", which is not in i: only files that git tracks can be built: is it committed, or at least not ignored?`}},
 		{"ignored again below a folder that is not", []string{"i/.dockerignore=**/x\n!d\n", "i/d/x", "i/d/y"}, "COPY d /", "", "d/y", nil},
-		{"a pattern that is not asked about the folder", []string{"i/.dockerignore=a\n!a/b\na\n", "i/a/b", "i/a/c"}, "COPY a /", "", "a/b", nil},
+		{"a pattern that is not asked about the folder", []string{"i/.dockerignore=a\n!a/b\na\n", "i/a/b", "i/a/c"}, "COPY a /", "", "a/b", []string{`warning:0:0 dockerignore "a/b" is left out by one reading of the patterns and not by the other: BuildKit copies it as an empty file: write the pattern that leaves it out once, behind the one that takes it in`}},
 		{"exclude again below a folder that is not", []string{"i/d/e/x", "i/d/e/y"}, "COPY --exclude=**/x --exclude=!e d /", "", "d/e/y", nil},
 		{"parents below links", []string{"i/l -> a", "i/a", "i/m -> d", "i/d/x"}, "COPY --parents ./*/./f /", "", "a d/ l m", nil},
 		{"parents of a folder of which nothing is left", []string{"i/a", "i/b/b/c"}, "COPY --parents --exclude=?/b/c ./? /", "", "a b/b/", nil},

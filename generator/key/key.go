@@ -218,6 +218,9 @@ func object(e model.TreeEntry) string {
 	if e.Mode == model.ModeFolder {
 		return "empty folder"
 	}
+	if e.OID == "" {
+		return fmt.Sprintf("%06o empty", e.Mode)
+	}
 	switch e.Mode {
 	case model.ModeFile: // as nearly all are
 		return "100644 git:" + e.OID

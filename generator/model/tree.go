@@ -23,7 +23,10 @@ const ModeUnsentLink = 0o120001
 type TreeEntry struct {
 	Path string `json:"path"` // slash-separated, from the root of the tree
 	Mode uint32 `json:"mode"` // one of the Mode constants
-	OID  string `json:"oid"`  // git's object id of the content, SHA-1 or SHA-256 in hexadecimal
+	// OID is git's object id of the content, SHA-1 or SHA-256 in hexadecimal. It
+	// is empty for a file of a Recipe that is empty in the build, whatever it
+	// holds in the tree.
+	OID string `json:"oid"`
 }
 
 // Tree is a snapshot of a whole repository: a commit, or the work tree as git

@@ -121,6 +121,10 @@ func (f *FS) entry(ctx context.Context, file model.TreeEntry) (entry, error) {
 	default:
 		return e, fmt.Errorf("reading the context: %s has the unknown mode %o", file.Path, file.Mode)
 	}
+	if file.OID == "" && e.mode.IsRegular() {
+		f.oids[file.Path] = ""
+		return e, nil
+	}
 	size, err := f.objects.Size(ctx, file.OID)
 	if err != nil {
 		return e, missing(file.Path, err)
@@ -222,6 +226,9 @@ func (f *FS) Open(p string) (io.ReadCloser, error) {
 	oid, found := f.oids[name]
 	if !found {
 		return nil, fmt.Errorf("reading %s: %w", p, fs.ErrNotExist)
+	}
+	if oid == "" {
+		return io.NopCloser(strings.NewReader("")), nil
 	}
 	r, err := f.objects.Open(f.ctx, oid)
 	if err != nil {

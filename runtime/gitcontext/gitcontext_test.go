@@ -68,6 +68,7 @@ func TestWalkShowsTheFilesAndTheirFolders(t *testing.T) {
 		{Path: "a/b c\"\t/run.sh", Mode: model.ModeExecutable, OID: "2"},
 		{Path: "a/link", Mode: model.ModeSymlink, OID: "3"},
 		{Path: "empty/folder", Mode: model.ModeFolder},
+		{Path: "emptied", Mode: model.ModeExecutable},
 		{Path: "é", Mode: model.ModeFile, OID: "1"},
 	})
 	if err != nil {
@@ -80,6 +81,7 @@ func TestWalkShowsTheFilesAndTheirFolders(t *testing.T) {
 		"a/link Lrwxrwxrwx 4 ../a 0 1767225600",
 		"a-b drwxr-xr-x 0  0 1767225600",
 		"a-b/z -rw-r--r-- 3  0 1767225600",
+		"emptied -rwxr-xr-x 0  0 1767225600",
 		"empty drwxr-xr-x 0  0 1767225600",
 		"empty/folder drwxr-xr-x 0  0 1767225600",
 		"é -rw-r--r-- 3  0 1767225600",
@@ -90,6 +92,13 @@ func TestWalkShowsTheFilesAndTheirFolders(t *testing.T) {
 	}
 	if diff := cmp.Diff(want[:4], walk(t, f, "a")); diff != "" {
 		t.Error(diff)
+	}
+	r, err := f.Open("emptied")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(r); err != nil || len(b) > 0 {
+		t.Errorf("an emptied file has %q, %v", b, err)
 	}
 }
 

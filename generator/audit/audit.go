@@ -50,8 +50,15 @@ type Rules struct {
 	Known map[string]string
 }
 
-// Right is one right of one job.
+// Right is one right of one job, or of all whose ids begin with what is before
+// a "*" at its end.
 type Right struct{ Job, Scope string }
+
+// of tells whether a job may have the right.
+func (r Right) of(job, scope string) bool {
+	begin, all := strings.CutSuffix(r.Job, "*")
+	return r.Scope == scope && (r.Job == job || all && strings.HasPrefix(job, begin))
+}
 
 // Audit is one kind of weakness.
 type Audit struct {
@@ -66,7 +73,7 @@ type Audit struct {
 
 // Audits are all of them, in the order of the families.
 func Audits() []Audit {
-	return slices.Concat(permissionAudits, actionAudits, expressionAudits, secretAudits, triggerAudits, jobAudits, gitlabAudits, botAudits, identityAudits)
+	return slices.Concat(permissionAudits, actionAudits, expressionAudits, secretAudits, triggerAudits, jobAudits, signingAudits, gitlabAudits, botAudits, identityAudits)
 }
 
 // Check runs every audit on the files that it is about, by path from the root

@@ -47,10 +47,11 @@ func gitlabInterruptible(g *gitlab) {
 }
 
 // publishes tells whether the job writes to where others look: it has an
-// environment that is deployed to, and not only looked into.
+// environment that is deployed to, and not only looked into, and that is more
+// than one request's own.
 func (j *glJob) publishes() bool {
 	e := j.get("environment")
-	return e.there() && e.get("action").text() != "access"
+	return e.there() && e.get("action").text() != "access" && !strings.HasSuffix(j.environment(), "/mr-$CI_MERGE_REQUEST_IID")
 }
 
 func (j *glJob) environment() string {

@@ -139,6 +139,13 @@ var hardenings = []off{
 	{"artifact-names", "small", "-build.yml", "rootfsgen-reports-{0}", "rootfsgen/reports-{0}"},
 	{"always-after-cancel", "small", "-fleet.yml", "!cancelled()", "always()"},
 
+	{"excessive-permissions", "signed", "-rescan.yml", "issues: write #", "checks: write #"},
+	{"excessive-permissions", "signed", "-merge.yml", "security-events: write #", "actions: write #"},
+	{"callee-permissions", "signed", "-fleet.yml", "      security-events: write # to show what scanners found beside the code\n", ""},
+	{"signing-beside-code", "signed", "-push.yml", "rootfsrun sign --plan rootfsgen-ci/plan.json\n", "rootfsrun test --plan rootfsgen-ci/plan.json && rootfsrun sign --plan rootfsgen-ci/plan.json\n"},
+	{"signing-beside-code", "small", "-merge.yml", "      contents: read # to check out\n", "      contents: read # to check out\n      id-token: write # to sign\n"},
+	{"gitlab-signing-beside-code", "signed", "/pipeline.yml", "rootfsrun attest --plan rootfsgen-ci/plan.json\n", "rootfsrun run rootfsgen-ci/plan.json\n"},
+
 	{"oidc-by-name", "repository", "identity.md", "assertion.repository_id == 'REPOSITORY_ID'", "assertion.repository == 'OWNER/NAME'"},
 	{"oidc-by-name", "repository", "identity.md", "assertion.project_id == 'PROJECT_ID'", "assertion.project_path == 'GROUP/NAME'"},
 

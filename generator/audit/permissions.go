@@ -20,7 +20,8 @@ func excessivePermissions(g *github, w *workflow) {
 		for _, e := range p.entries() {
 			scope, access := e.key.text(), e.value.text()
 			// The right to a token that says which job it is gives no right here.
-			if access == "read" || access == "none" || slices.Contains(g.rules.Write, Right{j.id, scope}) || slices.Contains(g.rules.Write, Right{"*", scope}) {
+			allowed := func(r Right) bool { return r.of(j.id, scope) }
+			if access == "read" || access == "none" || slices.ContainsFunc(g.rules.Write, allowed) {
 				continue
 			}
 			g.atJob(w, j, e.key, "%s: %s is not among the rights that jobs may have", scope, access)

@@ -20,6 +20,9 @@ func Default() Rules {
 			{"lock", "pull-requests"},
 			{"watchdog", "actions"}, // starts lost jobs anew
 			{"comment", "pull-requests"},
+			{"rescan", "issues"},         // says what blocks in what prod runs
+			{"fleet", "security-events"}, // which hands it on to the jobs that judge
+			{"merge*", "security-events"},
 		},
 		Known: maps.Clone(known),
 	}

@@ -101,6 +101,7 @@ type Settings struct {
 	Trust         Trust             // whose signatures count
 	GitHub        GitHubSite        // where the repository lies
 	GitLab        GitLabSite
+	Judging       Judging  // what scan-policy.yaml means for pipelines
 	Templates     string   // folder of templates that are taken instead of the built-in ones, from the root of the tree; empty for none
 	Jobs          []OwnJob // around the stages, in this order
 }

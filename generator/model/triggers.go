@@ -35,6 +35,8 @@ type Triggers struct {
 type Schedule struct {
 	Lock  string // when the lock is looked up anew, and offered as a request
 	Bases string // when what stands on no other image is built anew
+	// Rescan is when what prod runs is judged by today's findings.
+	Rescan string
 }
 
 // Fork says what becomes of a request from a fork.
@@ -46,7 +48,7 @@ type Fork struct {
 func DefaultTriggers() Triggers {
 	return Triggers{
 		Push: TriggerBuild, Request: TriggerBuild, Queue: TriggerBuild, Tag: TriggerPromote, Manual: true,
-		Schedule: Schedule{Lock: "17 5 * * 1-5", Bases: "17 6 * * 0"},
+		Schedule: Schedule{Lock: "17 5 * * 1-5", Bases: "17 6 * * 0", Rescan: "47 4 * * *"},
 	}
 }
 

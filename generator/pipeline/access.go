@@ -37,7 +37,7 @@ func (p *Pipeline) equip() {
 				s.Secrets = p.LoginSecrets()
 			}
 		}
-		j.Token = len(p.google(scopes)) > 0
+		j.Token = len(p.Accounts(kind)) > 0 || j.Audience != ""
 		p.Fixed[kind] = j
 	}
 }
@@ -47,10 +47,12 @@ func (p *Pipeline) equip() {
 // looks has none but its own.
 func (p *Pipeline) scopes(kind Kind) []string {
 	switch kind {
-	case Plan, Lock:
+	case Plan, Lock, Rescan:
 		return []string{model.ScopeRead}
 	case Build, Test, Merge, Repeat:
 		return []string{model.ScopePR, model.ScopeTesting}
+	case Purge:
+		return []string{model.ScopePR}
 	case Manifest:
 		return []string{model.ScopeTesting}
 	case Promote:
@@ -59,6 +61,10 @@ func (p *Pipeline) scopes(kind Kind) []string {
 	}
 	return nil
 }
+
+// Accounts are what a job is told of who it may be to Google, empty for
+// nobody.
+func (p *Pipeline) Accounts(kind Kind) []Value { return p.google(p.scopes(kind)) }
 
 // google says who the job is to Google, in the scopes that it may write to.
 func (p *Pipeline) google(scopes []string) []Value {

@@ -33,17 +33,11 @@ func (p *Pipeline) fix() {
 			p.run("Test", testScript, VarImage, VarTarget, VarPlatform, VarArch, VarLogin),
 			Step{Verb: Save, Name: "Keep the reports", Artifact: reportsArtifact},
 		)...)},
-		Merge: {Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: built, Interrupt: true, Retry: true, Steps: p.withPlan(
-			p.run("Merge", mergeScript, VarImage, VarTarget, VarLogin),
-			p.run("Show what changed", builtScript, VarImage, VarTarget, VarLogin),
-			Step{Verb: Save, Name: "Keep the report", Artifact: indexArtifact},
-		)},
-		Manifest: {Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: listed, Push: true, Retry: true, Steps: p.withHistory(
-			p.run("Write the testing channel", manifestScript(p.settingsFlags()), VarToken, VarLogin),
-		)},
-		Promote: {Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.leads(model.TriggerPromote), Push: true, Environment: "prod", Steps: p.withHistory(
-			p.run("Write the prod channel", promoteScript(p.settingsFlags()), VarToken, VarLogin),
-		)},
+		Merge:    p.mergeJob(built),
+		Manifest: p.manifestJob(listed),
+		Promote:  p.promoteJob(),
+		Rescan:   p.rescanJob(),
+		Purge:    p.purgeJob(),
 		Fork:    {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: p.forked(), Interrupt: true, Steps: p.forkSteps()},
 		Comment: p.commentJob(),
 		Repeat:  p.repeatJob(),

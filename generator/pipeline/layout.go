@@ -45,7 +45,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled), Layout: cmp.Or(s.Layout, model.LayoutAuto),
 		Programs: s.Programs, Network: s.Network, Identity: s.Identity,
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
-		Triggers: s.Triggers, Fork: s.Fork, Spot: s.Spot,
+		Triggers: s.Triggers, Fork: s.Fork, Spot: s.Spot, Judging: s.Judging, Signing: s.Signing,
 	}
 	if s.Dir != "" && s.Dir != "." {
 		p.Config = s.Dir + "/" + settingsFile
@@ -94,6 +94,9 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 			leg := Leg{Platform: id.Platform, Runner: classOf(src, id.Platform), Parents: parentsOf(id, edges, o, names)}
 			leg.testOn(&fleet.Settings, src)
 			img.Legs = append(img.Legs, leg)
+		}
+		if p.Judging.On && img.Merge {
+			img.After = joinedBefore(src, edges, o, names)
 		}
 		if len(img.Legs) == 0 && (o.Only == nil || !o.Merge[node]) {
 			continue
@@ -145,6 +148,20 @@ func parentsOf(id model.TargetID, edges Edges, o Options, names map[model.Target
 	for _, parent := range edges[id] {
 		if parent.AllPlatforms() != id.AllPlatforms() && (o.Only == nil || o.Only[parent]) {
 			ids = append(ids, names[parent.AllPlatforms()])
+		}
+	}
+	return sortedSet(ids)
+}
+
+// joinedBefore are the other nodes that an image is built from and that have a
+// job which joins them: what the policy refuses takes its children with it.
+func joinedBefore(src *model.Image, edges Edges, o Options, names map[model.TargetID]string) []string {
+	var ids []string
+	for _, id := range src.Targets() {
+		for _, parent := range edges[id] {
+			if node := parent.AllPlatforms(); node != src.Node() && (o.Merge == nil || o.Merge[node]) {
+				ids = append(ids, names[node])
+			}
 		}
 	}
 	return sortedSet(ids)

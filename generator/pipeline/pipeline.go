@@ -43,11 +43,14 @@ const (
 	Manual        Event = "manual"         // a person, on the default branch
 	ScheduleLock  Event = "schedule-lock"  // it is time to look the lock up anew
 	ScheduleBases Event = "schedule-bases" // it is time to build the bases anew
+
+	ScheduleRescan Event = "schedule-rescan" // it is time to judge what prod runs
+	Closed         Event = "closed"          // a request was closed, merged or not
 )
 
 // Events are all of them. What starts a pipeline is exactly one of them.
 func Events() []Event {
-	return []Event{Push, Request, ForkRequest, Queue, Release, Manual, ScheduleLock, ScheduleBases}
+	return []Event{Push, Request, ForkRequest, Queue, Release, Manual, ScheduleLock, ScheduleBases, ScheduleRescan, Closed}
 }
 
 // Pipeline is everything that a fleet's CI does. Its slices are sorted, so the
@@ -65,10 +68,12 @@ type Pipeline struct {
 	Forges        []string
 	Triggers      model.Triggers
 	Fork          model.Fork
-	Spot          model.Spot   // what happens to jobs that are lost
-	Fixed         map[Kind]Job // the jobs that do not depend on an image, and Build and Merge as every image has them
-	Images        []Image      // parents before children, then by id
-	Said          Said         // what people said that all this is made from
+	Spot          model.Spot    // what happens to jobs that are lost
+	Judging       model.Judging // of images, before they are merged
+	Signing       model.Signing // of what was merged
+	Fixed         map[Kind]Job  // the jobs that do not depend on an image, and Build and Merge as every image has them
+	Images        []Image       // parents before children, then by id
+	Said          Said          // what people said that all this is made from
 	GitHub        model.GitHubSite
 	GitLab        model.GitLabSite
 	Own           []model.OwnJob // jobs that people add
@@ -83,6 +88,7 @@ type Image struct {
 	Legs    []Leg    // one for each platform, sorted
 	Minutes int      // time limit of a build job
 	Merge   bool     // its platforms are joined
+	After   []string `json:",omitempty"` // IDs of the images that it is built from and that must be joined first, as they may be refused, sorted
 	Level   int      // how many images must be built one after the other before it
 	Secrets []string `json:",omitempty"` // names of the secrets that its builds mount, sorted; then no other image's jobs are mixed with its own
 }
@@ -113,6 +119,8 @@ type Job struct {
 	Events      []Event
 	Push        bool   // may push to the repository, for the channel branch
 	Token       bool   // may ask the forge for a token that says which job it is
+	Audience    string // of the token that signs, for a forge that must be told; empty for none
+	Findings    bool   // may hand findings to the forge's code scanning
 	Environment string // the forge's protected environment, empty for none
 	Interrupt   bool   // a newer pipeline may stop it
 	Retry       bool   // is tried again when its machine is lost
@@ -140,8 +148,12 @@ type Step struct {
 	Script   string   // Run and Outputs: whole lines
 	Vars     []Var    // Run and Outputs: what Script reads from its environment
 	Values   []Value  // Run and Outputs: what it reads beside Vars, fixed
+	Keys     []string // Run: names of secrets that sign, each under its own name
 	Secrets  []string // Run and Outputs: names of secrets that it reads, each under its own name
 	Artifact Artifact // Save and Fetch
+	// Anyway lets a Run go on where a step before it failed. It is left out where
+	// a forge's jobs are one script: what it says is for people.
+	Anyway bool
 }
 
 // Artifact is a file or folder that outlives its job.
@@ -152,6 +164,7 @@ type Artifact struct {
 	Per    Per    // how many jobs have one of this name
 	Report bool   // may be absent, and is kept when the job failed
 	JUnit  bool   // has results of tests
+	Scans  bool   // has findings and lists of packages
 	Days   int    // how long it is kept
 }
 

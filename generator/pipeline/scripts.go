@@ -83,9 +83,6 @@ fi
 const testScript = asRoot + testOptions + `"${root[@]}" rootfsrun test "` + target + `" --platform "$ROOTFSGEN_PLATFORM" "${options[@]}"
 `
 
-const mergeScript = `rootfsrun merge "` + target + `" --plan ` + PlanFile + `
-`
-
 func manifestScript(flags string) string {
 	return "rootfsrun manifest --plan " + PlanFile + flags + "\n"
 }

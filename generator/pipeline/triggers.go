@@ -24,6 +24,10 @@ func (p *Pipeline) Mode(e Event) string {
 		return whether(Scheduled(t.Schedule.Lock))
 	case ScheduleBases:
 		return whether(Scheduled(t.Schedule.Bases))
+	case ScheduleRescan:
+		return whether(Scheduled(t.Schedule.Rescan) && p.Judging.On)
+	case Closed:
+		return whether(t.Request == model.TriggerBuild)
 	}
 	return model.TriggerOff
 }
@@ -41,9 +45,11 @@ func Scheduled(cron string) bool { return cron != "" && cron != model.TriggerOff
 // Scope is the registry scope that the pipelines of an event write to.
 func Scope(e Event) string {
 	switch e {
-	case Request, ForkRequest, Queue:
+	case Request, ForkRequest, Queue, Closed:
 		return model.ScopePR
 	case Push, Release, Manual, ScheduleLock, ScheduleBases:
+	case ScheduleRescan:
+		return model.ScopeProd
 	}
 	return model.ScopeTesting
 }
@@ -52,7 +58,7 @@ func Scope(e Event) string {
 func (p *Pipeline) leads(modes ...string) []Event {
 	var out []Event
 	for _, e := range Events() {
-		if e == ForkRequest || e == ScheduleLock { // which are one job each
+		if single(e) {
 			continue
 		}
 		for _, m := range modes {
@@ -62,6 +68,11 @@ func (p *Pipeline) leads(modes ...string) []Event {
 		}
 	}
 	return out
+}
+
+// single tells whether an event leads to one job alone, and to no plan.
+func single(e Event) bool {
+	return e == ForkRequest || e == ScheduleLock || e == ScheduleRescan || e == Closed
 }
 
 func (p *Pipeline) planned() []Event {

@@ -35,15 +35,20 @@ func handOn(secrets []secret) []pair {
 	return all
 }
 
+// findings lets a job hand to GitHub what scanners found.
+var findings = permission{"security-events", "write", "to show what scanners found beside the code"}
+
 // calling are the permissions of a job that calls a workflow of the images: a
 // workflow has no more than its caller gives it.
 func (g *github) calling(kinds ...pipeline.Kind) []permission {
-	for _, kind := range kinds {
-		if g.p.Fixed[kind].Token {
-			return append(slices.Clone(read), token)
-		}
+	all := slices.Clone(read)
+	if slices.ContainsFunc(kinds, func(k pipeline.Kind) bool { return g.p.Fixed[k].Token }) {
+		all = append(all, token)
 	}
-	return read
+	if slices.ContainsFunc(kinds, func(k pipeline.Kind) bool { return g.p.Fixed[k].Findings }) {
+		all = append(all, findings)
+	}
+	return all
 }
 
 // fixed are the variables of a step that are the same whenever it runs.

@@ -59,7 +59,28 @@ func linted() map[string]fixture {
 	all := fixtures()
 	all["corporate"] = corporate(all["small"])
 	all["secrets"], all["secretwaves"] = secretive(model.LayoutGraph), secretive(model.LayoutWaves)
+	all["signed"], all["keyed"], all["unjudged"] = signed(all["small"]), keyed(all["source"]), unjudged(all["small"])
 	return all
+}
+
+// signed is a fleet whose jobs sign as themselves, and show findings beside
+// the code.
+func signed(f fixture) fixture {
+	f.fleet.Settings.Judging.Upload = model.UploadSARIF
+	f.fleet.Settings.Signing = model.Signing{Fulcio: "https://fulcio.sigstore.dev", Audience: model.DefaultAudience, Rekor: "https://rekor.sigstore.dev"}
+	return f
+}
+
+// keyed is a fleet that signs with a key in a variable.
+func keyed(f fixture) fixture {
+	f.fleet.Settings.Signing = model.Signing{Key: "env:SIGNING_KEY", Password: model.DefaultPassword}
+	return f
+}
+
+// unjudged is a fleet whose policy is off.
+func unjudged(f fixture) fixture {
+	f.fleet.Settings.Judging = model.Judging{}
+	return f
 }
 
 // TestAccess looks at who may log in as whom on GitHub: the jobs that push, and
@@ -121,7 +142,7 @@ func TestAccess(t *testing.T) {
 // job, and whose secrets are variables of the project that no file names.
 func TestGitLabAccess(t *testing.T) {
 	t.Parallel()
-	want := map[string]bool{"rootfsgen-plan": true, ".rootfsgen-build": true, ".rootfsgen-merge": true, "rootfsgen-manifest": true, "rootfsgen-promote": true, "rootfsgen-lock": true, "rootfsgen-reports": true}
+	want := map[string]bool{"rootfsgen-plan": true, ".rootfsgen-build": true, ".rootfsgen-merge": true, "rootfsgen-manifest": true, "rootfsgen-promote": true, "rootfsgen-lock": true, "rootfsgen-reports": true, "rootfsgen-rescan": true, "rootfsgen-purge": true}
 	seen := 0
 	for file, text := range corporate(fixtures()["small"]).files(t) {
 		if !strings.HasPrefix(file, ".gitlab") {

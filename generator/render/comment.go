@@ -26,5 +26,6 @@ func (g *gitlab) comment() glJob {
 	if g.p.Network.CA == "" {
 		j.set([]pair{{"GIT_STRATEGY", "none"}})
 	}
+	g.purged(&j)
 	return j
 }

@@ -163,9 +163,11 @@ func TestFailureStopsDescendantsOnly(t *testing.T) {
 		}
 		jobs := ghJobs(t, files[render.GitHubFleet])
 		planned, merging, failing := map[string]bool{}, map[string]bool{}, map[string]bool{}
+		refused, joined := map[string]bool{}, map[string]bool{}
 		for _, i := range p.Images {
 			planned[i.ID], merging[i.ID] = rapid.Bool().Draw(t, "planned"), rapid.Bool().Draw(t, "merging")
 			failing[i.ID] = rapid.IntRange(0, 3).Draw(t, "failing") == 0
+			refused[i.ID] = rapid.IntRange(0, 3).Draw(t, "refused") == 0
 		}
 		r := &run{results: map[string]string{"plan": "success"}, outputs: map[string]map[string]string{"plan": {"build": jsonList(planned), "merge": jsonList(merging)}}}
 		built := map[string]bool{} // what must have been built, said in another way
@@ -195,14 +197,18 @@ func TestFailureStopsDescendantsOnly(t *testing.T) {
 				switch {
 				case !got:
 					r.results[id] = "skipped"
-				case kind == pipeline.Build && failing[img.ID]:
+				case kind == pipeline.Build && failing[img.ID], kind == pipeline.Merge && refused[img.ID]:
 					r.results[id] = "failure"
 				default:
 					r.results[id] = "success"
 				}
 			}
 			check(pipeline.Build, planned[img.ID] && !stopped)
-			check(pipeline.Merge, merging[img.ID] && (built[img.ID] || !planned[img.ID]))
+			joined[img.ID] = merging[img.ID] && (built[img.ID] || !planned[img.ID])
+			for _, parent := range img.After { // which may have been refused
+				joined[img.ID] = joined[img.ID] && (joined[parent] && !refused[parent] || !merging[parent])
+			}
+			check(pipeline.Merge, joined[img.ID])
 		}
 		r.cancelled = true
 		for id, job := range jobs {

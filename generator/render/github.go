@@ -15,6 +15,8 @@ const (
 	ghManual  = ghFolder + "rootfsgen-manual.yml"
 	ghLock    = ghFolder + "rootfsgen-lock.yml"
 	ghBases   = ghFolder + "rootfsgen-bases.yml"
+	ghRescan  = ghFolder + "rootfsgen-rescan.yml"
+	ghClosed  = ghFolder + "rootfsgen-closed.yml"
 	// ActionlintFile tells actionlint, which people run on workflows, the names
 	// of their own machines.
 	ActionlintFile = ".github/actionlint.yaml"
@@ -40,6 +42,8 @@ func (g *github) workflows() map[string]*workflow {
 		{pipeline.Manual, ghManual, g.manual},
 		{pipeline.ScheduleLock, ghLock, g.lock},
 		{pipeline.ScheduleBases, ghBases, g.bases},
+		{pipeline.ScheduleRescan, ghRescan, g.rescan},
+		{pipeline.Closed, ghClosed, g.closed},
 	} {
 		if g.leads(w.event) {
 			all[w.file] = w.make()

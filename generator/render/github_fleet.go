@@ -102,7 +102,10 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 			before = []string{i.ID}
 			m.Needs = append(m.Needs, JobID(pipeline.Build, i.ID))
 		}
-		m.If = runsWhen("merge", i.ID, before)
+		for _, parent := range i.After {
+			m.Needs = append(m.Needs, JobID(pipeline.Merge, parent))
+		}
+		m.If = runsWhen("merge", i.ID, before, i.After...)
 		jobs = append(jobs, m)
 	}
 	return jobs
@@ -123,12 +126,15 @@ var inputsOfImage = []input{
 }
 
 // runsWhen is the condition of a job that the plan's output names and that
-// waits for the builds of other images.
-func runsWhen(output, id string, builds []string) expr {
+// waits for the builds of other images, and for the merges of some.
+func runsWhen(output, id string, builds []string, merges ...string) expr {
 	var b strings.Builder
 	fmt.Fprintf(&b, "${{ !cancelled() && needs.plan.result == 'success' && contains(fromJSON(needs.plan.outputs.%s), '%s')", output, id)
 	for _, parent := range builds {
 		fmt.Fprintf(&b, " && (needs.%s.result == 'success' || !contains(fromJSON(needs.plan.outputs.build), '%s'))", JobID(pipeline.Build, parent), parent)
+	}
+	for _, parent := range merges {
+		fmt.Fprintf(&b, " && (needs.%s.result == 'success' || !contains(fromJSON(needs.plan.outputs.merge), '%s'))", JobID(pipeline.Merge, parent), parent)
 	}
 	b.WriteString(" }}")
 	return expr(b.String())

@@ -45,3 +45,15 @@ func (g *github) queue() *workflow {
 			pair{"from", expr("${{ github.event.merge_group.base_sha }}")}),
 	}
 }
+
+// closed removes what a request has pushed. A fork's has pushed nothing.
+func (g *github) closed() *workflow {
+	j := g.job(pipeline.Purge, "purge", "purge")
+	j.If = ownRequest
+	return &workflow{
+		About: []string{"When a pull request is closed, merged or not, its images go."},
+		Name:  "rootfsgen closed", On: triggers{Closed: true},
+		Concurrency: &concurrency{Group: "${{ format('rootfsgen-closed-{0}', github.event.pull_request.number) }}"}, Shell: true,
+		Jobs: []ghJob{j},
+	}
+}

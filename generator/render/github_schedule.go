@@ -40,3 +40,16 @@ func (g *github) bases() *workflow {
 		Jobs: jobs,
 	}
 }
+
+// rescan has one run at a time: what a run that waits would find, the one that
+// takes its place finds, too.
+func (g *github) rescan() *workflow {
+	j := g.job(pipeline.Rescan, "rescan", "rescan")
+	j.If = g.onBranch(notInForks)
+	return &workflow{
+		About: []string{"Judges what prod runs by the findings and the policy of the day; an issue says what blocks, and is closed when nothing does."},
+		Name:  "rootfsgen rescan", On: triggers{Schedule: []string{g.p.Triggers.Schedule.Rescan}},
+		Concurrency: &concurrency{Group: "rootfsgen-rescan"}, Shell: true,
+		Jobs: []ghJob{j},
+	}
+}

@@ -10,6 +10,7 @@ import (
 var (
 	read  = []permission{{"contents", "read", "to check out"}}
 	write = []permission{{"contents", "write", "to push the channel branch"}}
+	tell  = []permission{{"contents", "read", "to check out"}, {"issues", "write", "to say what blocks in what prod runs"}}
 	offer = []permission{{"contents", "write", "to push the branch that is offered"}, {"pull-requests", "write", "to open the request"}}
 )
 
@@ -24,6 +25,8 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 		j.Permissions = offer
 	case kind == pipeline.Comment:
 		j.Permissions = comments
+	case kind == pipeline.Rescan:
+		j.Permissions = tell
 	case src.Push:
 		j.Permissions = write
 	case kind != pipeline.Result:
@@ -31,6 +34,9 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 	}
 	if src.Token {
 		j.Permissions = append(slices.Clone(j.Permissions), token)
+	}
+	if src.Findings {
+		j.Permissions = append(slices.Clone(j.Permissions), findings)
 	}
 	j.surround(g.p.Runners[src.Runner])
 	for i := range src.Steps {
@@ -72,12 +78,15 @@ func (g *github) step(kind pipeline.Kind, s *pipeline.Step) ghStep {
 		out.Run = pipeline.OutputsScript(g.p, pipeline.GitHub)
 	case pipeline.Run:
 		out.Run = s.Script
+		if s.Anyway {
+			out.If = "${{ !cancelled() }}"
+		}
 	}
 	for _, v := range s.Vars {
 		out.Env = append(out.Env, pair{string(v), variable(kind, v)})
 	}
 	out.Env = append(out.Env, fixed(s)...)
-	for _, name := range s.Secrets {
+	for _, name := range append(slices.Clone(s.Keys), s.Secrets...) {
 		out.Env = append(out.Env, pair{name, expr("${{ secrets." + name + " }}")})
 	}
 	return out
@@ -104,8 +113,11 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 			return requestID
 		}
 	}
-	if (kind == pipeline.Watchdog || kind == pipeline.Comment) && v == pipeline.VarForgeToken {
+	if v == pipeline.VarForgeToken && kind != pipeline.Lock { // which offers in the name of somebody
 		return expr("${{ github.token }}")
+	}
+	if v == pipeline.VarSnapshot && kind == pipeline.Purge {
+		return requestID
 	}
 	return map[pipeline.Var]expr{
 		pipeline.VarImage:      "${{ inputs.image }}",
@@ -120,6 +132,7 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		pipeline.VarPlatforms:  "${{ inputs.platforms }}",
 		pipeline.VarForce:      "${{ inputs.force }}",
 		pipeline.VarRequest:    "${{ github.event.pull_request.number }}",
+		pipeline.VarTag:        "${{ github.ref_name }}",
 		pipeline.VarRun:        "${{ github.event.workflow_run.id }}",
 		pipeline.VarResults:    "${{ join(needs.*.result, ' ') }}",
 		pipeline.VarToken:      "${{ github.token }}",

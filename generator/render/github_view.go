@@ -15,6 +15,7 @@ type triggers struct {
 	Branches    []string // push to these
 	Tags        []string // push of these
 	PullRequest bool
+	Closed      bool     // of a pull request, merged or not
 	MergeGroup  bool     // what a merge queue tries
 	Schedule    []string // cron expressions in UTC
 	Dispatch    []input  // by a person, who fills these in
@@ -106,6 +107,9 @@ func (t *triggers) tree() map[string]any {
 	}
 	if t.PullRequest {
 		m["pull_request"] = map[string]any{}
+	}
+	if t.Closed {
+		m["pull_request"] = map[string]any{"types": []any{"closed"}}
 	}
 	if t.MergeGroup {
 		m["merge_group"] = map[string]any{"types": []any{"checks_requested"}}

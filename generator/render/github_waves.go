@@ -26,9 +26,9 @@ func batchID(kind pipeline.Kind, b *pipeline.Batch) string {
 // says so and fails, the others go on.
 func (g *github) waveJobs() []ghJob {
 	var jobs []ghJob
-	var before []string
+	var before, joined []string
 	for _, wave := range pipeline.Waves(g.batches()) {
-		var builds []string
+		var builds, merges []string
 		for i := range wave {
 			b := &wave[i]
 			var own []string
@@ -40,12 +40,16 @@ func (g *github) waveJobs() []ghJob {
 				jobs, own = append(jobs, build), []string{build.ID}
 			}
 			if hasMerge(b) {
-				jobs = append(jobs, g.batchJob(pipeline.Merge, b, own))
+				merge := g.batchJob(pipeline.Merge, b, slices.Concat(own, joined))
+				jobs, merges = append(jobs, merge), append(merges, merge.ID)
 			}
 			builds = append(builds, own...)
 		}
 		if len(builds) > 0 {
 			before = builds
+		}
+		if len(merges) > 0 && g.p.Judging.On { // what is refused takes its children with it
+			joined = merges
 		}
 	}
 	return jobs

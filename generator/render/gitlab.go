@@ -21,6 +21,8 @@ const (
 	glPromote  = "rootfsgen-promote"
 	glFork     = "rootfsgen-fork"
 	glLock     = "rootfsgen-lock"
+	glRescan   = "rootfsgen-rescan"
+	glPurge    = "rootfsgen-purge"
 	// parentVar tells a child pipeline which one started it.
 	parentVar = "ROOTFSGEN_PARENT"
 )
@@ -54,6 +56,9 @@ func (g *gitlab) root() *glFile {
 		Include: []string{GitLabPipeline}, Stages: glStages,
 	}
 	for _, e := range pipeline.Events() {
+		if e == pipeline.Closed { // which is no pipeline of its own
+			continue
+		}
 		if m := g.p.Mode(e); m != model.TriggerOff && m != "" {
 			f.Workflow = append(f.Workflow, rule{If: g.when(e)})
 		}
@@ -88,9 +93,14 @@ func (g *gitlab) parent() *glFile {
 	promote.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}, {Job: glManifest}}
 	promote.ResourceGroup = "rootfsgen-prod"
 	onProtected(promote.Rules)
+	promote.set([]pair{{string(pipeline.VarTag), "$CI_COMMIT_TAG"}})
+	if manifest.Environment != "" { // for what belongs to it; nothing is deployed there
+		manifest.Access = true
+	}
 	fork := g.job(pipeline.Fork, glFork, glStages[1])
 	g.said(fork.Rules)
 	lock := g.job(pipeline.Lock, glLock, glStages[0])
+	rescan := g.job(pipeline.Rescan, glRescan, glStages[0])
 	f := &glFile{
 		About: []string{
 			"Plans, starts a child pipeline of what is to be done, and writes the channels.",
@@ -98,7 +108,7 @@ func (g *gitlab) parent() *glFile {
 		},
 		Stages: glStages,
 	}
-	for _, j := range []glJob{plan, images, g.comment(), g.reports(), manifest, promote, fork, lock} {
+	for _, j := range []glJob{plan, images, g.comment(), g.reports(), manifest, promote, fork, lock, rescan, g.purge()} {
 		if len(j.Rules) > 0 { // some event starts it
 			f.Jobs = append(f.Jobs, j)
 		}

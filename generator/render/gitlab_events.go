@@ -12,6 +12,7 @@ const (
 	ScheduleVar   = "ROOTFSGEN_SCHEDULE"
 	ScheduleLock  = "lock"
 	ScheduleBases = "bases"
+	ScheduleScan  = "rescan"
 )
 
 // Parts of conditions. A variable that a GitLab does not set equals nothing.
@@ -47,6 +48,10 @@ func (g *gitlab) when(e pipeline.Event) string {
 		return scheduled + ScheduleLock + `"` + onBranch
 	case pipeline.ScheduleBases:
 		return scheduled + ScheduleBases + `"` + onBranch
+	case pipeline.ScheduleRescan:
+		return scheduled + ScheduleScan + `"` + onBranch
+	case pipeline.Closed: // which starts no pipeline: the request's own has the job, see purge
+		return g.when(pipeline.Request)
 	}
 	return `$CI == "never"`
 }
@@ -79,7 +84,7 @@ func (g *gitlab) said(rules []rule) {
 			snapshot = "mr-$CI_MERGE_REQUEST_IID"
 		case pipeline.Queue:
 			snapshot = "train-$CI_MERGE_REQUEST_IID"
-		case pipeline.Push, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleBases:
+		case pipeline.Push, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleBases, pipeline.ScheduleRescan, pipeline.Closed:
 		}
 		r.Variables = []pair{{string(pipeline.VarScope), pipeline.Scope(r.event)}, {string(pipeline.VarSnapshot), snapshot}}
 		switch r.event {
@@ -87,7 +92,7 @@ func (g *gitlab) said(rules []rule) {
 			r.Variables = append(r.Variables, pair{string(pipeline.VarFrom), "$CI_MERGE_REQUEST_TARGET_BRANCH_SHA"})
 		case pipeline.ScheduleBases:
 			r.Variables = append(r.Variables, pair{string(pipeline.VarForce), "bases"})
-		case pipeline.Push, pipeline.Request, pipeline.ForkRequest, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock:
+		case pipeline.Push, pipeline.Request, pipeline.ForkRequest, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleRescan, pipeline.Closed:
 		}
 	}
 }

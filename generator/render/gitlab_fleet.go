@@ -139,6 +139,9 @@ func (g *gitlab) imageJobs(i *pipeline.Image) []glJob {
 		}
 	}
 	if i.Merge {
+		for _, parent := range i.After {
+			merge.Needs = append(merge.Needs, need{Job: "merge:" + parent})
+		}
 		jobs = append(jobs, merge)
 	}
 	return jobs

@@ -21,9 +21,10 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 	if src.Retry {
 		j.Retry = g.lost()
 	}
-	if src.Token {
+	if len(g.p.Accounts(kind)) > 0 {
 		j.IDToken = g.p.Identity.Google.Audience()
 	}
+	j.SignToken = src.Audience
 	for i := range src.Steps {
 		s := &src.Steps[i]
 		j.set(fixed(s))
@@ -35,6 +36,9 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 			}
 			j.Variables = append(j.Variables, pair{"GIT_DEPTH", depth})
 		case pipeline.Run:
+			if s.Anyway {
+				continue
+			}
 			j.Script = append(j.Script, s.Script)
 		case pipeline.Outputs:
 			j.Script = append(j.Script, pipeline.OutputsScript(g.p, pipeline.GitLab))
@@ -71,5 +75,8 @@ func (j *glJob) keep(a pipeline.Artifact) {
 	}
 	if a.JUnit {
 		j.Artifacts.JUnit = pipeline.JUnitGlob
+	}
+	if a.Scans {
+		j.Artifacts.Findings, j.Artifacts.Packages = pipeline.Findings, pipeline.Packages
 	}
 }

@@ -26,7 +26,10 @@ type glJob struct {
 	Interruptible *boolean
 	Retry         *retry
 	IDToken       string // audience of the job's token, empty for none
+	SignToken     string // audience of the token that it signs with, empty for none
 	Environment   string
+	OnStop        string // job that ends Environment when the request closes
+	Stops         bool   // the job is that one
 	Access        bool // the job deploys nothing to Environment, and only has what belongs to it
 	ResourceGroup string
 	Variables     []pair
@@ -52,6 +55,7 @@ type rule struct {
 	If        string
 	When      string
 	Variables []pair
+	Optional  bool // for When manual: nothing waits until a person starts it
 	event     pipeline.Event
 }
 
@@ -70,6 +74,8 @@ type glArtifacts struct {
 	Expire      string
 	JUnit       string
 	CodeQuality string
+	Findings    string
+	Packages    string
 	days        int
 }
 
@@ -111,6 +117,9 @@ func ruleTrees(rules []rule) []any {
 				m[k] = v
 			}
 		}
+		if r.Optional {
+			m["allow_failure"] = true
+		}
 		if len(r.Variables) > 0 {
 			m["variables"] = pairs(r.Variables)
 		}
@@ -135,7 +144,13 @@ func (j *glJob) tree() map[string]any {
 	set("image", j.Image, j.Image != "")
 	set("services", serviceTrees(j.Services), len(j.Services) > 0)
 	set("script", list(j.Script), len(j.Script) > 0)
-	set("id_tokens", map[string]any{string(pipeline.VarIDToken): map[string]any{"aud": j.IDToken}}, j.IDToken != "")
+	tokens := map[string]any{}
+	for name, audience := range map[string]string{string(pipeline.VarIDToken): j.IDToken, string(pipeline.VarSignToken): j.SignToken} {
+		if audience != "" {
+			tokens[name] = map[string]any{"aud": audience}
+		}
+	}
+	set("id_tokens", tokens, len(tokens) > 0)
 	set("variables", pairs(j.Variables), len(j.Variables) > 0)
 	set("rules", ruleTrees(j.Rules), len(j.Rules) > 0)
 	set("parallel", map[string]any{"matrix": legTrees(j.Matrix)}, len(j.Matrix) > 0)
@@ -144,6 +159,12 @@ func (j *glJob) tree() map[string]any {
 		e := map[string]any{"name": j.Environment}
 		if j.Access {
 			e["action"] = "access"
+		}
+		if j.Stops {
+			e["action"] = "stop"
+		}
+		if j.OnStop != "" {
+			e["on_stop"] = j.OnStop
 		}
 		t["environment"] = e
 	}
@@ -174,6 +195,12 @@ func (a *glArtifacts) reports() map[string]any {
 	}
 	if a.CodeQuality != "" {
 		r["codequality"] = a.CodeQuality
+	}
+	if a.Findings != "" {
+		r["container_scanning"] = a.Findings
+	}
+	if a.Packages != "" {
+		r["cyclonedx"] = a.Packages
 	}
 	return r
 }

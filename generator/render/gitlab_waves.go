@@ -13,14 +13,21 @@ import (
 // other images.
 const glOwnNeeds = 2
 
-// glRoom is what a wave may have on GitLab, where every job of the next wave
-// needs every group.
-var glRoom = pipeline.Room{Legs: bound(glMatrix), Needs: bound(glNeeds) - glOwnNeeds, Name: bound(glMatrixName)}
+// room is what a wave may have on GitLab, where every job of the next wave
+// needs every group. A merge that waits for those of the wave before needs its
+// own groups, too.
+func (g *gitlab) room() pipeline.Room {
+	r := pipeline.Room{Legs: bound(glMatrix), Needs: bound(glNeeds) - glOwnNeeds, Name: bound(glMatrixName)}
+	if g.p.Judging.On {
+		r.Needs /= 2
+	}
+	return r
+}
 
 // fleetJobs are the jobs of all images, or of some of them.
 func (g *gitlab) fleetJobs(some []pipeline.Image) []glJob {
 	if g.p.Layout == model.LayoutWaves {
-		return g.waveJobs(pipeline.Part(g.p.Batches(glRoom), some))
+		return g.waveJobs(pipeline.Part(g.p.Batches(g.room()), some))
 	}
 	var jobs []glJob
 	for i := range some {
@@ -34,21 +41,26 @@ func (g *gitlab) fleetJobs(some []pipeline.Image) []glJob {
 // whose parent was not built says so and fails, the others go on.
 func (g *gitlab) waveJobs(batches []pipeline.Batch) []glJob {
 	var jobs []glJob
-	var before []need
+	var before, joined []need
 	for _, wave := range pipeline.Waves(batches) {
-		var builds []need
+		var builds, merges []need
 		for i := range wave {
 			b := &wave[i]
 			var own []need
-			for _, group := range b.Groups(glRoom) {
+			for _, group := range b.Groups(g.room()) {
 				j := g.groupJob(b, &group, before, own)
 				jobs, own = append(jobs, j), append(own, need{Job: j.Name})
 			}
-			jobs = append(jobs, g.mergeJobs(b, own)...)
+			for _, j := range g.mergeJobs(b, slices.Concat(own, joined)) {
+				jobs, merges = append(jobs, j), append(merges, need{Job: j.Name})
+			}
 			builds = append(builds, own...)
 		}
 		if len(builds) > 0 {
 			before = builds
+		}
+		if len(merges) > 0 && g.p.Judging.On { // what is refused takes its children with it
+			joined = merges
 		}
 	}
 	return jobs
@@ -133,7 +145,7 @@ func (g *gitlab) mergeJobs(b *pipeline.Batch, builds []need) []glJob {
 		img := &b.Images[i]
 		switch {
 		case !img.Merge:
-		case glRoom.TooLong(img):
+		case g.room().TooLong(img):
 			one := all
 			one.Matrix, one.Name, one.Variables = nil, all.Name+":"+img.ID, imageVariables(img)
 			jobs = append(jobs, one)

@@ -29,7 +29,7 @@ func settings() model.Settings {
 	return model.Settings{
 		DefaultBranch: "main", ReleaseTags: "v*", ChannelBranch: "rootfsgen/channels",
 		Triggers: model.DefaultTriggers(), Fork: model.Fork{MaxTargets: model.DefaultMaxForkTargets},
-		Forges: []string{pipeline.GitHub, pipeline.GitLab}, Runtime: model.RuntimeInstalled,
+		Forges: []string{pipeline.GitHub, pipeline.GitLab}, Runtime: model.RuntimeInstalled, Judging: model.Judging{On: true},
 		Runners: map[string]model.Runner{
 			model.RunnerSpotAMD64: {GitHub: []string{"self-hosted", "linux", "x64", "spot"}, GitLab: []string{"linux", "amd64", "spot"}},
 			model.RunnerSpotARM64: {GitHub: []string{"self-hosted", "linux", "arm64", "spot"}, GitLab: []string{"linux", "arm64", "spot"}},

@@ -127,7 +127,7 @@ func TestLayoutChoice(t *testing.T) {
 		below int
 		why   string
 	}{
-		"needs of a job":     {pipeline.GitLab, crowd, 49, 0, "needs of one job 51 of 50 (build:image-0050:amd64)"},
+		"needs of a job":     {pipeline.GitLab, crowd, 47, 0, "needs of one job 51 of 50 (merge:image-0048)"},
 		"expression":         {pipeline.GitHub, crowd, 0, 300, "characters in one expression"},
 		"size of a workflow": {pipeline.GitHub, flat, 0, 700, "bytes in one workflow"},
 	} {
@@ -216,7 +216,7 @@ func TestMatricesAreSplit(t *testing.T) {
 // next wave cannot need them all.
 func TestWavesThatAreNeededAreSplit(t *testing.T) {
 	t.Parallel()
-	for n, waves := range map[int]int{47: 2, 48: 2, 49: 3} {
+	for n, waves := range map[int]int{23: 2, 24: 2, 25: 3} {
 		f := crowd(n)
 		f.fleet.Settings.Runtime = model.RuntimeSource // whose jobs need one more
 		for i := range f.fleet.Images {

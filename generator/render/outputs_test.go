@@ -159,7 +159,7 @@ func TestChildIsAPartOfTheFleet(t *testing.T) {
 	want := map[string][]string{
 		"plan": nil, ".rootfsgen-build": nil, ".rootfsgen-merge": nil,
 		"build:base:arm64": {"plan"}, "merge:base": {"plan", "build:base:arm64"},
-		"build:python3.13:arm64": {"plan", "build:base:arm64"}, "merge:python3.13": {"plan", "build:python3.13:arm64"},
+		"build:python3.13:arm64": {"plan", "build:base:arm64"}, "merge:python3.13": {"plan", "build:python3.13:arm64", "merge:base"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -217,7 +217,7 @@ func TestLimits(t *testing.T) {
 	for _, l := range limits {
 		all = append(all, l.String())
 	}
-	if text := strings.Join(all, "\n"); !strings.Contains(text, "github: jobs in one matrix 2 of 256 (base)") || !strings.Contains(text, "gitlab: needs of one job 3 of 50") {
+	if text := strings.Join(all, "\n"); !strings.Contains(text, "github: jobs in one matrix 2 of 256 (base)") || !strings.Contains(text, "gitlab: needs of one job 4 of 50") {
 		t.Errorf("got:\n%s", text)
 	}
 
@@ -227,7 +227,7 @@ func TestLimits(t *testing.T) {
 		crowd.edges[last] = append(crowd.edges[last], img.Targets()[0])
 	}
 	err := render.CheckLimits(render.Limits(layout(t, crowd), pipeline.GitLab, crowd.files(t)))
-	if over, is := errors.AsType[*render.LimitError](err); !is || over.ExitCode() != 3 || !strings.Contains(err.Error(), "build:image-0059:amd64") {
+	if over, is := errors.AsType[*render.LimitError](err); !is || over.ExitCode() != 3 || !strings.Contains(err.Error(), "merge:image-0059") {
 		t.Errorf("60 needs: %v", err)
 	}
 	large := many(600)

@@ -2,10 +2,10 @@ package render
 
 import "github.com/rootfsgen/rootfsgen/generator/pipeline"
 
-// Room is what a wave may have on a forge.
-func Room(forge string) pipeline.Room {
+// Room is what a wave of a pipeline may have on a forge.
+func Room(p *pipeline.Pipeline, forge string) pipeline.Room {
 	if forge == pipeline.GitLab {
-		return glRoom
+		return (&gitlab{p: p}).room()
 	}
 	return ghRoom
 }

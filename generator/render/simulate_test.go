@@ -32,7 +32,7 @@ func TestSimulatedJobsWaitAsEmittedOnes(t *testing.T) {
 			pipeline.GitLab: waitsOnGitLab(t, files[render.GitLabFleet]),
 		} {
 			e := simulate.Emitted{
-				All: p, Some: p, Forge: forge, Layout: model.LayoutGraph, Room: render.Room(forge), Times: &simulate.Times{},
+				All: p, Some: p, Forge: forge, Layout: model.LayoutGraph, Room: render.Room(p, forge), Times: &simulate.Times{},
 				Target: func(image string, on model.Platform) model.TargetID {
 					return model.TargetID{Image: image, Platform: on}
 				},
@@ -44,7 +44,7 @@ func TestSimulatedJobsWaitAsEmittedOnes(t *testing.T) {
 	}
 }
 
-// waits are, for each job of an image, the builds that it waits for. On GitHub
+// waits are, for each job of an image, the builds and merges that it waits for. On GitHub
 // the platforms of an image are one.
 func waits(g *simulate.Graph) map[string][]string {
 	called := func(name string) string {
@@ -63,7 +63,7 @@ func waits(g *simulate.Graph) map[string][]string {
 			before = []string{}
 		}
 		for _, n := range slices.Concat(j.After, j.Parents) {
-			if strings.HasPrefix(g.Jobs[n].Name, "build/") {
+			if strings.HasPrefix(g.Jobs[n].Name, "build/") || strings.HasPrefix(g.Jobs[n].Name, "merge/") {
 				before = append(before, called(g.Jobs[n].Name))
 			}
 		}
@@ -122,7 +122,7 @@ func waitsOnGitLab(t *testing.T, text []byte) map[string][]string {
 		needs, _ := j["needs"].([]any)
 		for _, n := range needs {
 			m, _ := n.(map[string]any)
-			if job, _ := m["job"].(string); strings.HasPrefix(job, "build:") {
+			if job, _ := m["job"].(string); strings.HasPrefix(job, "build:") || strings.HasPrefix(job, "merge:") {
 				before = append(before, strings.ReplaceAll(job, ":", "/"))
 			}
 		}

@@ -48,7 +48,7 @@ type Emitted struct {
 // whole wave before it.
 func (e *Emitted) Graph() *Graph {
 	d := &drawing{
-		Emitted: e, legs: map[string]map[model.Platform]int{},
+		Emitted: e, legs: map[string]map[model.Platform]int{}, join: map[string]int{},
 		g: &Graph{Forge: e.Forge, Layout: e.Layout, Again: or(e.Times.Again, defaultAgain), Rounds: e.Forge == pipeline.GitHub},
 	}
 	begin := d.add(Job{Name: "plan", Class: model.RunnerSmall, Seconds: or(e.Times.Plan, defaultPlan)})
@@ -73,6 +73,7 @@ type drawing struct {
 	*Emitted
 	g    *Graph
 	legs map[string]map[model.Platform]int // of each image, its build jobs
+	join map[string]int                    // of each image, the job that joins its platforms
 }
 
 func (d *drawing) add(j Job) int {
@@ -181,7 +182,12 @@ func (d *drawing) ofImage(id string) []int {
 // merge adds the job that joins an image's platforms.
 func (d *drawing) merge(i *pipeline.Image, after int, builds []int) {
 	if i.Merge {
-		d.add(Job{Name: JobName(pipeline.Merge, i.ID, model.Platform{}), Class: model.RunnerSmall, Seconds: or(d.Times.Merge, defaultMerge), After: []int{after}, Parents: builds})
+		for _, parent := range i.After {
+			if job, runs := d.join[parent]; runs {
+				builds = append(builds, job)
+			}
+		}
+		d.join[i.ID] = d.add(Job{Name: JobName(pipeline.Merge, i.ID, model.Platform{}), Class: model.RunnerSmall, Seconds: or(d.Times.Merge, defaultMerge), After: []int{after}, Parents: builds})
 	}
 }
 

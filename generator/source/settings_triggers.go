@@ -23,6 +23,7 @@ func (s *triggerSettings) triggers() model.Triggers {
 	t := model.DefaultTriggers()
 	t.Push, t.Request, t.Queue, t.Tag = orDefault(s.push, t.Push), orDefault(s.request, t.Request), orDefault(s.queue, t.Queue), orDefault(s.tag, t.Tag)
 	t.Schedule.Lock, t.Schedule.Bases = orDefault(s.schedule.Lock, t.Schedule.Lock), orDefault(s.schedule.Bases, t.Schedule.Bases)
+	t.Schedule.Rescan = orDefault(s.schedule.Rescan, t.Schedule.Rescan)
 	if s.manual != nil {
 		t.Manual = *s.manual
 	}
@@ -55,6 +56,8 @@ var scheduleShape = record[model.Schedule]{name: "schedule", fields: []field[mod
 		shape: cronText, set: func(s *model.Schedule, v value) { s.Lock = v.text }},
 	{key: "bases", doc: "When the images that are built from no other image of the fleet are built anew, and with them what comes out different: a cron expression in UTC, or `off`.", def: model.DefaultTriggers().Schedule.Bases,
 		shape: cronText, set: func(s *model.Schedule, v value) { s.Bases = v.text }},
+	{key: "rescan", doc: "When what prod runs is scanned and judged anew, by that day's findings and policy; an issue says what blocks: a cron expression in UTC, or `off`.", def: model.DefaultTriggers().Schedule.Rescan,
+		shape: cronText, set: func(s *model.Schedule, v value) { s.Rescan = v.text }},
 }}
 
 var cronText = text{name: "a cron expression, or off", check: checkCron, max: 64,

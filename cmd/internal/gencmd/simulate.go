@@ -117,7 +117,7 @@ func (o *simulating) run(ctx context.Context, a *app.App) (err error) {
 	for _, forge := range forges {
 		for _, layout := range layouts {
 			e := *emitted
-			e.Forge, e.Layout, e.Room = forge, layout, render.Room(forge)
+			e.Forge, e.Layout, e.Room = forge, layout, render.Room(emitted.All, forge)
 			results = append(results, world.Run(e.Graph()))
 		}
 	}

@@ -126,6 +126,7 @@ func (s *Session) load(ctx context.Context) error {
 	if !s.app.Quiet {
 		s.app.PrintDiagnostics(list)
 	}
+	now.Fleet.Settings.Judging = s.Policy.Judging()
 	s.Tree, s.Now, s.Warnings = tree, now, list
 	s.Repo.Forget()                 // what was read has become keys
 	if len(now.Fleet.Images) == 0 { // an empty plan must not look like one without changes

@@ -1,0 +1,172 @@
+package pipeline
+
+import "github.com/rootfsgen/rootfsgen/generator/model"
+
+// The jobs that judge what is published, and clear up after requests.
+const (
+	Rescan Kind = "rescan" // judges what prod runs by today's findings
+	Purge  Kind = "purge"  // removes what a request that was closed has pushed
+)
+
+// VarTag is the release tag that a pipeline is of.
+const VarTag Var = "ROOTFSGEN_TAG"
+
+// VarSignToken holds the token that a job signs with, where a forge gives one
+// without being asked.
+const VarSignToken Var = "SIGSTORE_ID_TOKEN"
+
+// What the steps that judge write.
+const (
+	Findings = Reports + "/gl-container-scanning-report.json" // of all platforms, as GitLab reads it
+	Packages = Reports + "/gl-sbom-*.cdx.json"                // one for each platform
+)
+
+const notesFile = Folder + "/notes.md"
+
+// mergeJob judges each platform of an image before it joins them. No program
+// of the image's runs here, and none that builds.
+func (p *Pipeline) mergeJob(events []Event) Job {
+	j := Job{Kind: Merge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: events, Interrupt: true, Retry: true}
+	report := indexArtifact
+	var steps []Step
+	if p.Judging.On {
+		j.Minutes = minutesJudge + p.Judging.Minutes
+		j.Findings = p.uploads()
+		report.Scans = true
+		steps = append(p.scanners(),
+			p.run("List what is inside", onTarget("sbom"), VarImage, VarTarget, VarLogin),
+			p.run("Scan", onTarget("scan"), VarImage, VarTarget, VarLogin),
+			p.run("Judge by the scan policy", onTarget("gate"), VarImage, VarTarget, VarLogin),
+			p.verdictStep(),
+		)
+	}
+	steps = append(steps,
+		p.run("Merge", onTarget("merge"), VarImage, VarTarget, VarLogin),
+		p.run("Show what changed", builtScript, VarImage, VarTarget, VarLogin),
+		Step{Verb: Save, Name: "Keep the report", Artifact: report},
+	)
+	j.Steps = p.withPlan(steps...)
+	return j
+}
+
+// minutesJudge is what scanning takes beside waiting for the sources: the
+// scanner's database is fetched, and every layer.
+const minutesJudge = 45
+
+// uploads tells whether findings go to the forge's code scanning.
+func (p *Pipeline) uploads() bool { return p.Judging.On && p.Judging.Upload == model.UploadSARIF }
+
+// verdictStep shows what was judged, also where that was no.
+func (p *Pipeline) verdictStep() Step {
+	script, vars := "rootfsrun ci verdict --in "+Reports, []Var(nil)
+	if p.uploads() {
+		script, vars = script+" --upload", []Var{VarForgeToken}
+	}
+	s := p.run("Show the verdict", script+"\n", vars...)
+	s.Anyway = true
+	return s
+}
+
+// onTarget is a command on all platforms of the job's image.
+func onTarget(command string) string {
+	return `rootfsrun ` + command + ` "` + target + `" --plan ` + PlanFile + "\n"
+}
+
+// scanners brings what looks into images to a job.
+func (p *Pipeline) scanners() []Step {
+	switch p.Runtime {
+	case model.RuntimeSource:
+		return []Step{{Verb: SetupGo, Name: "Set up Go"}, {Verb: Run, Name: "Get the scanners", Script: strict + "make tools-scan\n"}}
+	case model.RuntimeRelease:
+		return []Step{{Verb: Run, Name: "Get the scanners", Script: p.prologue() + "rootfsrun tools install syft grype\n"}}
+	}
+	return nil
+}
+
+// signs is the token that a job signs with, where it signs as itself.
+func (p *Pipeline) signs() string {
+	if p.Signing.Fulcio == "" {
+		return ""
+	}
+	return p.Signing.Audience
+}
+
+// signed adds to a step what signing reads beside the settings: the variables
+// that hold a key and its password.
+func (p *Pipeline) signed(s Step) Step {
+	s.Keys = p.Signing.Variables()
+	return s
+}
+
+// manifestJob signs what was merged, and lists it. It is the first job of a
+// pipeline that has a right to sign, and nothing that people wrote runs in it:
+// that is what provenance can promise.
+func (p *Pipeline) manifestJob(events []Event) Job {
+	j := Job{Kind: Manifest, Runner: model.RunnerSmall, Minutes: minutesShort, Events: events, Push: true, Retry: true}
+	var steps []Step
+	if p.Signing.On() {
+		j.Audience, j.Minutes = p.signs(), minutesSign
+		if len(p.Signing.Variables()) > 0 {
+			j.Environment = "signing" // may keep the key to the default branch
+		}
+		flags := " --plan " + PlanFile + p.settingsFlags() + "\n"
+		steps = append(steps,
+			p.signed(p.run("Sign", "rootfsrun sign"+flags, VarLogin)),
+			p.signed(p.run("Attest", "rootfsrun attest"+flags, VarLogin)))
+	}
+	j.Steps = p.withHistory(append(steps, p.run("Write the testing channel", manifestScript(p.settingsFlags()), VarToken, VarLogin))...)
+	return j
+}
+
+// minutesSign is the limit of a job that signs a whole fleet.
+const minutesSign = 45
+
+// promoteJob moves testing to prod, and tells on the forge what that changed.
+func (p *Pipeline) promoteJob() Job {
+	j := Job{Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.leads(model.TriggerPromote), Push: true, Environment: "prod"}
+	var steps []Step
+	if p.Judging.On {
+		j.Minutes = minutesJudge + p.Judging.Minutes
+		steps = p.scanners()
+	}
+	promote := p.run("Write the prod channel", promoteScript(p.settingsFlags()), VarToken, VarLogin)
+	if p.Signing.On() {
+		j.Audience, promote = p.signs(), p.signed(promote)
+	}
+	notes := p.run("Write the release's notes", notesScript(p.settingsFlags()), VarTag, VarToken, VarForgeToken, VarLogin)
+	j.Steps = p.withHistory(append(steps, promote, notes)...)
+	return j
+}
+
+// notesScript tells on the forge what a release changed: images, packages and
+// findings.
+func notesScript(flags string) string {
+	return `rootfsrun diff --notes` + flags + ` > ` + notesFile + `
+rootfsrun ci release --tag "$` + string(VarTag) + `" --notes ` + notesFile + "\n"
+}
+
+// rescanJob judges what prod runs, and keeps an issue about what blocks. It
+// has no plan: nothing is built.
+func (p *Pipeline) rescanJob() Job {
+	j := Job{Kind: Rescan, Runner: model.RunnerSmall, Minutes: minutesBuild, Events: p.on(ScheduleRescan), Retry: true}
+	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true})
+	for _, s := range p.scanners() {
+		if s.Verb != SetupGo { // which compiling has set up
+			steps = append(steps, s)
+		}
+	}
+	j.Steps = append(steps,
+		p.run("Judge what prod runs", rescanScript(p.settingsFlags()), VarForgeToken, VarToken, VarLogin),
+		Step{Verb: Save, Name: "Keep the report", Artifact: Artifact{Name: "rootfsgen-rescan", Path: Reports, Folder: Reports, Report: true, Scans: true, Days: 30}})
+	return j
+}
+
+// rescanScript says what it found before it fails.
+func rescanScript(flags string) string { return "rootfsrun ci rescan" + flags + "\n" }
+
+// purgeJob removes the images of a request.
+func (p *Pipeline) purgeJob() Job {
+	return Job{Kind: Purge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.on(Closed), Retry: true, Steps: append(
+		p.compile(Step{Verb: Checkout, Name: "Check out"}),
+		p.run("Remove the request's images", `rootfsrun gc --snapshot "$`+string(VarSnapshot)+`" --yes`+p.settingsFlags()+"\n", VarSnapshot, VarLogin))}
+}

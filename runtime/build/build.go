@@ -211,6 +211,12 @@ func (j *job) publish(ctx context.Context, e *model.Entry, digest model.Digest, 
 	if err := g.Wait(); err != nil {
 		return model.Receipt{}, fmt.Errorf("publishing %s: %w", e.ID(), err)
 	}
+	if winner != digest && j.Registry.JudgesReceipts() {
+		return model.Receipt{}, &registry.Unavailable{
+			Doing: "publishing " + e.ID().String(), Attempts: 1,
+			Err: fmt.Errorf("somebody else tagged %s at the same moment, which nobody who is trusted has vouched for", winner.Short()),
+		}
+	}
 	if winner != digest {
 		j.Log.Info("another build of the same key was first: taking its digest", "target", e.ID(), "digest", winner.Short())
 		r.Digest = winner

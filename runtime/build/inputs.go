@@ -68,6 +68,9 @@ func (j *job) resolve(ctx context.Context, e *model.Entry) (inputs, error) {
 			if !c.Found || c.Generation < p.Generation {
 				return &MissingParent{Target: e.ID(), Parent: id.String(), Ref: j.plan.Prefix + "/" + p.Repository + ":" + model.ContentTag(p.Key, p.Generation)}
 			}
+			if err := j.checkVouched(gctx, e, p, id, c); err != nil {
+				return err
+			}
 			if j.Tested {
 				if err := j.checkTested(gctx, e, p, id, c.Digest); err != nil {
 					return err

@@ -10,7 +10,8 @@ import (
 )
 
 // fits tells whether content was made of the inputs that were resolved now.
-// Its receipt says so. Where the receipt was lost, or speaks of other content,
+// Its receipt says so, where receipts must be signed nothing else. Where the
+// receipt was lost, or speaks of other content,
 // content whose key determines all of its inputs fits anyway, and so does
 // content that begins with the layers of its only parent; of any other nothing
 // is known, and it does not.
@@ -24,6 +25,8 @@ func (j *job) fits(ctx context.Context, e *model.Entry, c content, in inputs) (*
 		return &r, slices.Equal(r.Inputs, in.materials), nil
 	}
 	switch {
+	case j.Registry.JudgesReceipts(): // nobody who is trusted says that these are its bytes
+		return nil, false, nil
 	case in.unlocked > 0:
 		return nil, false, nil
 	case len(in.parents) == 0:

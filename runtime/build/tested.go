@@ -38,3 +38,32 @@ func (j *job) checkTested(ctx context.Context, e *model.Entry, p model.Parent, p
 	}
 	return nil
 }
+
+// UnvouchedParent is a parent whose content nobody who is trusted says to have
+// built.
+type UnvouchedParent struct {
+	Target model.TargetID
+	Parent model.TargetID
+	Ref    string
+}
+
+// Error says what stopped the build, and what mends it.
+func (u *UnvouchedParent) Error() string {
+	return fmt.Sprintf("building %s: its parent %s counts only with a receipt that one of trust.builders has signed, and %s has none\nhint: build it first: rootfsrun build %s", u.Target, u.Parent, u.Ref, u.Parent.Node())
+}
+
+// checkVouched makes sure that a parent's content was built by somebody who is
+// trusted, where that is asked for: a tag alone can be anybody's.
+func (j *job) checkVouched(ctx context.Context, e *model.Entry, p model.Parent, parent model.TargetID, c content) error {
+	if !j.Registry.JudgesReceipts() {
+		return nil
+	}
+	r, found, err := j.Registry.Receipt(ctx, c.repo, model.ReceiptTag(model.StepBuild, model.BuildStepKey(p.Key, c.Generation)))
+	if err != nil {
+		return err
+	}
+	if !found || r.Digest != c.Digest {
+		return &UnvouchedParent{Target: e.ID(), Parent: parent, Ref: c.repo + ":" + model.ContentTag(p.Key, c.Generation)}
+	}
+	return nil
+}

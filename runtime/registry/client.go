@@ -33,6 +33,13 @@ type Options struct {
 	Attempts  int               // how often a call is tried, 0 is 5
 	Backoff   time.Duration     // before the second try, doubled before each further one; 0 is 500 ms
 	Log       *slog.Logger      // nil: nothing is logged; each retry is a warning
+	// SignReceipt makes the bundle that is laid beside a receipt's statement;
+	// nil signs none.
+	SignReceipt func(ctx context.Context, statement []byte) ([]byte, error)
+	// TrustReceipt judges such a bundle: the error is why a statement about a
+	// digest does not count. nil believes every receipt, as long as only those
+	// who build may write to the registry.
+	TrustReceipt func(ctx context.Context, bundle, statement []byte, digest model.Digest) error
 	// Sleep waits for d or until ctx is done, and then returns ctx's error; nil
 	// is the clock.
 	Sleep func(ctx context.Context, d time.Duration) error

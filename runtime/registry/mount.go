@@ -226,7 +226,7 @@ func (c *Client) copyArtifact(ctx context.Context, source, target string, digest
 // copyReceipt copies a receipt that is the one under its tag; an older one is
 // nobody's any more.
 func (c *Client) copyReceipt(ctx context.Context, from, to name.Repository, raw []byte, a artifact) error {
-	if len(a.Layers) != 1 || len(a.Layers[0].Data) == 0 {
+	if !a.isReceipt() || len(a.Layers[0].Data) == 0 {
 		return nil // it is not ours
 	}
 	r, err := decodeStatement(a.Layers[0].Data)

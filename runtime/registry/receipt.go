@@ -69,9 +69,17 @@ func (c *Client) PutReceipt(ctx context.Context, repo string, r model.Receipt) e
 	if err != nil {
 		return fmt.Errorf("writing receipt %s: %w", join(repo, tag), err)
 	}
+	layers := []v1.Descriptor{inline(statementMediaType, body)}
+	if c.o.SignReceipt != nil {
+		bundle, err := c.o.SignReceipt(ctx, body)
+		if err != nil {
+			return fmt.Errorf("writing receipt %s: %w", join(repo, tag), err)
+		}
+		layers = append(layers, inline(bundleMediaType, bundle))
+	}
 	var of Descriptor
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return c.putReceiptBlobs(gctx, repo, body) })
+	g.Go(func() error { return c.putReceiptBlobs(gctx, repo, layers) })
 	g.Go(func() error {
 		d, found, err := c.Resolve(gctx, repo, r.Digest.String())
 		if err == nil && !found {
@@ -86,7 +94,7 @@ func (c *Client) PutReceipt(ctx context.Context, repo string, r model.Receipt) e
 	raw, err := json.Marshal(artifact{
 		SchemaVersion: 2, MediaType: ManifestMediaType, ArtifactType: ReceiptArtifactType,
 		Config:      v1.Descriptor{MediaType: emptyMediaType, Digest: hash(model.DigestOf(emptyBlob)), Size: int64(len(emptyBlob)), Data: emptyBlob},
-		Layers:      []v1.Descriptor{{MediaType: statementMediaType, Digest: hash(model.DigestOf(body)), Size: int64(len(body)), Data: body}},
+		Layers:      layers,
 		Subject:     &v1.Descriptor{MediaType: types.MediaType(of.MediaType), Digest: hash(of.Digest), Size: of.Size},
 		Annotations: map[string]string{ReceiptAnnotation: r.Step},
 	})
@@ -97,9 +105,14 @@ func (c *Client) PutReceipt(ctx context.Context, repo string, r model.Receipt) e
 	return err
 }
 
-// putReceiptBlobs uploads the statement, and the empty configuration where the
-// repository lacks it.
-func (c *Client) putReceiptBlobs(ctx context.Context, repo string, body []byte) error {
+// inline is a layer that is in its own descriptor.
+func inline(mediaType string, body []byte) v1.Descriptor {
+	return v1.Descriptor{MediaType: types.MediaType(mediaType), Digest: hash(model.DigestOf(body)), Size: int64(len(body)), Data: body}
+}
+
+// putReceiptBlobs uploads the statement and its signature, and the empty
+// configuration where the repository lacks it.
+func (c *Client) putReceiptBlobs(ctx context.Context, repo string, layers []v1.Descriptor) error {
 	r, err := parseRepository(repo)
 	if err != nil {
 		return err
@@ -110,7 +123,9 @@ func (c *Client) putReceiptBlobs(ctx context.Context, repo string, body []byte) 
 			return err
 		}
 		g, ctx := errgroup.WithContext(ctx)
-		g.Go(func() error { return s.putBlob(ctx, model.DigestOf(body), body) })
+		for _, l := range layers {
+			g.Go(func() error { return s.putBlob(ctx, model.DigestOf(l.Data), l.Data) })
+		}
 		g.Go(func() error { return c.ensureEmpty(ctx, s) })
 		return g.Wait()
 	})
@@ -139,9 +154,10 @@ func (c *Client) ensureEmpty(ctx context.Context, s *session) error {
 	return nil
 }
 
-// Receipt reads and checks the receipt under a tag; false when there is none.
-// What lies there but is no receipt for this tag is an error: nothing from a
-// registry is believed unread.
+// Receipt reads and checks the receipt under a tag; false when there is none,
+// and when it is signed by nobody who is trusted to, which is a warning. What
+// lies there but is no receipt for this tag is an error: nothing from a registry
+// is believed unread.
 func (c *Client) Receipt(ctx context.Context, repo, tag string) (model.Receipt, bool, error) {
 	if !strings.HasPrefix(tag, "r-") {
 		return model.Receipt{}, false, fmt.Errorf("reading receipt %s: no tag of a receipt", join(repo, tag))
@@ -154,6 +170,10 @@ func (c *Client) Receipt(ctx context.Context, repo, tag string) (model.Receipt, 
 		return model.Receipt{}, false, err
 	}
 	r, err := c.decodeReceipt(ctx, repo, tag, raw)
+	if u, ok := errors.AsType[*untrusted](err); ok {
+		c.o.Log.Warn(fmt.Sprintf("the receipt %s does not count: %v", join(repo, tag), u.err))
+		return model.Receipt{}, false, nil
+	}
 	if err != nil {
 		return model.Receipt{}, false, fmt.Errorf("reading receipt %s: %w", join(repo, tag), err)
 	}
@@ -165,22 +185,12 @@ func (c *Client) decodeReceipt(ctx context.Context, repo, tag string, raw []byte
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return model.Receipt{}, err
 	}
-	if a.ArtifactType != ReceiptArtifactType || a.Subject == nil || len(a.Layers) != 1 || a.Layers[0].MediaType != statementMediaType {
+	if !a.isReceipt() {
 		return model.Receipt{}, errors.New("this is no receipt")
 	}
-	layer := a.Layers[0]
-	if layer.Size > maxReceipt {
-		return model.Receipt{}, fmt.Errorf("it has %d bytes, more than the %d that are read", layer.Size, maxReceipt)
-	}
-	body := layer.Data
-	if len(body) == 0 {
-		var err error
-		if body, err = c.Blob(ctx, repo, model.Digest(layer.Digest.String()), maxReceipt); err != nil {
-			return model.Receipt{}, err
-		}
-	}
-	if got := model.DigestOf(body); got.String() != layer.Digest.String() {
-		return model.Receipt{}, fmt.Errorf("the statement's digest is %s, not %s", got, layer.Digest)
+	body, err := c.receiptLayer(ctx, repo, a.Layers[0])
+	if err != nil {
+		return model.Receipt{}, err
 	}
 	r, err := decodeStatement(body)
 	if err != nil {
@@ -189,7 +199,10 @@ func (c *Client) decodeReceipt(ctx context.Context, repo, tag string, raw []byte
 	if a.Subject.Digest.String() != r.Digest.String() {
 		return model.Receipt{}, fmt.Errorf("its subject is %s, but it speaks of %s", a.Subject.Digest, r.Digest)
 	}
-	return r, checkReceipt(r, tag)
+	if err := checkReceipt(r, tag); err != nil {
+		return r, err
+	}
+	return r, c.trust(ctx, repo, a, body, r.Digest)
 }
 
 func encodeStatement(repo string, r model.Receipt) ([]byte, error) {

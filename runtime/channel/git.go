@@ -177,6 +177,59 @@ func (g *Git) Write(ctx context.Context, name string, doc []byte, old string) er
 	}
 }
 
+// Propose puts a document on a branch of its own, as one commit on top of the
+// documents' branch, for a request to merge it there. old is the version that
+// it replaces; ErrConflict where it is another by now. What the branch held
+// before is given up: it was made of an older document. The base, the branch
+// that the request is to be merged into, is returned.
+func (g *Git) Propose(ctx context.Context, name string, doc []byte, old, branch string) (base string, err error) {
+	if err := checkName(name); err != nil {
+		return "", err
+	}
+	if err := checkBranch(branch); err != nil {
+		return "", err
+	}
+	at, head, err := g.fetched(ctx)
+	if err != nil {
+		return "", err
+	}
+	if at == "" || head == "" {
+		return "", errors.New("a request needs a remote origin that has the branch " + g.branch)
+	}
+	current, err := g.document(ctx, at, head, name)
+	if err != nil {
+		return "", err
+	}
+	if versionOf(current) != old {
+		return "", ErrConflict
+	}
+	before, err := g.remote.Head(ctx, at, branch)
+	if err != nil {
+		return "", err
+	}
+	if before != "" {
+		if err := g.remote.Fetch(ctx, at, branch, before, 0); err != nil {
+			return "", err
+		}
+		there, err := g.document(ctx, at, before, name)
+		if err != nil {
+			return "", err
+		}
+		on := g.remote.Git("merge-base", "--is-ancestor", head, before).Run(ctx) == nil
+		if on && bytes.Equal(there, doc) {
+			return g.branch, nil // it is offered already
+		}
+	}
+	commit, err := g.commit(ctx, head, name, doc)
+	if err != nil {
+		return "", err
+	}
+	if err := g.remote.Push(ctx, at, branch, before, commit); err != nil {
+		return "", fmt.Errorf("pushing %s: %w", branch, err)
+	}
+	return g.branch, nil
+}
+
 // free tells why the branch cannot hold documents: somebody works on it.
 func (g *Git) free(ctx context.Context) error {
 	out, err := g.remote.Git("symbolic-ref", "--quiet", "--short", "HEAD").Output(ctx)

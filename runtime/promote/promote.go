@@ -33,6 +33,10 @@ type Step struct {
 	Google   func(repo string) bool // whether Google scans what lies in a repository; nil is no
 	Verifier Verifier               // nil: nothing is signed here, and no signature is asked for
 
+	// Propose offers the document that is to replace the version old, instead of
+	// writing it; the tags and records are left to Finish, once it is merged.
+	Propose func(ctx context.Context, doc []byte, old string) error
+
 	Actor, Job, Reason string // for the records: who, in which job, why
 }
 
@@ -126,6 +130,9 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 	out.Verdicts, out.Notes = verdicts, s.notes()
 	if err != nil {
 		return out, err
+	}
+	if s.Propose != nil {
+		return out, nil
 	}
 	if err := s.float(ctx, out.Document, nil); err != nil {
 		return out, err
@@ -252,7 +259,7 @@ func (s Step) promoted(e manifest.Image, v *verified) manifest.Image {
 // write replaces the document, and returns what it was before, too.
 func (s Step) write(ctx context.Context, source *manifest.Document, entries []manifest.Image, whole bool) (out Result, before *manifest.Document, err error) {
 	out = Result{Promoted: entries}
-	out.Written, err = channel.Update(ctx, s.Store, channel.Prod, func(b []byte) ([]byte, error) {
+	compose := func(b []byte) ([]byte, error) {
 		var old *manifest.Document
 		if b != nil {
 			if old, err = manifest.Decode(b); err != nil {
@@ -276,11 +283,29 @@ func (s Step) write(ctx context.Context, source *manifest.Document, entries []ma
 		}
 		out.Document = next
 		return next.Encode()
-	})
+	}
+	if s.Propose != nil {
+		out.Written, err = s.propose(ctx, compose)
+	} else {
+		out.Written, err = channel.Update(ctx, s.Store, channel.Prod, compose)
+	}
 	if _, ok := errors.AsType[*manifest.Superseded](err); ok {
 		err = fmt.Errorf("promoting commit %.12s: %w", source.Commit, err)
 	}
 	return out, before, err
+}
+
+// propose offers what compose makes of the document, where that differs.
+func (s Step) propose(ctx context.Context, compose func([]byte) ([]byte, error)) (bool, error) {
+	b, version, err := s.Store.Read(ctx, channel.Prod)
+	if err != nil {
+		return false, err
+	}
+	doc, err := compose(b)
+	if err != nil || doc == nil {
+		return false, err
+	}
+	return true, s.Propose(ctx, doc, version)
 }
 
 // without is images less those that entries replace.

@@ -19,13 +19,14 @@ import (
 
 // verified is an image whose registry agrees with its entry.
 type verified struct {
-	entry    manifest.Image
-	repo     string  // where it lies
-	children []child // by platform
-	merge    model.Receipt
-	index    piece                             // the index, as it is
-	evidence map[model.Digest][]registry.Found // what is about the index and each platform, the newest first
-	verdicts []model.PromotionVerdict
+	entry     manifest.Image
+	repo      string  // where it lies
+	children  []child // by platform
+	merge     model.Receipt
+	materials []model.Material                  // that its platforms were built from
+	index     piece                             // the index, as it is
+	evidence  map[model.Digest][]registry.Found // what is about the index and each platform, the newest first
+	verdicts  []model.PromotionVerdict
 }
 
 // piece is a manifest as it lies in a registry.
@@ -190,6 +191,9 @@ func (s Step) readReceipts(ctx context.Context, v *verified, c *checking, identi
 			}
 			if !found || r.Digest != p.digest {
 				c.refuse("%s: there is no receipt of a passed %s", p.platform, step)
+			}
+			if step == model.StepBuild {
+				v.materials = append(v.materials, r.Inputs...)
 			}
 		}
 	}

@@ -58,18 +58,16 @@ variable ROOTFSGEN_PUSH_TOKEN may hold a token.`,
 	return cmd
 }
 
-// planned opens the store, on the branch that the settings name where none is
-// given.
+// planned opens the store, that of the settings where none is given.
 func planned(ctx context.Context, a *app.App, store string) (channel.Store, error) {
-	branch := ""
+	var set model.Settings
 	if store == "git" || store == "" && a.CI() {
-		set, err := settings(ctx, a, planning.Options{})
-		if err != nil {
+		var err error
+		if set, err = settings(ctx, a, planning.Options{}); err != nil {
 			return nil, err
 		}
-		branch = set.ChannelBranch
 	}
-	return openStore(a, store, branch)
+	return openStore(a, store, set, model.ScopeTesting)
 }
 
 // writeManifest brings the testing channel up to date and says what happened.

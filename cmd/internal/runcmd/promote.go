@@ -2,28 +2,27 @@ package runcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
-	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
 	"github.com/rootfsgen/rootfsgen/runtime/manifest"
 	"github.com/rootfsgen/rootfsgen/runtime/promote"
-	"github.com/rootfsgen/rootfsgen/runtime/registry"
-	"github.com/rootfsgen/rootfsgen/runtime/services"
 )
 
 // promotion is the flags of promote.
 type promotion struct {
-	plan     string
-	store    string
-	images   []string
-	registry string
-	prod     string
-	replace  bool
+	channels
+	plan    string
+	images  []string
+	replace bool
+	reason  string
+	request bool
+	merged  bool
 }
 
 func promoteCommand(a *app.App) *cobra.Command {
@@ -33,14 +32,28 @@ func promoteCommand(a *app.App) *cobra.Command {
 		Long: `Write manifest.json: what prod holds, out of what testing holds.
 
 Every digest is read from the registry again, with the receipts of its builds,
-its tests and its merge. If any is missing nothing is promoted, and everything
-that is missing is named. The images are copied, by digest, to the registry of
-the prod scope where there is one, and then the document is replaced in one
-step.
+its tests and its merge, the list of its packages and, where the settings say
+who signs, its signatures and attestations. Each platform is scanned now, and
+judged by scan-policy.yaml as it is now. If anything is missing nothing is
+promoted, and everything that is missing is named: exit code 5, or 6 where
+nothing but a finished scan is missing. A policy whose mode is off asks for
+nothing, which is said.
+
+The images are copied, by digest and with all that speaks for them, to the
+registry of the prod scope where there is one; then the document is replaced in
+one step; then the floating tags move ("3", "3.13", "latest", never to a
+back-port), and a record of the promotion is attached to each image.
 
 With --plan what is promoted is what that plan's commit made, even when the
-testing channel has moved on since. With images, the others stay as they are.`,
-		Example:           "  rootfsrun promote\n  rootfsrun promote python --store file:channels\n  rootfsrun promote --plan plan.json",
+testing channel has moved on since. With images, the others stay as they are.
+
+With --request nothing is replaced: a pull or merge request is opened, or
+brought up to date, that edits manifest.json on the branch of the channels.
+Merging it is the promotion; "promote --merged" then moves the floating tags.`,
+		Example: `  rootfsrun promote
+  rootfsrun promote python --store file:channels
+  rootfsrun promote --plan plan.json
+  rootfsrun promote --request`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,86 +61,71 @@ testing channel has moved on since. With images, the others stay as they are.`,
 			return o.run(cmd.Context(), a)
 		},
 	}
+	o.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.plan, "plan", "", "promote what this plan.json made (default: what the testing channel holds)")
-	f.StringVar(&o.store, "store", "", storeHelp)
 	f.StringArrayVar(&o.images, "image", nil, "promote only this `image`; may be repeated")
-	f.StringVar(&o.registry, "registry", "", "address that the testing images lie below (default: that of the settings; on a desk the local registry)")
-	f.StringVar(&o.prod, "prod-registry", "", "address that the images are copied below (default: that of the settings; on a desk the local registry)")
 	f.BoolVar(&o.replace, "replace", false, "replace the document whatever its commit is, after a rewritten history")
+	f.StringVar(&o.reason, "reason", "", "why, for the record")
+	f.BoolVar(&o.request, "request", false, "open a request that edits manifest.json instead (default: what the settings say under channels.promotion)")
+	f.BoolVar(&o.merged, "merged", false, "finish what a merged request promoted: floating tags and records")
+	cmd.MarkFlagsMutuallyExclusive("request", "merged")
+	cmd.MarkFlagsMutuallyExclusive("merged", "plan")
 	app.Complete(cmd, "image", planning.CompleteImages(a))
 	return cmd
 }
 
 func (o *promotion) run(ctx context.Context, a *app.App) error {
-	for _, prefix := range []string{o.registry, o.prod} {
-		if err := model.CheckPrefix(prefix); prefix != "" && err != nil {
-			return app.Fail(app.ExitUsage, err)
-		}
-	}
-	set, err := settings(ctx, a, planning.Options{})
-	if err != nil {
-		return err
-	}
-	if err := o.prefixes(ctx, a, set); err != nil || inert(a, o.registry) {
-		return err
-	}
-	store, err := openStore(a, o.store, set.ChannelBranch)
-	if err != nil {
+	if err := o.open(ctx, a); err != nil || inert(a, o.registry) {
 		return err
 	}
 	root, err := a.Root()
 	if err != nil {
 		return err
 	}
-	s := promote.Step{
-		Registry: registry.New(registry.Options{Bootstrap: set.Registry.Bootstrap, Scope: model.ScopeProd, Log: a.Log}),
-		Store:    store, Testing: o.registry, Prod: o.prod,
+	s := o.step(a)
+	s.Reason = o.reason
+	if o.merged {
+		r, err := s.Finish(ctx)
+		if err != nil {
+			return err
+		}
+		return printDocument(a, r.Document)
 	}
 	if !o.replace {
 		s.Order = manifest.GitOrder(root)
+	}
+	if err := o.witnesses(ctx, a, &s); err != nil {
+		return err
+	}
+	if o.request || o.set.Channels.ByRequest() {
+		if s.Propose, err = o.proposal(a); err != nil {
+			return err
+		}
 	}
 	source, err := o.source(ctx, a, s)
 	if err != nil {
 		return err
 	}
 	r, err := s.Run(ctx, source, o.images)
+	if errors.Is(err, channel.ErrConflict) {
+		err = fmt.Errorf("%w: promote again", err)
+	}
 	if err != nil {
 		return err
 	}
+	for _, note := range r.Notes {
+		a.Log.Warn(note)
+	}
 	state := "nothing new"
-	if r.Written {
+	switch {
+	case r.Written && s.Propose != nil:
+		state = "offered"
+	case r.Written:
 		state = "written"
 	}
-	a.Log.Info(fmt.Sprintf("%s: %s, in %s", channel.Prod, state, store))
+	a.Log.Info(fmt.Sprintf("%s: %s, in %s", channel.Prod, state, o.opened))
 	return printDocument(a, r.Document)
-}
-
-// prefixes fills in the registries that were not named.
-func (o *promotion) prefixes(ctx context.Context, a *app.App, set model.Settings) error {
-	testing, prod := set.Registry.Testing, set.Registry.Prod
-	if !a.CI() && o.registry == "" {
-		cache, err := a.Cache()
-		if err != nil {
-			return err
-		}
-		state, _, err := services.Status(ctx, cache, serviceOptions(a, cache))
-		if err != nil {
-			return err
-		}
-		if state.Registry != "" {
-			testing, prod = state.Registry+"/"+model.ScopeTesting, state.Registry+"/"+model.ScopeProd
-		}
-	}
-	if o.registry == "" {
-		o.registry = testing
-	} else if o.prod == "" && !a.CI() {
-		prod = "" // somebody else's registry is not written to unasked
-	}
-	if o.prod == "" {
-		o.prod = prod
-	}
-	return nil
 }
 
 // source is what a plan made, nil for what the testing channel holds. While

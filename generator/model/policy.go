@@ -92,6 +92,24 @@ type PolicyState struct {
 	MaxAge      time.Duration `json:"max_age"` // of a scan and of its database
 }
 
+// Action is what a scan's state leads to where it had to speak; a state that is
+// not known blocks. It never is PolicyAllow.
+func (s PolicyState) Action(state string) string {
+	switch state {
+	case ScanFailed:
+		return s.Failed
+	case ScanUnsupported:
+		return s.Unsupported
+	case ScanMissing:
+		return s.Missing
+	case ScanRunning:
+		return s.Timeout
+	case ScanStale:
+		return s.Inactive
+	}
+	return PolicyBlock
+}
+
 // PolicyVEX is which statements count.
 type PolicyVEX struct {
 	Accept        []string `json:"accept"`   // formats: openvex, csaf, grafeas

@@ -93,7 +93,7 @@ func (j *judge) answers(current []scanned, where Where) answers {
 			a = answer{state: model.ScanMissing, why: "nobody has scanned it"}
 		}
 		said := s.Name + ": " + a.why
-		if j.action(a.state) == model.PolicyFallback {
+		if j.policy.State.Action(a.state) == model.PolicyFallback {
 			open = append(open, said)
 			continue
 		}
@@ -141,23 +141,6 @@ func must(s model.PolicySource, asked bool, where Where, spoken bool) bool {
 		return asked || !spoken
 	}
 	return true
-}
-
-// action is what the policy does with a state. What it does not know blocks.
-func (j *judge) action(state string) string {
-	switch s := j.policy.State; state {
-	case model.ScanFailed:
-		return s.Failed
-	case model.ScanUnsupported:
-		return s.Unsupported
-	case model.ScanMissing:
-		return s.Missing
-	case model.ScanRunning:
-		return s.Timeout
-	case model.ScanStale:
-		return s.Inactive
-	}
-	return model.PolicyBlock
 }
 
 // answer is what a scan comes to, and why where it does not speak.

@@ -1,0 +1,219 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/artifact"
+	"github.com/rootfsgen/rootfsgen/runtime/login"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
+	"github.com/rootfsgen/rootfsgen/runtime/step"
+)
+
+// VerdictType is what a verdict is in a registry.
+const VerdictType = "application/vnd.rootfsgen.verdict.v1+json"
+
+// The folders of build-artifacts in which a job's steps find what those before
+// them said, a file "<image>-<arch>.json" for each platform.
+const (
+	ScansFolder    = "scan"
+	VerdictsFolder = "verdict"
+)
+
+// Step judges targets. It is safe for concurrent use.
+type Step struct {
+	Registry  *registry.Client
+	Policy    model.Policy
+	Artifacts string           // build-artifacts; empty reads and writes none
+	Judged    func(Subject)    // is told of each judgement, concurrently; nil tells nobody
+	Now       func() time.Time // nil is the clock
+}
+
+var _ step.Target = Step{}.Run
+
+// InGoogle says whether a repository lies where Google scans.
+func InGoogle(repo string) Where {
+	host, _, _ := bytes.Cut([]byte(repo), []byte("/"))
+	return Where{GAR: login.IsGoogle(string(host))}
+}
+
+// NotBuilt is a target whose bytes are not in the registry.
+type NotBuilt struct {
+	Target model.TargetID
+	Repo   string
+}
+
+// Error says what to do first.
+func (n *NotBuilt) Error() string {
+	return fmt.Sprintf("judging %s: it is not in the registry (%s)\nhint: build it first: rootfsrun build %s", n.Target, n.Repo, n.Target.Node())
+}
+
+// Run judges the newest bytes of a target by the scans that this job has made
+// of them, else by the newest ones in the registry. The verdict is attached to
+// the digest whatever it is; only one that passes leaves a receipt. What does
+// not pass is a *Refused or an *Incomplete, unless the policy only warns. It
+// skips when the same scans have passed the same policy before, and when the
+// policy is off.
+func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Receipt, error) {
+	switch {
+	case e.Action == model.ActionRetire:
+		return model.Receipt{}, step.Skip("it is not built any more")
+	case s.Policy.Mode == model.EnforceOff:
+		return model.Receipt{}, step.Skip("enforcement is off in scan-policy.yaml: nothing was judged")
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	repo := p.Prefix + "/" + e.Repository
+	built, found, err := s.Registry.Built(ctx, repo, e.Key, e.Generation)
+	if err == nil && !found {
+		err = &NotBuilt{Target: e.ID(), Repo: repo}
+	}
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	file := p.FileName(e.ID()) + "-" + e.Platform.Arch + ".json"
+	scans, err := s.scans(ctx, repo, file, built.Digest)
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	subject := Subject{
+		Verdict: Judge(s.Policy, s.Now(), e.ID(), built.Digest, scans, InGoogle(repo)), Scans: scans,
+		Ref: repo + "@" + built.Digest.String(), File: source(e),
+	}
+	if s.Judged != nil {
+		s.Judged(subject)
+	}
+	return s.keep(ctx, repo, file, e, &subject.Verdict)
+}
+
+// source is the file that a target is made from.
+func source(e *model.Entry) string {
+	if e.Recipe != nil && e.Recipe.Dockerfile != nil {
+		return e.Recipe.Dockerfile.Path
+	}
+	return e.Dir
+}
+
+// scans are those of a digest: what the step before wrote, as far as it is of
+// this digest, else what is kept in the registry.
+func (s Step) scans(ctx context.Context, repo, file string, digest model.Digest) ([]model.Scan, error) {
+	if s.Artifacts != "" {
+		path := filepath.Join(s.Artifacts, ScansFolder, file)
+		content, err := readBounded(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("reading what was scanned: %w", err)
+		}
+		if err == nil {
+			scans, list := ReadScans(path, content)
+			if err := list.Err(); err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(scans, func(s model.Scan) bool { return s.Digest == digest }) {
+				return scans, nil
+			}
+		}
+	}
+	return scan.Store{Registry: s.Registry}.Newest(ctx, repo, digest)
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, MaxFindings+1))
+	return b, errors.Join(err, f.Close())
+}
+
+// keep writes down what was judged.
+func (s Step) keep(ctx context.Context, repo, file string, e *model.Entry, v *model.Verdict) (model.Receipt, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	if s.Artifacts != "" {
+		if err := artifact.WriteFile(filepath.Join(s.Artifacts, VerdictsFolder), file, append(body, '\n')); err != nil {
+			return model.Receipt{}, err
+		}
+	}
+	r := receipt(e, v)
+	passed := v.Outcome == model.VerdictPass
+	if passed {
+		was, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, r.StepKey))
+		if err != nil {
+			return model.Receipt{}, err
+		}
+		if found && was.Status == model.ReceiptPassed && was.Digest == r.Digest && slices.Equal(was.Inputs, r.Inputs) {
+			return was, step.Skip("it has passed this policy with these scans")
+		}
+	}
+	_, err = s.Registry.PutArtifact(ctx, repo, registry.Artifact{
+		Subject: v.Digest, Type: VerdictType, Body: body, Annotations: map[string]string{registry.CreatedAnnotation: v.Time},
+	})
+	if err != nil {
+		return model.Receipt{}, err
+	}
+	if passed {
+		return r, s.Registry.PutReceipt(ctx, repo, r)
+	}
+	if s.Policy.Mode != model.EnforceBlock {
+		return model.Receipt{Digest: v.Digest}, nil
+	}
+	if v.Outcome == model.VerdictIncomplete {
+		return model.Receipt{Digest: v.Digest}, &Incomplete{Why: []string{Sentence(v)}}
+	}
+	return model.Receipt{Digest: v.Digest}, &Refused{Why: []string{Sentence(v)}}
+}
+
+// receipt is that of a verdict that passes.
+func receipt(e *model.Entry, v *model.Verdict) model.Receipt {
+	r := model.Receipt{
+		Version: model.ReceiptVersion, Step: model.StepGate, StepKey: model.GateStepKey(v.Digest, v.Policy), Status: model.ReceiptPassed,
+		Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform.String(), Key: e.Key, Generation: e.Generation,
+		Digest: v.Digest, UpdatedAt: v.Time, Inputs: []model.Material{{Name: "policy", Digest: v.Policy}},
+	}
+	for _, s := range v.Sources {
+		r.Inputs = append(r.Inputs, model.Material{Name: "scan " + s.Source, Digest: s.Digest})
+	}
+	return r
+}
+
+// The files of build-artifacts that a run's judgements are in, together.
+const (
+	SARIFFile  = "gate.sarif"
+	GitLabFile = "gl-container-scanning-report.json"
+	JUnitFile  = "junit-gate.xml"
+)
+
+// WriteReports writes what was judged into a folder, in the forms that forges
+// read. Version is this program's.
+func WriteReports(dir string, subjects []Subject, version string) error {
+	subjects = slices.Clone(subjects)
+	slices.SortFunc(subjects, func(a, b Subject) int { return a.Verdict.ID().Compare(b.Verdict.ID()) })
+	for name, write := range map[string]func(io.Writer) error{
+		SARIFFile:  func(w io.Writer) error { return WriteSARIF(w, subjects, version) },
+		GitLabFile: func(w io.Writer) error { return WriteGitLab(w, subjects, version) },
+		JUnitFile:  func(w io.Writer) error { return WriteJUnit(w, subjects) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+		if err := artifact.WriteFile(dir, name, b.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -18,6 +18,9 @@ import (
 // name is what a list calls its source, so no path of this machine is in it.
 const layout = "image"
 
+// noSettings is the name of a file without any.
+const noSettings = "none.yaml"
+
 // Program is syft.
 type Program struct {
 	Path string // of the program
@@ -62,12 +65,15 @@ type run struct {
 // run lists a source in every format. Its home is the empty folder dir, so that
 // nobody's settings change what is listed.
 func (p Program) run(ctx context.Context, dir string, r run) (map[string][]byte, error) {
-	args := []string{"scan", r.source, "--quiet", "--source-name=" + r.name, "--source-version=" + r.version}
+	args := []string{"scan", r.source, "--quiet", "--config", noSettings, "--source-name=" + r.name, "--source-version=" + r.version}
 	for _, kind := range r.kinds {
 		args = append(args, "--from", kind)
 	}
 	for _, format := range r.formats {
 		args = append(args, "--output", format+"="+format+".out")
+	}
+	if err := os.WriteFile(filepath.Join(dir, noSettings), nil, 0o600); err != nil {
+		return nil, err
 	}
 	err := tool.Command{Name: p.Path, Args: args, Dir: dir, Env: append([]string{"HOME=" + dir, "TMPDIR=" + dir}, environment...)}.Run(ctx)
 	if err != nil {

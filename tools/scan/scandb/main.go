@@ -70,13 +70,17 @@ func run(file, dir, built, archive string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := write(entries, dir); err != nil {
-		return err
-	}
+	at := time.Now().UTC().Truncate(time.Second)
 	if built != "" {
-		if err := date(filepath.Join(dir, v6.VulnerabilityDBFileName), built); err != nil {
+		if at, err = time.Parse(time.RFC3339, built); err != nil {
 			return err
 		}
+	}
+	if err := write(entries, dir, at); err != nil {
+		return err
+	}
+	if err := date(filepath.Join(dir, v6.VulnerabilityDBFileName), at); err != nil {
+		return err
 	}
 	if _, err := v6.WriteImportMetadata(afero.NewOsFs(), dir, "made by scandb"); err != nil {
 		return err
@@ -101,22 +105,21 @@ func read(file string) ([]entry, error) {
 	return entries, nil
 }
 
-func write(entries []entry, dir string) (err error) {
+func write(entries []entry, dir string, at time.Time) (err error) {
 	w, err := v6.NewWriter(v6.Config{DBDirPath: dir, CacheSizeKiB: 1024})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	for _, e := range entries {
-		if err := e.add(w); err != nil {
+		if err := e.add(w, at); err != nil {
 			return fmt.Errorf("%s in %s: %w", e.ID, e.Package, err)
 		}
 	}
 	return w.SetDBMetadata()
 }
 
-func (e entry) add(w v6.ReadWriter) error {
-	now := time.Now().UTC()
+func (e entry) add(w v6.ReadWriter, now time.Time) error {
 	provider := "github"
 	if name, _, found := strings.Cut(e.Distro, ":"); found {
 		provider = name
@@ -145,7 +148,7 @@ func (e entry) add(w v6.ReadWriter) error {
 		BlobValue: &v6.PackageBlob{CVEs: []string{e.ID}, Ranges: []v6.Range{{Version: v6.Version{Type: versions, Constraint: e.Constraint}, Fix: fix}}},
 	})
 	if err == nil && e.KEV {
-		err = w.AddKnownExploitedVulnerabilities(&v6.KnownExploitedVulnerabilityHandle{Cve: e.ID, BlobValue: &v6.KnownExploitedVulnerabilityBlob{Cve: e.ID, DateAdded: &now}})
+		err = w.AddKnownExploitedVulnerabilities(&v6.KnownExploitedVulnerabilityHandle{Cve: e.ID, BlobValue: &v6.KnownExploitedVulnerabilityBlob{Cve: e.ID, DateAdded: &now, DueDate: &now}})
 	}
 	if err == nil && e.EPSS > 0 {
 		err = w.AddEpss(&v6.EpssHandle{Cve: e.ID, Epss: e.EPSS, Percentile: e.EPSS, Date: now})
@@ -179,16 +182,19 @@ func (e entry) system() (*v6.OperatingSystem, string, error) {
 	if kinds[e.Ecosystem] == "" {
 		return nil, "", fmt.Errorf("ecosystem %q: expected deb, apk or rpm", e.Ecosystem)
 	}
-	return &v6.OperatingSystem{Name: name, ReleaseID: name, MajorVersion: major, MinorVersion: minor}, kinds[e.Ecosystem], nil
+	return &v6.OperatingSystem{Name: name, ReleaseID: name, MajorVersion: major, MinorVersion: minor, Codename: codenames[e.Distro]}, kinds[e.Ecosystem], nil
+}
+
+// codenames are those that a list of packages may name beside the version: the
+// scanner looks for both.
+var codenames = map[string]string{
+	"debian:11": "bullseye", "debian:12": "bookworm", "debian:13": "trixie",
+	"ubuntu:22.04": "jammy", "ubuntu:24.04": "noble",
 }
 
 // date writes when the database was put together, which its library takes from
 // the clock.
-func date(file, built string) (err error) {
-	at, err := time.Parse(time.RFC3339, built)
-	if err != nil {
-		return err
-	}
+func date(file string, at time.Time) (err error) {
 	db, err := sql.Open("sqlite", file)
 	if err != nil {
 		return err

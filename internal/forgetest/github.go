@@ -26,6 +26,10 @@ type Hub struct {
 	Workflows     map[string]string // file -> state
 	Comments      []Comment
 	Requests      []Request
+	Issues        []Issue
+	Releases      []Release
+	NoScanning    bool           // code scanning is off
+	Sarifs        []string       // findings as they were sent
 	OnRerun       func(run *Run) // is told of each new attempt, with the server locked
 
 	runs map[int64]*Run
@@ -76,6 +80,7 @@ func NewGitHub(t testing.TB, owner, name string) *Hub {
 	mux.HandleFunc("GET /user", h.user)
 	h.serveRuns(mux, repo)
 	h.serveTalk(mux, repo)
+	h.serveAnnounce(mux, repo)
 	h.serveSetup(mux, repo)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
 	h.start(t, mux, bearer, map[string]any{"message": "Bad credentials", "documentation_url": docs, "status": "401"})

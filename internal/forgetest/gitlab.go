@@ -26,6 +26,8 @@ type Lab struct {
 	Schedules     []LabSchedule
 	Comments      []Comment
 	Requests      []Request
+	Issues        []Issue
+	Releases      []Release
 	OnRerun       func(run *Run) // is told of each repeated job, with the server locked
 
 	runs map[int64]*Run
@@ -49,8 +51,8 @@ type LabSchedule struct {
 	Active                 bool
 }
 
-// JobToken is the token of a job, which may read jobs and nothing that people
-// write.
+// JobToken is the token of a job, which may read jobs and write releases, and
+// nothing else that people write.
 const JobToken = "token-of-a-job"
 
 // NewGitLab starts a GitLab with an empty project, whose API is at URL +
@@ -70,10 +72,11 @@ func NewGitLab(t testing.TB, project string) *Lab {
 	}
 	l.serveRuns(mux, own)
 	l.serveTalk(mux, own)
+	l.serveAnnounce(mux, own)
 	l.serveSetup(mux, own)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { l.missing(w, "404 Not Found") })
 	l.start(t, mux, func(r *http.Request) bool {
-		return r.Header.Get("Private-Token") == Token || r.Header.Get("Job-Token") == JobToken && strings.Contains(r.URL.Path, "/jobs")
+		return r.Header.Get("Private-Token") == Token || r.Header.Get("Job-Token") == JobToken && (strings.Contains(r.URL.Path, "/jobs") || strings.Contains(r.URL.Path, "/releases"))
 	}, map[string]any{"message": "401 Unauthorized"})
 	return l
 }

@@ -21,6 +21,7 @@ const (
 type Client interface {
 	Runs
 	Talk
+	Announce
 	Setup
 }
 
@@ -52,6 +53,21 @@ type Talk interface {
 	// UpsertRequest opens a pull or merge request, or updates the open one of
 	// the same two branches. The result is its address.
 	UpsertRequest(ctx context.Context, r Request) (string, error)
+}
+
+// Announce writes what is about a whole repository.
+type Announce interface {
+	// UpsertIssue makes the open issue of ours whose text begins with marker say
+	// body under title, and opens one where there is none. An empty body closes
+	// it. The result is its address, empty where there is none.
+	UpsertIssue(ctx context.Context, marker, title, body string) (string, error)
+	// UpsertRelease makes the release of a tag say body, and makes it where
+	// there is none. The result is its address.
+	UpsertRelease(ctx context.Context, tag, body string) (string, error)
+	// UploadFindings hands findings in SARIF to the code scanning of GitHub;
+	// GitLab takes them from reports. A repository without code scanning is an
+	// error of type *Denied, or ErrAbsent.
+	UploadFindings(ctx context.Context, commit, ref string, sarif []byte) error
 }
 
 // Setup reads how a repository is set up. What the token may not see is an

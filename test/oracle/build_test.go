@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -300,28 +303,42 @@ func daemonDied(err error) bool {
 	return unavailable || grpcerrors.Code(err) == codes.Unavailable || strings.Contains(err.Error(), "error reading from server: EOF")
 }
 
+// dying bounds how long a daemon that dies may go on answering.
+const dying = 10 * time.Second
+
 // gone tells whether the daemon is not there. One that dies may still answer
-// for a moment.
+// for a moment, so its end is waited for: a connection ends with the process at
+// the other end of it, and this one is never spoken on.
 func (w *world) gone(ctx context.Context) bool {
-	for range 50 {
-		if _, err := w.plain.Info(ctx); err != nil {
-			return true
-		}
-		time.Sleep(200 * time.Millisecond)
+	network, address, _ := strings.Cut(w.address, "://")
+	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return ctx.Err() == nil
 	}
-	return false
+	defer func() { _ = c.Close() }() // nothing was written
+	if err := c.SetReadDeadline(time.Now().Add(dying)); err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, c)
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // revive starts the daemon again, which is gone. No build may be under way.
 func (w *world) revive(ctx context.Context) error {
 	ctx, cancel := wait(ctx)
 	defer cancel()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
 	for {
 		err := w.dialAgain(ctx)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
-		time.Sleep(time.Second) // its end may take a while
+		select { // what it leaves behind may end after it
+		case <-ctx.Done():
+			return err
+		case <-again.C:
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 // which does not wait. One of Before and After is set.
 type OwnJob struct {
 	Name    string
-	Before  string   // StageBuild or StagePromote
+	Before  string   // any stage
 	After   string   // any stage
 	Events  []string // of those that have the stage; empty is all
 	GitHub  string   // workflow of the same repository, "./.github/workflows/notify.yml"; empty for none

@@ -32,12 +32,30 @@ func (g *gitlab) around(f *glFile) {
 		if own.Before != "" {
 			job.Needs = []need{{Job: place.before}}
 			stage.Needs = append(stage.Needs, need{Job: job.Name, Optional: len(rules) < len(stage.Rules)})
+			if own.Stage() == model.StageManifest {
+				inTurn(stage, &job, place.before)
+			}
 		}
 		if own.Include != "" && !slices.Contains(f.Include, own.Include) {
 			f.Include = append(f.Include, own.Include)
 		}
 		f.Jobs = append(f.Jobs, job)
 	}
+}
+
+// inTurn lets a job stand before one that runs whatever came of the jobs before
+// it: it takes over to do so, and the stage waits for nothing else and for its
+// success.
+func inTurn(stage, job *glJob, before string) {
+	job.Rules = slices.Clone(job.Rules)
+	for i := range job.Rules {
+		job.Rules[i].When = "always"
+	}
+	stage.Rules = slices.Clone(stage.Rules)
+	for i := range stage.Rules {
+		stage.Rules[i].When = ""
+	}
+	stage.Needs = slices.DeleteFunc(stage.Needs, func(n need) bool { return n.Job == before })
 }
 
 // ownRules are those of a stage for the events that a job is part of.

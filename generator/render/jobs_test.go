@@ -30,6 +30,70 @@ var ownJobs = []model.OwnJob{
 	{Name: "announce", After: model.StagePromote, GitHub: "./.github/workflows/announce.yml"},
 }
 
+// TestOwnJobBeforeTheChannel lets a job stand before the stage that runs
+// whatever the images came to: the job does, too, and the stage waits for it
+// alone.
+func TestOwnJobBeforeTheChannel(t *testing.T) {
+	t.Parallel()
+	files := withJobs(
+		model.OwnJob{Name: "look", Before: model.StageManifest, GitHub: "./.github/workflows/look.yml", GitLab: ".look"},
+		model.OwnJob{Name: "ask", Before: model.StageManifest, GitHub: "./.github/workflows/ask.yml", GitLab: ".ask"},
+	).files(t)
+	var hub struct{ Jobs map[string]ghOwn }
+	if err := yaml.Unmarshal(files[".github/workflows/rootfsgen-push.yml"], &hub); err != nil {
+		t.Fatal(err)
+	}
+	const whatever = "${{ !cancelled() && needs.fleet.result != 'skipped'"
+	for _, id := range []string{"own-look", "own-ask"} {
+		if j := hub.Jobs[id]; !strings.HasPrefix(j.If, whatever) || !slices.Contains(j.Needs, "fleet") {
+			t.Errorf("%s: %+v", id, j)
+		}
+		if m := hub.Jobs["manifest"]; !slices.Contains(m.Needs, id) || !strings.Contains(m.If, "needs."+id+".result == 'success'") {
+			t.Errorf("GitHub's channel is written whatever %s says: %+v", id, m)
+		}
+	}
+	var lab map[string]struct {
+		Rules []struct{ When string }
+		Needs []struct {
+			Job      string
+			Optional bool
+		}
+	}
+	var all map[string]any
+	if err := yaml.Unmarshal(files[render.GitLabPipeline], &all); err != nil {
+		t.Fatal(err)
+	}
+	for id := range all {
+		if !strings.HasPrefix(id, "rootfsgen-manifest") && !strings.HasPrefix(id, "own:") {
+			delete(all, id)
+		}
+	}
+	text, err := yaml.Marshal(all)
+	if err == nil {
+		err = yaml.Unmarshal(text, &lab)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs := map[string]bool{}
+	for _, n := range lab["rootfsgen-manifest"].Needs {
+		needs[n.Job] = !n.Optional
+	}
+	if !needs["own:look"] || !needs["own:ask"] || needs["rootfsgen-images"] {
+		t.Errorf("GitLab's channel waits for %v", needs)
+	}
+	for id, want := range map[string]string{"own:look": "always", "own:ask": "always", "rootfsgen-manifest": ""} {
+		for _, r := range lab[id].Rules {
+			if r.When != want {
+				t.Errorf("%s runs %q, want %q", id, r.When, want)
+			}
+		}
+		if len(lab[id].Rules) == 0 {
+			t.Errorf("%s never runs", id)
+		}
+	}
+}
+
 // ghOwn is what counts of the jobs of a workflow.
 type ghOwn struct {
 	Needs       []string

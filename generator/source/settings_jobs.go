@@ -31,8 +31,8 @@ var jobsField = field[settings]{key: "jobs", doc: "Jobs of your own around the s
 var ownJobShape = record[model.OwnJob]{name: "a job", fields: []field[model.OwnJob]{
 	{key: "name", doc: "What it is called.", required: true, shape: ownJobName,
 		set: func(j *model.OwnJob, v value) { j.Name = v.text }},
-	{key: "before", doc: "Stage that waits for it, and does not begin where it fails: `build`, of all images, or `promote`.",
-		shape: text{enum: []string{model.StageBuild, model.StagePromote}}, set: func(j *model.OwnJob, v value) { j.Before = v.text }},
+	{key: "before", doc: "Stage that waits for it, and does not begin where it fails: `build`, of all images, `manifest` (the testing channel is written) or `promote`.",
+		shape: text{enum: []string{model.StageBuild, model.StageManifest, model.StagePromote}}, set: func(j *model.OwnJob, v value) { j.Before = v.text }},
 	{key: "after", doc: "Stage that it waits for: `build`, `manifest` (the testing channel is written) or `promote`.",
 		shape: text{enum: []string{model.StageBuild, model.StageManifest, model.StagePromote}}, set: func(j *model.OwnJob, v value) { j.After = v.text }},
 	{key: "events", doc: "Events that it is part of.", defWords: "all that have the stage",
@@ -58,6 +58,8 @@ func (f *file) checkJobs(s *settings) {
 			f.errorf(RuleDuplicateItem, at, "rename one of them", "jobs has %q twice", j.Name)
 		case (j.Before == "") == (j.After == ""):
 			f.errorf(RuleNoEffect, at, "write after: build, or before: promote", "the job %q needs before or after, and not both", j.Name)
+		case j.Before == model.StageManifest && len(j.Events) > 0: // GitLab's stage is to run whatever the images came to, and would not wait for it
+			f.errorf(RuleNoEffect, at, "leave events out: it is part of all that write the channel", "the job %q is before the channel in some events alone", j.Name)
 		case j.GitHub == "" && j.GitLab == "":
 			f.errorf(RuleNoEffect, at, "name a workflow under github, or a hidden job under gitlab", "the job %q does nothing", j.Name)
 		case len(j.Secrets) > 0 && j.GitHub == "":

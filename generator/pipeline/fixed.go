@@ -43,7 +43,7 @@ func (p *Pipeline) fix() {
 		Repeat:  p.repeatJob(),
 		Lock:    {Kind: Lock, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.locked(), Push: true, Steps: p.lockSteps()},
 		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: planned, Steps: []Step{
-			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}},
+			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}, Values: []Value{{VarBase, p.DefaultBranch}}},
 		}},
 	}
 }

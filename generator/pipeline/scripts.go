@@ -137,6 +137,9 @@ for result in $ROOTFSGEN_RESULTS; do
 done
 if [ "$done" = no ]; then
   echo "No job before this one has run" >&2
+  if [ "${GITHUB_EVENT_NAME:-}" = workflow_dispatch ] && [ "${GITHUB_REF_NAME:-}" != "$ROOTFSGEN_BASE" ]; then
+    echo "::error::A run by hand is of the branch $ROOTFSGEN_BASE and of no other: choose it under Use workflow from"
+  fi
   exit 1
 fi
 `

@@ -21,6 +21,7 @@ func (j *glJob) report(kind pipeline.Kind) {
 	case pipeline.Plan:
 		j.set([]pair{{string(pipeline.VarReports), "true"}})
 		j.Artifacts.CodeQuality, j.Artifacts.When = pipeline.CodeQualityFile, "always"
+		j.Artifacts.Paths = append(j.Artifacts.Paths, pipeline.CodeQualityFile) // for people, who cannot open a report
 	case pipeline.Build, pipeline.Test:
 		j.set([]pair{{string(pipeline.VarReports), "true"}})
 	}

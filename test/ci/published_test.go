@@ -74,6 +74,9 @@ func (f *fleet) read(repo string) published {
 			p.contents = append(p.contents, tag)
 			continue
 		}
+		if _, about := registry.ParseFallbackTag(tag); about {
+			continue // a document about a manifest
+		}
 		if strings.HasPrefix(tag, "d-") || strings.HasPrefix(tag, "r-") || strings.HasPrefix(tag, "i-") || strings.Contains(tag, "-linux-") {
 			continue
 		}

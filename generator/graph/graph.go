@@ -35,6 +35,7 @@ type Options struct {
 	Lenient bool                   // a Dockerfile that cannot be read is a warning: its image is what its text is, and cannot be built; so is a reference that looks like ours and means nothing
 	Like    *Like                  // what need not be resolved again; may be nil
 	Drop    bool                   // leave out the images that have errors, and what is built from them
+	Spare   bool                   // forget the Reads of targets whose context is their own folder, when its files are picked: they are a tenth of a large graph
 }
 
 // Edge leads to a target of the fleet that another is built from.

@@ -30,6 +30,9 @@ func (b *builder) pick(n *Node) {
 	if len(reads) > 0 || r.Whole {
 		n.Files = b.selected(n, dockerfile.Selection{Context: n.Image.Context, Dockerfile: n.Image.Dockerfile, Reads: reads, Whole: r.Whole, CI: b.o.CI})
 	}
+	if b.o.Spare && path.Clean(n.Image.Context) == n.Image.Dir {
+		r.Reads = nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		dir := named[name][0].Folder
 		n.Folders = append(n.Folders, Folder{

@@ -82,6 +82,7 @@ type Plan struct {
 	LeftOut    []string  `json:"left_out,omitempty"`    // nodes of the fleet that the request is not about, sorted
 	Entries    []Entry   `json:"entries"`               // sorted by wave, then target
 	Indexes    []Index   `json:"indexes"`               // one for each image, tag and variant, sorted
+	Idle       int       `json:"-"`                     // nodes to which nothing happens and which are in neither; 0 but in a plan that is only shown
 }
 
 // Revision is one side of the comparison. Commit is empty for the work tree,

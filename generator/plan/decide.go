@@ -28,6 +28,7 @@ type verdict struct {
 	unfinished  bool // a step is not done, and the request leaves it alone
 	postponed   bool // it is to be built, but not for this platform now
 	untested    bool // it, or something that it is built from, cannot be tested
+	idle        bool // nothing happens to its node, and the plan only counts it
 }
 
 // none is the generation of what the registry does not have.

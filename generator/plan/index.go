@@ -29,9 +29,12 @@ func (m *maker) indexes() []model.Index {
 		name      string
 		platforms []*target
 	}
-	all := make([]named, 0, len(m.order))
+	var all []named
+	if !m.req.Busy {
+		all = make([]named, 0, len(m.order))
+	}
 	for _, t := range m.order {
-		if t.chosen && t.node[0] == t {
+		if t.chosen && !t.idle && t.node[0] == t {
 			all = append(all, named{t.id.Node(), t.node})
 		}
 	}

@@ -44,6 +44,7 @@ type Request struct {
 	Unread string   // what there was to compare with, where none of it could be understood
 	Notes  []string // put before the plan's own
 	Brief  bool     // leave recipes, and identities of indexes, out: people see none
+	Busy   bool     // leave out the nodes to which nothing happens, and count them
 }
 
 // signing is what a plan says of signatures: whose receipts count, and, where
@@ -107,11 +108,12 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 		return nil, err
 	}
 	m.findUntested()
+	idle := m.findIdle()
 	p := &model.Plan{
 		Version: model.PlanVersion, To: now.Revision,
 		Scope: req.Scope, Prefix: req.Prefix, ReadPrefix: req.ReadPrefix, SnapshotID: req.SnapshotID, Date: req.Date,
 		Registry: "unknown", Bootstrap: now.Fleet.Settings.Registry.Bootstrap,
-		Notes: m.notes(), LeftOut: m.leftOut(), Entries: []model.Entry{}, Indexes: m.indexes(),
+		Notes: m.notes(), LeftOut: m.leftOut(), Entries: []model.Entry{}, Indexes: m.indexes(), Idle: idle,
 	}
 	if now.Fleet.Settings.Publish == model.PublishChanged {
 		p.Publish = model.PublishChanged
@@ -132,9 +134,11 @@ func Make(then, now *Snapshot, state model.RegistryState, req Request) (*model.P
 			running[model.TargetID{Image: x.Image, Tag: x.Tag, Variant: x.Variant}] = x
 		}
 	}
-	p.Entries = slices.Grow(p.Entries, len(m.order))
+	if !req.Busy {
+		p.Entries = slices.Grow(p.Entries, len(m.order))
+	}
 	for _, t := range m.order {
-		if t.chosen {
+		if t.chosen && !t.idle {
 			p.Entries = append(p.Entries, m.entry(t, running[t.id.AllPlatforms()]))
 		}
 	}

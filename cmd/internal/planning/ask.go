@@ -51,7 +51,7 @@ func (s *Session) request(ctx context.Context) (req plan.Request, err error) {
 	return plan.Request{
 		Scope: s.o.Scope, Prefix: prefix, ReadPrefix: readPrefix, SnapshotID: s.o.SnapshotID, Date: s.Date(),
 		All: s.o.All, RebuildTag: tag, Force: s.o.Force, Images: s.o.Images, Except: s.o.Except,
-		Bases: s.o.Bases, Platforms: platforms, Policy: s.demanded(), Brief: s.o.brief,
+		Bases: s.o.Bases, Platforms: platforms, Policy: s.demanded(), Brief: s.o.brief, Busy: s.o.busy,
 	}, nil
 }
 

@@ -23,6 +23,7 @@ import (
 // In CI one job could answer another that runs in the folder after it.
 func Print(ctx context.Context, a *app.App, o Options, format string, check func(*model.Settings) error) (err error) {
 	o.brief = format != "json"
+	o.busy = o.brief && !a.Verbose
 	said := &bytes.Buffer{}
 	heard := *a
 	heard.Err = io.MultiWriter(a.Err, said)

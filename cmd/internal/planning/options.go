@@ -34,6 +34,7 @@ type Options struct {
 	CodeQuality string
 
 	brief   bool   // the plan is only to be read by people
+	busy    bool   // who do not ask for what nothing happens to
 	program string // instead of this program's identity, for tests
 }
 

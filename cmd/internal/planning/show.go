@@ -133,7 +133,7 @@ func idle(e *model.Entry, pending []string) bool {
 // Summary is one line about the whole plan. hint follows the number of images
 // that nothing happens to.
 func Summary(p *model.Plan, hint string) string {
-	if len(p.Entries) == 0 {
+	if len(p.Entries)+p.Idle == 0 {
 		return "There is nothing to plan."
 	}
 	c := tally(p)
@@ -208,7 +208,7 @@ func tally(p *model.Plan) counts {
 			untested[node] = true
 		}
 	}
-	c.waves, c.untested = len(waves), len(untested)
+	c.waves, c.untested, c.idle = len(waves), len(untested), p.Idle
 	for _, n := range class {
 		*[]*int{&c.idle, new(int), &c.retire, &c.merge, &c.test, &c.reuse, &c.build}[n]++
 	}

@@ -46,7 +46,7 @@ func (s *Session) whole(ctx context.Context, rev model.Revision, tree model.Tree
 	s.override(fleet)
 	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{
 		// A Dockerfile that cannot be read is the matter of its image alone on a desk.
-		CI: s.app.CI(), Lenient: !s.app.CI() && !s.o.Strict, Cache: s.cache, Ignored: s.ignored(ctx),
+		CI: s.app.CI(), Lenient: !s.app.CI() && !s.o.Strict, Cache: s.cache, Ignored: s.ignored(ctx), Spare: true,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -116,7 +116,7 @@ func (s *Session) derived(ctx context.Context, from model.Revision, tree model.T
 		return nil, list, nil
 	}
 	like := &graph.Like{Graph: s.Now.Graph, Fleet: s.Now.Fleet, Settled: settled, Touched: newTouch(changes, s.Tree, tree).node}
-	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{Cache: s.cache, Like: like, Lenient: true, Drop: true})
+	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{Cache: s.cache, Like: like, Lenient: true, Drop: true, Spare: true})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -192,6 +192,15 @@ type document struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
+// decode reads a manifest; nil for what is none.
+func decode(raw []byte) *document {
+	var doc document
+	if json.Unmarshal(raw, &doc) != nil {
+		return nil
+	}
+	return &doc
+}
+
 // versionAnnotation says which version an index of ours is.
 const versionAnnotation = "org.opencontainers.image.version"
 
@@ -206,12 +215,11 @@ func (s Step) read(ctx context.Context, repo string, at Stored) (*node, error) {
 		return nil, err
 	}
 	x := &node{repo: repo, digest: at.Digest, tags: at.Tags, uploaded: at.Uploaded, pushed: at.pushed}
-	var doc document
-	if json.Unmarshal(raw, &doc) != nil {
+	if doc := decode(raw); doc != nil {
+		x.fill(d.MediaType, doc)
+	} else {
 		x.unread = "it is no manifest"
-		return x, nil
 	}
-	x.fill(d.MediaType, &doc)
 	if x.kind == KindReceipt {
 		if err := s.readReceipts(ctx, x); err != nil {
 			return nil, err

@@ -61,13 +61,14 @@ func (r Retry) Do(ctx context.Context, doing string, f func(context.Context) err
 		if r.Log != nil {
 			r.Log.Warn(fmt.Sprintf("%s: %s; trying again in %.1f s (%d of %d)", doing, Says(err), pause.Seconds(), n+1, attempts))
 		}
-		if err := r.pause(ctx, pause); err != nil {
+		if err := r.Pause(ctx, pause); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
 	}
 }
 
-func (r Retry) pause(ctx context.Context, d time.Duration) error {
+// Pause waits by the clock that was chosen.
+func (r Retry) Pause(ctx context.Context, d time.Duration) error {
 	if r.Sleep != nil {
 		return r.Sleep(ctx, d)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
 	"github.com/rootfsgen/rootfsgen/runtime/login"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 )
 
 // Tool is who scans, as it stands in findings.
@@ -73,6 +74,8 @@ type Source struct {
 	conn   *grpc.ClientConn
 	client *containeranalysis.Client
 }
+
+var _ scan.Source = (*Source)(nil)
 
 // New makes a source. It connects to nothing until it is asked.
 func New(o Options) (*Source, error) {
@@ -142,6 +145,11 @@ func (s *Source) Scan(ctx context.Context, repo string, target model.TargetID, d
 	if err != nil {
 		w = failed(err)
 	}
+	if w.state == model.ScanMissing && w.waited && target.Platform != model.LinuxAMD64 {
+		// Google documents that it analyses linux/amd64, and nothing of others:
+		// that is what policies call unsupported, and leave to another scanner.
+		w.state, w.detail = model.ScanUnsupported, w.detail+"; Google says of linux/amd64 only that it is analysed"
+	}
 	out.State, out.Detail = w.state, w.detail
 	if out.State != model.ScanFinished {
 		out.Findings = []model.Finding{} // half of them would look like all
@@ -162,6 +170,7 @@ type status struct {
 	state   string
 	detail  string
 	scanned time.Time // when it ended, where that is known
+	waited  bool      // for as long as may be waited
 }
 
 func failed(err error) status {
@@ -244,7 +253,7 @@ func (s *Source) wait(ctx context.Context, at place) (status, error) {
 		}
 		pause := s.o.Poll + rand.N(s.o.Poll/4+1)
 		if waited+pause > most {
-			w.detail += fmt.Sprintf(", after %s", waited.Round(time.Second))
+			w.waited, w.detail = true, w.detail+fmt.Sprintf(", after %s", waited.Round(time.Second))
 			return w, nil
 		}
 		s.o.Log.Debug(fmt.Sprintf("%s: %s, asking again in %.0f s", at.resource, w.detail, pause.Seconds()))

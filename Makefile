@@ -77,7 +77,13 @@ fuzz: ## Fuzz everything that reads a file, FUZZTIME=10s for each
 
 .PHONY: test-long
 test-long: packages tools build ## Let BuildKit judge 10,000 fleets, and fuzz each target for an hour; goes on where it was
+	@$(MAKE) cosign
 	@tools/long.sh $(LONG)
+
+.PHONY: cosign
+cosign: packages tools ## Compile the real cosign, and let it and us read what the other signs
+	@tools/cosign.sh
+	go test -count 1 -timeout 20m -tags cosign ./test/cosign
 
 .PHONY: race
 race: packages tools node build ## Run every test under the race detector

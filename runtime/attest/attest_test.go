@@ -15,134 +15,19 @@ import (
 	"testing"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/types"
-
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
+	"github.com/rootfsgen/rootfsgen/runtime/attest/attesttest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
 )
 
 var (
-	at     = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	policy = model.DigestOf([]byte("policy"))
+	at     = attesttest.At
+	policy = attesttest.Policy
 	origin = attest.Origin{Builder: "https://github.com/team/images/.github/workflows/rootfsgen-fleet.yml@refs/heads/main", Source: "https://github.com/team/images"}
 )
-
-// published is an image with everything that the steps before signing leave.
-type published struct {
-	client *registry.Client
-	repo   string
-	image  *attest.Image
-}
-
-func publish(t *testing.T, s *registrytest.Server) published {
-	t.Helper()
-	p := published{client: registry.New(registry.Options{}), repo: s.Prefix("testing/app")}
-	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	var parts []model.IndexPart
-	digests := map[model.Platform]model.Digest{}
-	for _, platform := range []model.Platform{model.LinuxAMD64, model.LinuxARM64} {
-		img, err := random.Image(64, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := p.client.PushImage(t.Context(), p.repo, img)
-		if err != nil {
-			t.Fatal(err)
-		}
-		key := model.DigestOf([]byte("key " + platform.String()))
-		parts = append(parts, model.IndexPart{Platform: platform, Key: key})
-		digests[platform] = d
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
-			Platform: &v1.Platform{OS: platform.OS, Architecture: platform.Arch}, Annotations: map[string]string{"dev.rootfsgen.key": key.String()},
-		}})
-	}
-	identity := model.IndexIdentity("app:1", parts)
-	annotated, ok := mutate.Annotations(index, map[string]string{"dev.rootfsgen.key": identity.String(), "org.opencontainers.image.revision": strings.Repeat("ab", 20)}).(v1.ImageIndex)
-	if !ok {
-		t.Fatal("no index")
-	}
-	d, err := p.client.PushIndex(t.Context(), p.repo, annotated)
-	if err != nil {
-		t.Fatal(err)
-	}
-	merge := model.Receipt{Step: model.StepMerge, StepKey: model.MergeStepKey(identity), Key: identity, Digest: d, VersionTag: "1-2026.11.21"}
-	for _, part := range parts {
-		digest := digests[part.Platform]
-		p.built(t, part, digest)
-		p.known(t, part.Platform, digest, model.VerdictPass, at)
-		merge.Inputs = append(merge.Inputs, model.MergeInputs(part.Platform, digest, model.BuildStepKey(part.Key, 0), model.TestStepKey(digest, policy))...)
-	}
-	p.receipt(t, merge)
-	if p.image, err = attest.Read(t.Context(), p.client, p.repo, d); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func (p published) receipt(t *testing.T, r model.Receipt) {
-	t.Helper()
-	r.Version, r.Status, r.Image, r.Tag, r.UpdatedAt = model.ReceiptVersion, model.ReceiptPassed, "app", "1", at.Format(time.RFC3339)
-	if err := p.client.PutReceipt(t.Context(), p.repo, r); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (p published) built(t *testing.T, part model.IndexPart, digest model.Digest) {
-	t.Helper()
-	p.receipt(t, model.Receipt{
-		Step: model.StepBuild, StepKey: model.BuildStepKey(part.Key, 0), Platform: part.Platform.String(), Key: part.Key, Digest: digest,
-		Inputs: []model.Material{{Name: "debian:13", Digest: model.DigestOf([]byte("debian"))}},
-	})
-	p.receipt(t, model.Receipt{Step: model.StepTest, StepKey: model.TestStepKey(digest, policy), Platform: part.Platform.String(), Key: part.Key, Digest: digest})
-}
-
-func (p published) artifact(t *testing.T, digest model.Digest, kind string, document any, when time.Time) model.Digest {
-	t.Helper()
-	body, err := json.Marshal(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := p.client.PutArtifact(t.Context(), p.repo, registry.Artifact{
-		Subject: digest, Type: kind, Body: body, Annotations: map[string]string{registry.CreatedAnnotation: when.Format(time.RFC3339)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-// known is what sbom, scan and gate leave about a platform.
-func (p published) known(t *testing.T, platform model.Platform, digest model.Digest, outcome string, when time.Time) {
-	t.Helper()
-	p.artifact(t, digest, "application/vnd.cyclonedx+json", map[string]any{"bomFormat": "CycloneDX", "specVersion": "1.6"}, when)
-	scan := model.Scan{
-		Image: "app", Tag: "1", Platform: platform.String(), Digest: digest, Source: model.SourceLocal, Tool: "grype 0.121.2",
-		Database: at.Format(time.RFC3339), State: model.ScanFinished, Time: when.Format(time.RFC3339), Findings: []model.Finding{},
-	}
-	found := p.artifact(t, digest, attest.ScanArtifactType, scan, when)
-	p.receipt(t, model.Receipt{
-		Step: model.StepScan, StepKey: model.ScanStepKey(digest, scan.Source, scan.Tool, scan.Database), Platform: platform.String(), Digest: digest,
-		Inputs: []model.Material{{Name: "scan local", Digest: found}},
-	})
-	p.artifact(t, digest, attest.VerdictArtifactType, verdict(platform, digest, outcome, when), when)
-	if outcome == model.VerdictPass {
-		p.receipt(t, model.Receipt{Step: model.StepGate, StepKey: model.GateStepKey(digest, policy), Platform: platform.String(), Digest: digest})
-	}
-}
-
-func verdict(platform model.Platform, digest model.Digest, outcome string, when time.Time) model.Verdict {
-	return model.Verdict{
-		Version: model.VerdictVersion, Image: "app", Tag: "1", Platform: platform.String(), Digest: digest, Outcome: outcome, Policy: policy,
-		Mode: model.EnforceBlock, Sources: []model.VerdictScan{}, Blocking: []model.Judged{}, Counts: map[string]int{}, Time: when.Format(time.RFC3339),
-	}
-}
 
 // somebody is a signer, and a judge who trusts it and nobody else.
 func somebody(t *testing.T) (*sign.Signer, *sign.Judge) {
@@ -177,16 +62,16 @@ func somebody(t *testing.T) (*sign.Signer, *sign.Judge) {
 }
 
 func (p published) step(s *sign.Signer) attest.Step {
-	return attest.Step{Registry: p.client, Signer: s, Origin: origin, Now: func() time.Time { return at }}
+	return attest.Step{Registry: p.Client, Signer: s, Origin: origin, Now: func() time.Time { return at }}
 }
 
 func (p published) signAll(t *testing.T, s *sign.Signer) []attest.Attached {
 	t.Helper()
-	signed, err := p.step(s).Sign(t.Context(), p.image)
+	signed, err := p.step(s).Sign(t.Context(), p.Image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	attested, err := p.step(s).Attest(t.Context(), p.image)
+	attested, err := p.step(s).Attest(t.Context(), p.Image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +82,8 @@ func (p published) signAll(t *testing.T, s *sign.Signer) []attest.Attached {
 func (p published) lacks(t *testing.T, q attest.Requirements) string {
 	t.Helper()
 	var all []string
-	for _, d := range p.image.Digests() {
-		missing, err := attest.Gate{Registry: p.client, Requirements: q}.Verify(t.Context(), p.repo, d)
+	for _, d := range p.Image.Digests() {
+		missing, err := attest.Gate{Registry: p.Client, Requirements: q}.Verify(t.Context(), p.Repo, d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,6 +94,14 @@ func (p published) lacks(t *testing.T, q attest.Requirements) string {
 
 func everything(j *sign.Judge) attest.Requirements {
 	return attest.Requirements{Judge: j, Require: model.Requirables(), BuilderIDs: []string{"https://github.com/team/images/*"}, Policy: policy}
+}
+
+// published is an image whose statements are looked at.
+type published struct{ attesttest.Published }
+
+func publish(t *testing.T, s *registrytest.Server) published {
+	t.Helper()
+	return published{attesttest.Publish(t, s.Prefix("testing/app"))}
 }
 
 // TestAttested signs and attests an image, in registries that list what is
@@ -258,7 +151,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"a signature without attestations": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				if _, err := p.step(s).Sign(t.Context(), p.image); err != nil {
+				if _, err := p.step(s).Sign(t.Context(), p.Image); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -266,7 +159,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"only an attestation of the wrong type": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				for _, d := range p.image.Digests() {
+				for _, d := range p.Image.Digests() {
 					p.attach(t, s, d, d, "https://example.com/other/v1", map[string]string{"outcome": "pass"})
 				}
 			},
@@ -274,8 +167,8 @@ func TestRefusals(t *testing.T) {
 		},
 		"an attestation for another digest": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				for _, d := range p.image.Digests() {
-					p.attach(t, s, d, model.DigestOf([]byte("elsewhere")), attest.TypeDecision, verdict(model.LinuxAMD64, d, model.VerdictPass, at))
+				for _, d := range p.Image.Digests() {
+					p.attach(t, s, d, model.DigestOf([]byte("elsewhere")), attest.TypeDecision, attesttest.Verdict(model.LinuxAMD64, d, model.VerdictPass, at))
 				}
 			},
 			q:    only(model.RequireDecision),
@@ -283,8 +176,8 @@ func TestRefusals(t *testing.T) {
 		},
 		"a decision about another digest": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				for _, d := range p.image.Digests() {
-					p.attach(t, s, d, d, attest.TypeDecision, verdict(model.LinuxAMD64, model.DigestOf([]byte("elsewhere")), model.VerdictPass, at))
+				for _, d := range p.Image.Digests() {
+					p.attach(t, s, d, d, attest.TypeDecision, attesttest.Verdict(model.LinuxAMD64, model.DigestOf([]byte("elsewhere")), model.VerdictPass, at))
 				}
 			},
 			q:    only(model.RequireDecision),
@@ -302,21 +195,21 @@ func TestRefusals(t *testing.T) {
 		},
 		"a refused decision": {
 			attach: decisions(func(p model.Platform, d model.Digest) []model.Verdict {
-				return []model.Verdict{verdict(p, d, model.VerdictRefused, at)}
+				return []model.Verdict{attesttest.Verdict(p, d, model.VerdictRefused, at)}
 			}),
 			q:    only(model.RequireDecision),
 			want: []string{`its outcome is "refused"`},
 		},
 		"an incomplete decision": {
 			attach: decisions(func(p model.Platform, d model.Digest) []model.Verdict {
-				return []model.Verdict{verdict(p, d, model.VerdictIncomplete, at)}
+				return []model.Verdict{attesttest.Verdict(p, d, model.VerdictIncomplete, at)}
 			}),
 			q:    only(model.RequireDecision),
 			want: []string{`its outcome is "incomplete"`},
 		},
 		"a decision that a later one has overtaken": {
 			attach: decisions(func(p model.Platform, d model.Digest) []model.Verdict {
-				return []model.Verdict{verdict(p, d, model.VerdictPass, at), verdict(p, d, model.VerdictRefused, at.Add(time.Hour))}
+				return []model.Verdict{attesttest.Verdict(p, d, model.VerdictPass, at), attesttest.Verdict(p, d, model.VerdictRefused, at.Add(time.Hour))}
 			}),
 			q:    only(model.RequireDecision),
 			want: []string{`its outcome is "refused"`},
@@ -330,9 +223,9 @@ func TestRefusals(t *testing.T) {
 		},
 		"a decision about one of the platforms": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				first := p.image.Platforms[0]
-				for _, d := range p.image.Digests()[:2] {
-					p.attach(t, s, d, d, attest.TypeDecision, verdict(first.Platform, first.Digest, model.VerdictPass, at))
+				first := p.Image.Platforms[0]
+				for _, d := range p.Image.Digests()[:2] {
+					p.attach(t, s, d, d, attest.TypeDecision, attesttest.Verdict(first.Platform, first.Digest, model.VerdictPass, at))
 				}
 			},
 			q:    only(model.RequireDecision),
@@ -340,7 +233,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"a scan that has not finished": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				for _, d := range p.image.Digests() {
+				for _, d := range p.Image.Digests() {
 					p.attach(t, s, d, d, attest.TypeScan, attest.Scanned{Scanner: attest.Scanner{Version: "grype"}})
 				}
 			},
@@ -349,7 +242,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"a scan that failed": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				for _, d := range p.image.Digests() {
+				for _, d := range p.Image.Digests() {
 					result, err := json.Marshal(model.Scan{Digest: d, State: model.ScanFailed})
 					if err != nil {
 						t.Fatal(err)
@@ -369,7 +262,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"provenance without materials": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				for _, d := range p.image.Digests() {
+				for _, d := range p.Image.Digests() {
 					p.attach(t, s, d, d, attest.TypeProvenance, attest.Provenance{Run: attest.RunDetails{Builder: attest.Builder{ID: origin.Builder}}})
 				}
 			},
@@ -378,7 +271,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"an SBOM that is none": {
 			attach: func(t *testing.T, p published, s *sign.Signer) {
-				for _, d := range p.image.Digests() {
+				for _, d := range p.Image.Digests() {
 					p.attach(t, s, d, d, attest.TypeCycloneDX, map[string]string{})
 				}
 			},
@@ -416,10 +309,10 @@ func only(requirement string) func(*attest.Requirements) {
 func decisions(of func(model.Platform, model.Digest) []model.Verdict) func(*testing.T, published, *sign.Signer) {
 	return func(t *testing.T, p published, s *sign.Signer) {
 		t.Helper()
-		for _, platform := range p.image.Platforms {
+		for _, platform := range p.Image.Platforms {
 			for _, v := range of(platform.Platform, platform.Digest) {
 				p.attach(t, s, platform.Digest, platform.Digest, attest.TypeDecision, v)
-				p.attach(t, s, p.image.Digest, p.image.Digest, attest.TypeDecision, v)
+				p.attach(t, s, p.Image.Digest, p.Image.Digest, attest.TypeDecision, v)
 			}
 		}
 	}
@@ -430,7 +323,7 @@ func (p published) attach(t *testing.T, s *sign.Signer, beside, about model.Dige
 	t.Helper()
 	statement, err := json.Marshal(map[string]any{
 		"_type": "https://in-toto.io/Statement/v1", "predicateType": kind, "predicate": predicate,
-		"subject": []any{map[string]any{"name": p.repo, "digest": map[string]string{"sha256": about.Hex()}}},
+		"subject": []any{map[string]any{"name": p.Repo, "digest": map[string]string{"sha256": about.Hex()}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -439,7 +332,7 @@ func (p published) attach(t *testing.T, s *sign.Signer, beside, about model.Dige
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.client.PutArtifact(t.Context(), p.repo, registry.Artifact{
+	_, err = p.Client.PutArtifact(t.Context(), p.Repo, registry.Artifact{
 		Subject: beside, Type: sign.BundleType, Body: bundle, Annotations: map[string]string{"dev.sigstore.bundle.predicateType": kind},
 	})
 	if err != nil {
@@ -453,15 +346,15 @@ func TestPlanted(t *testing.T) {
 	t.Parallel()
 	p := publish(t, registrytest.New(t))
 	signer, judge := somebody(t)
-	for _, platform := range p.image.Platforms {
-		planted := verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
+	for _, platform := range p.Image.Platforms {
+		planted := attesttest.Verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
 		planted.Policy = model.DigestOf([]byte("none"))
-		p.artifact(t, platform.Digest, attest.VerdictArtifactType, planted, at.Add(time.Hour))
-		p.artifact(t, platform.Digest, attest.ScanArtifactType, model.Scan{Digest: platform.Digest, Source: "planted", State: model.ScanFinished}, at.Add(time.Hour))
+		p.Artifact(t, platform.Digest, attest.VerdictArtifactType, planted, at.Add(time.Hour))
+		p.Artifact(t, platform.Digest, attest.ScanArtifactType, model.Scan{Digest: platform.Digest, Source: "planted", State: model.ScanFinished}, at.Add(time.Hour))
 	}
 	for _, a := range p.signAll(t, signer) {
 		if a.Type == attest.TypeScan || a.Type == attest.TypeDecision {
-			body, _, _, err := p.client.ReadArtifact(t.Context(), p.repo, a.Artifact, 1<<20)
+			body, _, _, err := p.Client.ReadArtifact(t.Context(), p.Repo, a.Artifact, 1<<20)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -481,7 +374,7 @@ func TestUnproven(t *testing.T) {
 	t.Parallel()
 	p := publish(t, registrytest.New(t))
 	signer, _ := somebody(t)
-	image := *p.image
+	image := *p.Image
 	image.Platforms = slices.Clone(image.Platforms)
 	image.Platforms[1].Build = model.Receipt{}
 	_, err := p.step(signer).Attest(context.WithoutCancel(t.Context()), &image)

@@ -48,21 +48,36 @@ func (s Step) tag(ctx context.Context, v *verified, target string) error {
 	if err != nil {
 		return err
 	}
-	tags := map[string]model.Digest{model.IdentityTag(v.merge.Key): digest}
-	for _, c := range v.children {
-		if c.key.Valid() {
-			tags[model.ContentTag(c.key, v.merge.Generation)] = c.digest
-		}
-		tags[v.entry.VersionTag+"-"+c.platform.Dashed()] = c.digest
-	}
 	g, ctx := errgroup.WithContext(ctx)
-	for tag, d := range tags {
+	g.Go(func() error { return s.tagAbsent(ctx, target, v.index, model.IdentityTag(v.merge.Key)) })
+	for _, c := range v.children {
 		g.Go(func() error {
-			_, err := s.Registry.TagOnce(ctx, target, d, tag)
-			return err
+			raw, d, err := s.Registry.Manifest(ctx, target, c.digest.String())
+			if err != nil {
+				return err
+			}
+			tags := []string{v.entry.VersionTag + "-" + c.platform.Dashed()}
+			if c.key.Valid() {
+				tags = append(tags, model.ContentTag(c.key, v.merge.Generation))
+			}
+			return s.tagAbsent(ctx, target, piece{raw, d.MediaType}, tags...)
 		})
 	}
 	return g.Wait()
+}
+
+// tagAbsent gives a manifest those of the tags that nothing has yet.
+func (s Step) tagAbsent(ctx context.Context, target string, m piece, tags ...string) error {
+	for _, tag := range tags {
+		_, found, err := s.Registry.Resolve(ctx, target, tag)
+		if err == nil && !found {
+			_, err = s.Registry.PutManifest(ctx, target, m.raw, m.mediaType, tag)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copyEvidence brings what is about a digest to the target: receipts, lists of

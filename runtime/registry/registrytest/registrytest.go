@@ -18,7 +18,7 @@ import (
 
 // Fault is what happens to the requests that match it.
 type Fault struct {
-	Method     string // empty is every method
+	Method     string // regular expression over the whole method; empty is every method
 	Path       string // regular expression over the URL's path; empty is every path
 	After      int    // how many matching requests pass first
 	Times      int    // how many of them fail then, 0 is all
@@ -36,12 +36,14 @@ type Server struct {
 	faults []*fault
 	log    []string
 	hook   func(*http.Request)
+	change func(*http.Request)
 }
 
 type fault struct {
 	Fault
-	path *regexp.Regexp
-	seen int
+	path   *regexp.Regexp
+	method *regexp.Regexp
+	seen   int
 }
 
 // New starts a registry that ends with the test.
@@ -74,7 +76,7 @@ func (s *Server) Prefix(path string) string { return s.Host() + "/" + path }
 func (s *Server) Fail(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, &fault{Fault: f, path: regexp.MustCompile(f.Path)})
+	s.faults = append(s.faults, &fault{Fault: f, path: regexp.MustCompile(f.Path), method: regexp.MustCompile("^(?:" + f.Method + ")$")})
 }
 
 // Heal removes all faults.
@@ -89,6 +91,14 @@ func (s *Server) OnRequest(f func(*http.Request)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hook = f
+}
+
+// Answer lets f change a request before it is carried out, so that the registry
+// answers another one; nil ends that.
+func (s *Server) Answer(f func(*http.Request)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.change = f
 }
 
 // Requests are the requests so far, "METHOD /path", those to /v2/ itself left
@@ -117,11 +127,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	hook := s.hook
 	f := s.fault(r)
+	if s.change != nil {
+		s.change(r)
+	}
 	s.mu.Unlock()
 	if hook != nil {
 		hook(r)
 	}
 	switch {
+	case f == nil && s.mounts(w, r):
+		return
 	case f == nil:
 		s.inner.ServeHTTP(w, r)
 		return
@@ -140,10 +155,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"errors":[{"code":%q,"message":"injected"}]}`, code(f.Status))
 }
 
+// mounts answers a request to take a blob from another repository, as real
+// registries do: the one inside has its blobs for all repositories, and would
+// ask for the bytes.
+func (s *Server) mounts(w http.ResponseWriter, r *http.Request) bool {
+	q := r.URL.Query()
+	if r.Method != http.MethodPost || q.Get("mount") == "" || q.Get("from") == "" {
+		return false
+	}
+	look := httptest.NewRequest(http.MethodHead, "/v2/"+q.Get("from")+"/blobs/"+q.Get("mount"), http.NoBody)
+	had := httptest.NewRecorder()
+	s.inner.ServeHTTP(had, look)
+	if had.Code != http.StatusOK {
+		return false
+	}
+	w.Header().Set("Location", strings.Replace(r.URL.Path, "/uploads/", "/"+q.Get("mount"), 1))
+	w.Header().Set("Docker-Content-Digest", q.Get("mount"))
+	w.WriteHeader(http.StatusCreated)
+	return true
+}
+
 // fault finds the first fault for r that is due.
 func (s *Server) fault(r *http.Request) *Fault {
 	for _, f := range s.faults {
-		if f.Method != "" && f.Method != r.Method || !f.path.MatchString(r.URL.Path) {
+		if f.Method != "" && !f.method.MatchString(r.Method) || !f.path.MatchString(r.URL.Path) {
 			continue
 		}
 		f.seen++

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -77,33 +79,67 @@ func (r *reading) at(offset int64) diag.Pos {
 	return diag.Pos{Line: bytes.Count(before, []byte("\n")) + 1, Col: len(before) - line + 1}
 }
 
+// decode reads the whole document, scans beside one another: one of a fleet has
+// tens of megabytes.
 func (r *reading) decode() (model.Scans, bool) {
 	var doc model.Scans
+	var outer struct {
+		Version int               `json:"version"`
+		Scans   []json.RawMessage `json:"scans"`
+	}
+	if offset, err := strictly(r.content, &outer); err != nil {
+		r.errorf(r.at(offset), "it is no document of findings: %s", brief(err))
+		return doc, false
+	}
 	if offset, twice := unclear(r.content); twice != "" {
 		r.errorf(r.at(offset), "%s", twice)
 		return doc, false
 	}
-	d := json.NewDecoder(bytes.NewReader(r.content))
+	doc.Version = outer.Version
+	if outer.Scans == nil {
+		return doc, true
+	}
+	doc.Scans = make([]model.Scan, len(outer.Scans))
+	wrong := make([]error, len(outer.Scans))
+	var g errgroup.Group // of what only computes
+	g.SetLimit(runtime.NumCPU())
+	for n, raw := range outer.Scans {
+		g.Go(func() error {
+			_, wrong[n] = strictly(raw, &doc.Scans[n])
+			return nil
+		})
+	}
+	_ = g.Wait() // nothing fails
+	for n, err := range wrong {
+		if err != nil {
+			r.errorf(diag.Pos{}, "scans[%d]: it is no scan: %s", n, brief(err))
+		}
+	}
+	return doc, len(r.list) == 0
+}
+
+// strictly decodes one document without keys that are not known, and tells
+// where it is wrong.
+func strictly(content []byte, into any) (int64, error) {
+	d := json.NewDecoder(bytes.NewReader(content))
 	d.DisallowUnknownFields()
-	err := d.Decode(&doc)
+	err := d.Decode(into)
+	at := d.InputOffset()
 	if err == nil {
 		if _, more := d.Token(); !errors.Is(more, io.EOF) {
 			err = errors.New("there is something behind the document")
 		}
 	}
-	if err == nil {
-		return doc, true
-	}
-	pos := r.at(d.InputOffset())
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		pos = r.at(syntax.Offset)
+		at = syntax.Offset
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		pos = r.at(kind.Offset)
+		at = kind.Offset
 	}
-	r.errorf(pos, "it is no document of findings: %s", strings.TrimPrefix(err.Error(), "json: "))
-	return doc, false
+	return at, err
 }
+
+func brief(err error) string { return strings.TrimPrefix(err.Error(), "json: ") }
 
 // check refuses a scan of which something is not said, or not as it is
 // written.
@@ -175,16 +211,11 @@ func wrong(f *model.Finding) string {
 	return ""
 }
 
-var plainKey = regexp.MustCompile(`^[a-z_]+$`)
-
 // unclear finds what two readers could read differently: a key that is there
 // twice, or that is written with escapes or capitals, which some take for
-// another. What is no JSON at all is left to the decoder.
+// another. The document must be JSON.
 func unclear(b []byte) (int64, string) {
-	if !json.Valid(b) {
-		return 0, ""
-	}
-	var objects [][]string // keys of the objects around, nil for a list
+	var objects [][][]byte // keys of the objects around, nil for a list
 	start, inString, key := 0, false, false
 	for i := 0; i < len(b); i++ {
 		c := b[i]
@@ -196,12 +227,12 @@ func unclear(b []byte) (int64, string) {
 			if !key {
 				continue
 			}
-			name := string(b[start:i])
+			name := b[start:i]
 			have := &objects[len(objects)-1]
-			if !plainKey.MatchString(name) {
+			if !plain(name) {
 				return int64(start), fmt.Sprintf("unknown key %q", name)
 			}
-			if slices.Contains(*have, name) {
+			if slices.ContainsFunc(*have, func(k []byte) bool { return bytes.Equal(k, name) }) {
 				return int64(start), fmt.Sprintf("the key %q is there twice", name)
 			}
 			*have, key = append(*have, name), false
@@ -209,14 +240,24 @@ func unclear(b []byte) (int64, string) {
 		case c == '"':
 			inString, start = true, i+1
 		case c == '{':
-			objects, key = append(objects, make([]string, 0, 16)), true
+			objects, key = append(objects, make([][]byte, 0, 24)), true
 		case c == '[':
 			objects, key = append(objects, nil), false
 		case c == '}' || c == ']':
 			objects, key = objects[:len(objects)-1], false
 		case c == ',':
-			key = len(objects) > 0 && objects[len(objects)-1] != nil
+			key = objects[len(objects)-1] != nil
 		}
 	}
 	return 0, ""
+}
+
+// plain tells whether a key is written as ours are.
+func plain(key []byte) bool {
+	for _, c := range key {
+		if c != '_' && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return len(key) > 0
 }

@@ -36,12 +36,19 @@ printf '%s\n' '' 'What to try next:' \
 endef
 
 .PHONY: demo
-demo: ## Build the fleet in images/ on this machine, for both architectures
+demo: ## Build the fleet in images/ on this machine, for both architectures, and show the gate
 	@$(MAKE) packages-run
-	@$(MAKE) -j2 --output-sync=line tools-run build
+	@$(MAKE) -j2 --output-sync=line tools-gate build
 	@echo "pytorch and tensorflow are left out: they need a Python package index, which this machine may not reach"
 	@env -u CI bin/rootfsrun run --except pytorch --except tensorflow
+	@tools/demo-gate.sh
 	@$(info_after_demo)
+
+.PHONY: demo-gate
+demo-gate: ## Show the gate: an image refused, an exception, a promotion, a rollback, a withdrawal
+	@$(MAKE) packages-run
+	@$(MAKE) -j2 --output-sync=line tools-gate build
+	@tools/demo-gate.sh
 
 .PHONY: build
 build: ## Compile rootfsgen and rootfsrun into bin/
@@ -126,6 +133,10 @@ tools: ## Compile every program that tools/go.mod and tools/scan/go.mod pin into
 .PHONY: tools-run
 tools-run: ## Compile the two of them that a run of the fleet needs
 	@tools/build.sh buildkitd registry
+
+.PHONY: tools-gate
+tools-gate: ## Compile these, and what scans: syft, grype and the writer of made-up databases
+	@tools/build.sh buildkitd registry syft grype scandb
 
 .PHONY: node
 node: ## Install what test/ci/node pins into .cache/node

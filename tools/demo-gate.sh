@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Shows the gate with the fleet of examples/gated: an image that is refused and
+# why, an exception with an end, a promotion, a rollback, and a withdrawal with
+# what was built on it. Everything is below .cache/demo-gate; the services that
+# it starts are stopped at the end.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+root=$PWD
+work=$root/.cache/demo-gate
+export PATH=$root/bin:$root/.cache/bin:$PATH
+export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@example.com
+unset CI GITHUB_ACTIONS GITLAB_CI
+
+say() { printf '\n## %s\n' "$*"; }
+
+# run COMMAND... prints a command and runs it.
+run() {
+	printf '$ %s\n' "$*"
+	"$@"
+}
+
+# refused CODE COMMAND... expects a command to end with this exit code.
+refused() {
+	local want=$1 code=0
+	shift
+	run "$@" || code=$?
+	[ "$code" = "$want" ] || { echo "expected exit code $want, got $code" >&2; exit 1; }
+	echo "(exit code $code)"
+}
+
+rm -rf "$work"
+mkdir -p "$work"
+cp -R examples/gated "$work/fleet"
+cd "$work/fleet"
+git init -q -b main
+printf '.cache/\nbuild-artifacts/\n' >.gitignore
+git add -A && git commit -q -m "Three images"
+scandb vulnerabilities.json "$work/db"
+export ROOTFSGEN_SCAN_DB=$work/db
+trap 'rootfsrun -q services stop' EXIT
+
+say "web is refused, and nothing of it is published; base and job are"
+refused 5 rootfsrun run
+refused 5 rootfsrun promote web
+
+say "an exception: who asked, who allowed it, and until when"
+cat >>scan-policy.yaml <<POLICY
+exceptions:
+  list:
+    - id: CVE-2026-90001
+      purl: pkg:deb/debian/curl
+      images: [web]
+      reason: only the command line client is affected, which nothing here starts
+      owner: "@web-team"
+      approvedBy: "@security"
+      created: $(date -u +%F)
+      expires: $(date -u -d '+14 days' +%F)
+POLICY
+git commit -q -am "Allow one finding in curl for two weeks"
+run rootfsrun run
+run rootfsrun gate --expiring
+
+say "promotion: every digest is read, scanned and judged again"
+run rootfsrun promote
+
+say "a new state of base, and of what stands on it"
+sed -i 's/1.2.13.dfsg-1/1.2.13.dfsg-2/' images/base/rootfs/var/lib/dpkg/status.d/zlib1g
+git commit -q -am "Take a newer zlib"
+run rootfsgen plan --from HEAD~1
+run rootfsrun -q run
+run rootfsrun diff
+run rootfsrun promote --reason "newer zlib"
+
+say "rollback: what was there before, with all that stands on it"
+run rootfsrun rollback --reason "a demonstration"
+run rootfsrun history
+
+say "withdrawal: base, and all that was built on it"
+base=$(rootfsrun history base --json --limit 1 | grep -o 'sha256:[0-9a-f]\{64\}' | head -n 1)
+run rootfsrun withdraw "$base" --reason "a demonstration"
+refused 5 rootfsrun promote

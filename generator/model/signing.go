@@ -69,11 +69,16 @@ func Requirables() []string {
 	return []string{RequireSignature, RequireProvenance, RequireSBOM, RequireScan, RequireDecision}
 }
 
+// Lengths are checked beside the expressions: a bounded repetition is compiled
+// to as many states, by every program that starts.
 var (
-	kmsKey   = regexp.MustCompile(`^gcpkms://projects/[a-z0-9.:-]{1,100}/locations/[a-z0-9-]{1,63}/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}/(?:cryptoKeyVersions|versions)/[0-9]{1,10}$`)
-	envKey   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
-	identity = regexp.MustCompile(`^[A-Za-z0-9*][A-Za-z0-9*@:/._~%+#-]{0,511}$`)
+	kmsKey   = regexp.MustCompile(`^gcpkms://projects/[a-z0-9.:-]+/locations/[a-z0-9-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+/(?:cryptoKeyVersions|versions)/[0-9]+$`)
+	envKey   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	identity = regexp.MustCompile(`^[A-Za-z0-9*][A-Za-z0-9*@:/._~%+#-]*$`)
 )
+
+// maxSigner bounds the address of a key, and an identity, in characters.
+const maxSigner = 512
 
 // CheckKMSKey tells why s is not the address of a key that this program can
 // ask: one version of one key of Google's.
@@ -82,7 +87,7 @@ func CheckKMSKey(s string) error {
 	switch {
 	case found && scheme != "gcpkms":
 		return fmt.Errorf("no key management service is known by %s://: only gcpkms:// is; for another one, sign keylessly or with a key in a variable", scheme)
-	case !kmsKey.MatchString(s):
+	case len(s) > maxSigner || !kmsKey.MatchString(s):
 		return fmt.Errorf("invalid key %.200q: expected gcpkms://projects/PROJECT/locations/PLACE/keyRings/RING/cryptoKeys/KEY/versions/N, with its version", s)
 	}
 	return nil
@@ -99,7 +104,7 @@ func CheckSigningKey(s string) error {
 		}
 		return nil
 	}
-	if name, found := strings.CutPrefix(s, "env:"); found && envKey.MatchString(name) {
+	if name, found := strings.CutPrefix(s, "env:"); found && len(name) <= 100 && envKey.MatchString(name) {
 		return nil
 	}
 	return fmt.Errorf("invalid key %.200q: expected file:PATH, env:VARIABLE or a version of a key of gcpkms://", s)
@@ -118,7 +123,7 @@ func CheckPublicKey(s string) error {
 
 // CheckIdentity tells why s cannot be the identity in a certificate.
 func CheckIdentity(s string) error {
-	if !identity.MatchString(s) {
+	if len(s) > maxSigner || !identity.MatchString(s) {
 		return fmt.Errorf("invalid identity %.200q: expected an address, such as https://github.com/team/images/.github/workflows/*@refs/heads/main", s)
 	}
 	if strings.Trim(s, "*") == "" {

@@ -394,6 +394,6 @@ func TestTheBlobsAreMountedAndTheRequestsCounted(t *testing.T) {
 
 // What docs/guide/channels.md says.
 const (
-	requestsFirst = 140
-	requestsAgain = 60
+	requestsFirst = 116
+	requestsAgain = 48
 )

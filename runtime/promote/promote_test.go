@@ -40,6 +40,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if os.Getenv(victimTesting) != "" {
+		if err := victim(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
@@ -52,7 +59,7 @@ type bench struct {
 	*testing.T
 	server *registrytest.Server
 	client *registry.Client
-	store  *channel.File
+	store  channel.Store
 	plan   *model.Plan
 }
 
@@ -268,7 +275,7 @@ func TestPromotionsOfTwoProcessesLoseNothing(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, i := range images {
 		wg.Go(func() {
-			env := []string{racerDir + "=" + b.store.Dir, racerImage + "=" + i.ID}
+			env := []string{racerDir + "=" + b.store.String(), racerImage + "=" + i.ID}
 			if err := (tool.Command{Name: self, Env: env}).Run(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 // maxPackages bounds how many packages are believed to be in one image.
@@ -123,4 +125,26 @@ func Diff(from, to []Package) []Change {
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type)) })
 	return changes
+}
+
+// Source reads out of a list in syft's own format which image it is of; the
+// digest and the platform are zero where it does not say.
+func Source(doc []byte) (digest model.Digest, platform model.Platform) {
+	var d struct {
+		Source struct {
+			Metadata struct {
+				Digest model.Digest `json:"manifestDigest"`
+				OS     string       `json:"os"`
+				Arch   string       `json:"architecture"`
+			} `json:"metadata"`
+		} `json:"source"`
+	}
+	if json.Unmarshal(doc, &d) != nil {
+		return "", model.Platform{}
+	}
+	if d.Source.Metadata.Digest.Valid() {
+		digest = d.Source.Metadata.Digest
+	}
+	platform, _ = model.ParsePlatform(d.Source.Metadata.OS + "/" + d.Source.Metadata.Arch) // or it is one that nothing here is made for
+	return digest, platform
 }

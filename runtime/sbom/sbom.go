@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/artifact"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 )
@@ -52,10 +53,12 @@ const (
 type Step struct {
 	Registry *registry.Client
 	Program  Program
-	Formats  []string         // of Formats, CycloneDX where there are none
-	Reports  string           // folder for <file>-<arch>.cdx.json, which GitLab reads; empty writes none
-	ReadOnly bool             // nothing is written to the registry
-	Now      func() time.Time // nil is the clock
+	Formats  []string                  // of Formats, CycloneDX where there are none
+	Reports  string                    // folder for gl-sbom-<file>-<arch>.cdx.json, as GitLab reads it; empty writes none
+	Out      string                    // folder for <file>-<arch> in every format, see FileName; empty writes none
+	ReadOnly bool                      // nothing is written to the registry
+	Made     func(Subject, []Document) // is told what there is of each image; nil tells nobody
+	Now      func() time.Time          // nil is the clock
 }
 
 var _ step.Target = Step{}.Run
@@ -115,6 +118,9 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 	}
 	if err := s.report(p.FileName(subject.Target)+"-"+e.Platform.Arch, docs); err != nil {
 		return model.Receipt{}, err
+	}
+	if s.Made != nil {
+		s.Made(subject, docs)
 	}
 	if !slices.ContainsFunc(docs, func(d Document) bool { return d.New }) {
 		return docs[0].Receipt, step.Skip(strings.Join(formats, ", ") + " of " + subject.Digest.Short() + " are there")
@@ -239,20 +245,24 @@ func (s Step) attach(ctx context.Context, of Subject, tool, format string, body 
 	return r, s.Registry.PutReceipt(ctx, of.Repo, r)
 }
 
-// report writes the CycloneDX list to a file.
+// FileName is what a list's file is called, name with the format's usual ending.
+func FileName(name, format string) string {
+	return name + "." + map[string]string{CycloneDX: "cdx", SPDX: "spdx", Syft: "syft"}[format] + ".json"
+}
+
+// report writes the lists to files.
 func (s Step) report(name string, docs []Document) error {
-	n := slices.IndexFunc(docs, func(d Document) bool { return d.Format == CycloneDX })
-	if s.Reports == "" || n < 0 {
-		return nil
-	}
-	if err := model.CheckImageName(name); err != nil { // becomes a path
-		return fmt.Errorf("writing the list of packages: %w", err)
-	}
-	if err := os.MkdirAll(s.Reports, 0o755); err != nil {
-		return fmt.Errorf("writing the list of packages: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(s.Reports, name+".cdx.json"), docs[n].Body, 0o644); err != nil {
-		return fmt.Errorf("writing the list of packages: %w", err)
+	for _, d := range docs {
+		if s.Reports != "" && d.Format == CycloneDX {
+			if err := artifact.WriteFile(s.Reports, "gl-sbom-"+FileName(name, d.Format), d.Body); err != nil {
+				return err
+			}
+		}
+		if s.Out != "" {
+			if err := artifact.WriteFile(s.Out, FileName(name, d.Format), d.Body); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -190,3 +190,13 @@ func fillFrom(ctx context.Context, program, dir, what, file string, update ...st
 	}
 	return nil
 }
+
+// Built tells when the database in a folder was put together; zero where there
+// is none that can be read.
+func Built(ctx context.Context, program, dir string) time.Time {
+	built, err := (&database{program: program, dir: dir}).status(ctx)
+	if err != nil {
+		return time.Time{}
+	}
+	return built.UTC()
+}

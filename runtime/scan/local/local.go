@@ -101,14 +101,17 @@ func (s *Source) Scan(ctx context.Context, repo string, target model.TargetID, d
 	})
 }
 
-// Archive scans an image in a tar file; target and digest name it in the
-// answer. Nothing is kept of it.
-func (s *Source) Archive(ctx context.Context, file string, target model.TargetID, digest model.Digest) (model.Scan, error) {
-	return s.guarded(ctx, scan.Request{Target: target, Digest: digest}, func(ctx context.Context, out *model.Scan) error {
+// Archive scans an image in a tar file, which the answer calls name. Nothing is
+// kept of it. What the file does not say about its image stays empty.
+func (s *Source) Archive(ctx context.Context, file, name string) (model.Scan, error) {
+	return s.guarded(ctx, scan.Request{Target: model.TargetID{Image: name}}, func(ctx context.Context, out *model.Scan) error {
 		docs, err := s.o.SBOM.Program.Archive(ctx, file, []string{sbom.Syft})
 		if err != nil {
 			return err
 		}
+		var platform model.Platform
+		out.Digest, platform = sbom.Source(docs[sbom.Syft])
+		out.Platform = platform.String()
 		return s.match(ctx, docs[sbom.Syft], out)
 	})
 }

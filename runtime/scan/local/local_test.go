@@ -262,7 +262,7 @@ func TestHostileListsOfPackages(t *testing.T) {
 	db, _ := enginetest.ScanDB(t, built, entries...)
 	unknown := deb("thing", "1")
 	unknown["type"] = "cartridge"
-	many := make([]map[string]any, 20_000)
+	many := make([]map[string]any, 2_000)
 	for n := range many {
 		many[n] = deb(fmt.Sprintf("p%d", n), "1")
 	}

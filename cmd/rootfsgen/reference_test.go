@@ -23,6 +23,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/key"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/generator/source"
 )
 
@@ -174,6 +175,8 @@ func load(t *testing.T, rule string, files map[string]history.File) (*graph.Grap
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, _, said := policy.Load(tree, ".")
+	list = append(list, said...)
 	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{CI: true})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +22,12 @@ const File = source.PolicyFile
 // UNKNOWN, what is known to be exploited, malicious packages and secrets
 // block, and anything but a finished scan is incomplete.
 func Default() model.Policy { return source.DefaultPolicy() }
+
+//go:embed first.yaml
+var first string
+
+// First is the file that says what the default is, to begin with.
+func First() []byte { return []byte(first) }
 
 // Parse reads a policy. The list has every mistake, each at its line; with an
 // error in it the policy must not be used.

@@ -85,9 +85,26 @@ func TestWhatIsNotSaidIsTheDefault(t *testing.T) {
 	}
 	got, list = policy.Parse(policy.File, []byte(head+"severity: {unfixable: {block: []}}\nvex: {accept: []}\n"))
 	want := policy.Default()
-	want.Unfixable, want.VEX.Accept = nil, nil
+	want.Unfixable, want.VEX.Accept = []string{}, []string{}
 	if d := cmp.Diff(want, got); d != "" || len(list) > 0 {
 		t.Errorf("%v (-want +got):\n%s", list, d)
+	}
+}
+
+// TestFirstFileIsTheDefault also holds that what is in its comments is right.
+func TestFirstFileIsTheDefault(t *testing.T) {
+	t.Parallel()
+	got, list := policy.Parse(policy.File, policy.First())
+	if d := cmp.Diff(policy.Default(), got); d != "" || len(list) > 0 {
+		t.Errorf("%v (-want +got):\n%s", list, d)
+	}
+	text := string(policy.First())
+	text = strings.Replace(strings.Replace(text, "  list: []\n", "  list:\n", 1), "# owner", "owner", 1)
+	text = strings.ReplaceAll(strings.Replace(text, "true} # epss", "true, epss", 1), "\n  # ", "\n    ")
+	text = strings.Replace(text, "0.7\n", "0.7}\n", 1)
+	got, list = policy.Parse(policy.File, []byte(text))
+	if len(list) > 0 || len(got.Exceptions) != 1 || got.Owner == "" || got.Always.EPSS != 0.7 {
+		t.Errorf("%v\n%s", list, text)
 	}
 }
 

@@ -125,7 +125,16 @@ func blocking(key, doc string, set func(*model.Policy, value)) field[policyEdits
 }
 
 func worstFirst(severities []string) []string {
-	return slices.SortedFunc(slices.Values(severities), model.CompareSeverities)
+	slices.SortFunc(severities, model.CompareSeverities)
+	return severities
+}
+
+// sorted are the texts of a list whose order says nothing; an empty one is not
+// nil, so that it is the same wherever it is from.
+func (v value) sorted() []string {
+	out := v.texts()
+	slices.Sort(out)
+	return out
 }
 
 var policyAlwaysShape = record[policyEdits]{name: "alwaysBlock", fields: []field[policyEdits]{
@@ -162,11 +171,11 @@ func scanState(key, doc, def string, at func(*model.PolicyState) *string, more .
 var policyVEXShape = record[policyEdits]{name: "vex", fields: []field[policyEdits]{
 	{key: "accept", doc: "Formats of statements that are read.", def: vexFormats,
 		shape: list{of: text{enum: vexFormats}, unique: true}, set: func(e *policyEdits, v value) {
-			e.add(func(p *model.Policy) { p.VEX.Accept = slices.Sorted(slices.Values(v.texts())) })
+			e.add(func(p *model.Policy) { p.VEX.Accept = v.sorted() })
 		}},
 	{key: "statuses", doc: "Statuses that make a finding harmless.", def: vexStatuses,
 		shape: list{of: text{enum: vexStatuses}, unique: true}, set: func(e *policyEdits, v value) {
-			e.add(func(p *model.Policy) { p.VEX.Statuses = slices.Sorted(slices.Values(v.texts())) })
+			e.add(func(p *model.Policy) { p.VEX.Statuses = v.sorted() })
 		}},
 	{key: "requireJustification", doc: "Whether `not_affected` counts only with its justification.", def: true,
 		shape: boolean{}, set: func(e *policyEdits, v value) {
@@ -174,7 +183,7 @@ var policyVEXShape = record[policyEdits]{name: "vex", fields: []field[policyEdit
 		}},
 	{key: "trustedAuthors", doc: "Whose statements count, as they are written in them. Without any, nobody's do.", defWords: "nobody",
 		shape: list{of: anyText, unique: true}, set: func(e *policyEdits, v value) {
-			e.add(func(p *model.Policy) { p.VEX.Authors = slices.Sorted(slices.Values(v.texts())) })
+			e.add(func(p *model.Policy) { p.VEX.Authors = v.sorted() })
 		}},
 }}
 
@@ -227,7 +236,7 @@ var exceptionShape = record[model.Exception]{name: "an exception", fields: []fie
 	{key: "purl", doc: "The package. Without a version it is every version; qualifiers such as `?arch=arm64` must fit where they are given.", required: true, shape: purlText,
 		set: func(x *model.Exception, v value) { x.PURL = v.text }},
 	{key: "images", doc: "Images that it is for: ids such as `python`, with a tag such as `python:3.13`, with `*` for any part.", defWords: "all",
-		shape: list{of: imageGlob, unique: true, nonzero: true}, set: func(x *model.Exception, v value) { x.Images = slices.Sorted(slices.Values(v.texts())) }},
+		shape: list{of: imageGlob, unique: true, nonzero: true}, set: func(x *model.Exception, v value) { x.Images = v.sorted() }},
 	{key: "platforms", doc: "Platforms that it is for.", defWords: "all",
 		shape: list{of: platformName, unique: true, nonzero: true}, set: func(x *model.Exception, v value) { x.Platforms = platforms(v.texts()) }},
 	{key: "reason", doc: "Why it is allowed.", required: true, shape: longReason,
@@ -277,7 +286,7 @@ var policyGlassShape = record[policyEdits]{name: "breakglass", fields: []field[p
 var policyEvidenceShape = record[policyEdits]{name: "evidence", fields: []field[policyEdits]{
 	{key: "attest", doc: "What is signed and attached to each digest, where signing is on: `cosign-vuln`, the scan; `decision`, the verdict.", def: attestations,
 		shape: list{of: text{enum: attestations}, unique: true}, set: func(e *policyEdits, v value) {
-			e.add(func(p *model.Policy) { p.Evidence.Attest = slices.Sorted(slices.Values(v.texts())) })
+			e.add(func(p *model.Policy) { p.Evidence.Attest = v.sorted() })
 		}},
 	{key: "upload", doc: "Where else findings go: `sarif`, to the forge's code scanning; `none`.", def: "none",
 		shape: text{enum: []string{"none", model.UploadSARIF}}, set: func(e *policyEdits, v value) {

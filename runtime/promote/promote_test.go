@@ -67,7 +67,9 @@ type bench struct {
 func newBench(t *testing.T, images ...plantest.Image) *bench {
 	t.Helper()
 	b := &bench{T: t, server: registrytest.New(t), client: client(), store: &channel.File{Dir: t.TempDir()}}
-	b.publish('1', images...)
+	if len(images) > 0 {
+		b.publish('1', images...)
+	}
 	return b
 }
 
@@ -75,6 +77,11 @@ func (b *bench) publish(commit byte, images ...plantest.Image) {
 	b.Helper()
 	b.plan = plantest.Plan(b.server.Prefix("testing"), commit, images...)
 	plantest.All(b, b.client, b.plan)
+	b.mergeAndList()
+}
+
+func (b *bench) mergeAndList() {
+	b.Helper()
 	for n := range b.plan.Indexes {
 		if _, err := (index.Step{Registry: b.client}).Run(b.Context(), b.plan, &b.plan.Indexes[n]); err != nil && !strings.HasPrefix(err.Error(), "skipped") {
 			b.Fatal(err)

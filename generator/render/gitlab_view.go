@@ -30,7 +30,7 @@ type glJob struct {
 	Environment   string
 	OnStop        string // job that ends Environment when the request closes
 	Stops         bool   // the job is that one
-	Access        bool // the job deploys nothing to Environment, and only has what belongs to it
+	Access        bool   // the job deploys nothing to Environment, and only has what belongs to it
 	ResourceGroup string
 	Variables     []pair
 	Matrix        [][]pair // the variables of each leg

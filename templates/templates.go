@@ -8,3 +8,9 @@ import "embed"
 //
 //go:embed github gitlab
 var FS embed.FS
+
+// Runners is the templates of how machines are set up, which nobody overrides:
+// what comes out is theirs to edit.
+//
+//go:embed runners
+var Runners embed.FS

@@ -2,7 +2,6 @@ package model
 
 import (
 	"slices"
-	"strings"
 )
 
 // StepUntested is the state of a test step that no machine can carry out: the
@@ -35,7 +34,7 @@ func (s *Settings) TestClass(i *Image, p Platform) string {
 		return i.Runner
 	}
 	at := slices.IndexFunc(classes, func(class string) bool {
-		return strings.HasSuffix(class, "-"+LinuxARM64.Arch) == (p == LinuxARM64)
+		return ClassArch(class) == p.Arch
 	})
 	if at < 0 {
 		return ""

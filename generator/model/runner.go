@@ -3,6 +3,7 @@ package model
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // The machine classes that are there without being configured.
@@ -52,6 +53,32 @@ func (s *Settings) WithDevice(device string) []string {
 	var classes []string
 	for _, name := range slices.Sorted(maps.Keys(s.Runners)) {
 		if slices.Contains(s.Runners[name].Devices, device) {
+			classes = append(classes, name)
+		}
+	}
+	return classes
+}
+
+// ClassArch is the architecture of a class's machines: that of one whose name
+// ends in "-arm64" is arm64, and any other's is amd64.
+func ClassArch(class string) string {
+	if strings.HasSuffix(class, "-"+LinuxARM64.Arch) {
+		return LinuxARM64.Arch
+	}
+	return LinuxAMD64.Arch
+}
+
+// OwnClasses are the classes of machines that one has to set up for a forge,
+// "github" or "gitlab", sorted: not those that are the forge's own.
+func (s *Settings) OwnClasses(forge string) []string {
+	var classes []string
+	for _, name := range slices.Sorted(maps.Keys(s.Runners)) {
+		r := s.Runners[name]
+		own := slices.Contains(r.GitHub, "self-hosted")
+		if forge != "github" {
+			own = len(r.GitLab) > 0 && !slices.ContainsFunc(r.GitLab, func(tag string) bool { return strings.HasPrefix(tag, "saas-") })
+		}
+		if own {
 			classes = append(classes, name)
 		}
 	}

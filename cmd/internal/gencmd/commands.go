@@ -19,7 +19,7 @@ func Program() app.Program {
 			keyCommand,
 			graphCommand,
 			generateCommand,
-			simulateCommand,
+			runnersCommand, simulateCommand,
 			ciOutputsCommand,
 			lockCommand,
 			doctorCommand,

@@ -19,6 +19,7 @@ const (
 	RuleDuplicateItem      = "duplicate-item"       // an item that is there twice
 	RuleSharedScope        = "shared-scope"         // two scopes with one address
 	RuleChannelBranch      = "channel-branch"       // channels on the branch that people work on
+	RuleSigning            = "signing"              // signing or trust that could not work
 	RuleNoRelease          = "no-release"           // programs of a release that is not pinned
 	RuleDuplicateImage     = "duplicate-image"      // an id or repository that another image has
 	RuleDuplicateTest      = "duplicate-test"       // two tests with one name

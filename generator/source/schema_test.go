@@ -110,7 +110,7 @@ func regularFiles(t *testing.T, root string) (files []string) {
 // two keys at once, or YAML's own text.
 var beyondSchema = []string{
 	"duplicate-image", "duplicate-test", "first-key", "gpu-platform", "missing-path", "no-build-file", "no-effect", "no-name",
-	"not-read", "shared-scope", "channel-branch", "self-approved", "long-exception", "test-without-command", "unknown-runner", "duplicate-key", "needs-suite", "unknown-group",
+	"not-read", "shared-scope", "channel-branch", "signing", "self-approved", "long-exception", "test-without-command", "unknown-runner", "duplicate-key", "needs-suite", "unknown-group",
 }
 
 func loaderAccepts(t *testing.T, file, name string, raw []byte) bool {

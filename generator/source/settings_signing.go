@@ -113,30 +113,30 @@ func (f *file) checkSigning(s *settings) {
 	switch {
 	case s.signAt == (diag.Pos{}):
 	case sign.Key == "" && !s.keyless:
-		f.errorf(RuleMissingKey, s.signAt, "add key or keyless", "sign says neither which key nor keyless")
+		f.errorf(RuleSigning, s.signAt, "add key or keyless", "sign says neither which key nor keyless")
 	case sign.Key != "" && s.keyless:
 		f.errorf(RuleNoEffect, s.signAt, "remove one of them", "sign has a key and keyless")
 	case s.keyless && sign.TSA == "" && (sign.Rekor == "" || sign.RekorVersion == 2):
-		f.errorf(RuleMissingKey, s.signAt, "add tsa, or a rekor of version 1", "a certificate is good for minutes: without a record of the time its signatures are worth nothing afterwards")
+		f.errorf(RuleSigning, s.signAt, "add tsa, or a rekor of version 1", "a certificate is good for minutes: without a record of the time its signatures are worth nothing afterwards")
 	}
 	certificates := false
 	for _, v := range s.signers {
 		one, _ := v.record.(model.Signer)
 		switch {
 		case one.Key == "" && one.Identity == "":
-			f.errorf(RuleMissingKey, v.pos, "add key, or identity and issuer", "a signer without a key or an identity")
+			f.errorf(RuleSigning, v.pos, "add key, or identity and issuer", "a signer without a key or an identity")
 		case one.Key != "" && (one.Identity != "" || one.Issuer != ""):
 			f.errorf(RuleNoEffect, v.pos, "make two signers of it", "a signer has a key or an identity, not both")
 		case one.Identity != "" && one.Issuer == "":
-			f.errorf(RuleMissingKey, v.pos, "add issuer", "an identity counts only from one issuer: anybody can run another")
+			f.errorf(RuleSigning, v.pos, "add issuer", "an identity counts only from one issuer: anybody can run another")
 		}
 		certificates = certificates || one.Identity != ""
 	}
 	if certificates && trust.Root == "" {
-		f.errorf(RuleMissingKey, s.trustAt, "add root", "trust names identities, and no root says whose certificates count")
+		f.errorf(RuleSigning, s.trustAt, "add root", "trust names identities, and no root says whose certificates count")
 	}
 	if len(trust.Require) > 0 && len(trust.Signers) == 0 {
-		f.errorf(RuleMissingKey, s.trustAt, "add signers", "trust requires signatures, and trusts nobody's")
+		f.errorf(RuleSigning, s.trustAt, "add signers", "trust requires signatures, and trusts nobody's")
 	}
 }
 

@@ -138,6 +138,10 @@ tools-run: ## Compile the two of them that a run of the fleet needs
 tools-gate: ## Compile these, and what scans: syft, grype and the writer of made-up databases
 	@tools/build.sh buildkitd registry syft grype scandb
 
+.PHONY: tools-scan
+tools-scan: ## Compile the two of them that look into images
+	@tools/build.sh syft grype
+
 .PHONY: node
 node: ## Install what test/ci/node pins into .cache/node
 	@tools/node.sh

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/internal/tool"
 )
@@ -38,6 +39,11 @@ func compileModule(ctx context.Context, p Pinned, bin string, progress io.Writer
 	if err := run("mod", "init", "rootfsrun.invalid/tools"); err != nil {
 		return err
 	}
+	for _, r := range p.Replace {
+		if err := run("mod", "edit", "-replace", r); err != nil {
+			return err
+		}
+	}
 	pkg := p.Module + "/" + p.Package
 	if err := run("get", pkg+"@"+p.Version); err != nil {
 		return err
@@ -49,11 +55,7 @@ func compileModule(ctx context.Context, p Pinned, bin string, progress io.Writer
 	if want := p.Module + " " + p.Version + " " + p.Sum + "\n"; !bytes.Contains(append([]byte("\n"), sums...), []byte("\n"+want)) {
 		return fmt.Errorf("module %s@%s is not the pinned one: its sum is not %s", p.Module, p.Version, p.Sum)
 	}
-	flags := "-s -w"
-	if p.Module == "github.com/moby/buildkit" {
-		flags += " -X github.com/moby/buildkit/version.Version=" + p.Version
-	}
-	if err := run("build", "-trimpath", "-ldflags", flags, "-o", "program", pkg); err != nil {
+	if err := run("build", "-trimpath", "-ldflags", strings.TrimSpace("-s -w "+p.Flags), "-o", "program", pkg); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(dir, "program"), filepath.Join(bin, p.Name)); err != nil {

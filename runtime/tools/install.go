@@ -47,16 +47,25 @@ type Options struct {
 	Mirror string            // address that stands in for https://github.com; empty is none
 	Sums   map[string]string // SHA-256 of archives, hexadecimal, by file name; a program without one is compiled
 	Client *download.Client
+	Only   []string // names of programs to install; none means all of them
 }
 
-// Install brings the programs that are missing: those of Debian's packages with
-// apt, as root, and then the pinned ones into o.Bin. What is said of it goes to
+// Install brings the programs that are missing, all or those of o.Only: those of
+// Debian's packages with apt, as root, and then the pinned ones into o.Bin. What is said of it goes to
 // progress. It does nothing where nothing is missing.
 func Install(ctx context.Context, progress io.Writer, o Options) error {
-	if err := InstallPackages(ctx, progress); err != nil {
+	for _, name := range o.Only {
+		if !slices.ContainsFunc(Programs(), func(p Program) bool { return p.Name == name }) {
+			return fmt.Errorf("no step needs a program called %q", name)
+		}
+	}
+	if err := installPackages(ctx, progress, o.wanted); err != nil {
 		return err
 	}
 	for _, p := range PinnedPrograms() {
+		if !o.wanted(p.Name) {
+			continue
+		}
 		if _, err := Find(o.Bin, p.Name); err == nil {
 			continue
 		}
@@ -66,6 +75,8 @@ func Install(ctx context.Context, progress io.Writer, o Options) error {
 	}
 	return nil
 }
+
+func (o Options) wanted(name string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, name) }
 
 // install brings one of them, which nothing on this machine may be half of at
 // any moment.
@@ -89,9 +100,13 @@ func (o Options) install(ctx context.Context, p Pinned, progress io.Writer) erro
 // with apt, as root. What apt says goes to progress. It does nothing where
 // nothing is missing.
 func InstallPackages(ctx context.Context, progress io.Writer) error {
+	return installPackages(ctx, progress, func(string) bool { return true })
+}
+
+func installPackages(ctx context.Context, progress io.Writer, wanted func(string) bool) error {
 	var packages []string
 	for _, p := range Programs() {
-		if p.Package == "" {
+		if p.Package == "" || !wanted(p.Name) {
 			continue
 		}
 		if _, err := Find("", p.Name); err != nil {

@@ -151,6 +151,23 @@ func TestInstallNeedsASumOrGo(t *testing.T) {
 	}
 }
 
+func TestInstallOnlyWhatIsNamed(t *testing.T) {
+	t.Setenv("PATH", t.TempDir()) // the tests' own syft is on it
+	_, file := pinnedProgram(t, "syft")
+	o := mirror(t, map[string][]byte{file: packed(t, tar.Header{Name: "syft", Typeflag: tar.TypeReg})})
+	o.Only = []string{"syft"}
+	if err := Install(t.Context(), &bytes.Buffer{}, o); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(o.Bin); err != nil || len(left) != 1 || left[0].Name() != "syft" {
+		t.Errorf("installed %v, %v", left, err)
+	}
+	o.Only = []string{"syft", "sift"}
+	if err := Install(t.Context(), &bytes.Buffer{}, o); err == nil || !strings.Contains(err.Error(), `"sift"`) {
+		t.Errorf("%v", err)
+	}
+}
+
 // A module that is another one is not compiled, and so not run.
 func TestInstallHoldsTheModuleToItsSum(t *testing.T) {
 	t.Parallel()
@@ -168,17 +185,24 @@ func TestInstallHoldsTheModuleToItsSum(t *testing.T) {
 // The pins are those of tools/go.mod: what tests run is what is installed.
 func TestPinsAreThoseOfTheModule(t *testing.T) {
 	t.Parallel()
-	sums, err := os.ReadFile(filepath.Join("..", "..", "tools", "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, err := os.ReadFile(filepath.Join("..", "..", "tools", "go.mod"))
-	if err != nil {
-		t.Fatal(err)
+	var sums, mod []byte
+	for _, dir := range []string{"tools", "tools/scan"} {
+		for name, to := range map[string]*[]byte{"go.sum": &sums, "go.mod": &mod} {
+			b, err := os.ReadFile(filepath.Join("..", "..", dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			*to = append(*to, b...)
+		}
 	}
 	for _, p := range PinnedPrograms() {
 		if !strings.Contains(string(sums), p.Module+" "+p.Version+" "+p.Sum+"\n") || !strings.Contains(string(mod), p.Module+" "+p.Version) {
 			t.Errorf("%s: %s %s %s is not what tools/go.sum pins", p.Name, p.Module, p.Version, p.Sum)
+		}
+		for _, r := range p.Replace {
+			if !strings.Contains(string(mod), strings.NewReplacer("=", " => ", "@", " ").Replace(r)+"\n") {
+				t.Errorf("%s: tools/scan/go.mod does not replace %s", p.Name, r)
+			}
 		}
 		if address, _ := p.Archive("arm64", ""); !strings.HasPrefix(address, upstream+"/") || strings.ContainsAny(address, "{}") {
 			t.Errorf("%s: %s", p.Name, address)

@@ -29,10 +29,12 @@ func Programs() []Program {
 		{Name: "buildctl", Use: "looking into a buildkitd by hand", Version: []string{"--version"}},
 		{Name: "buildkitd", Use: "building and testing images", Version: []string{"--version"}},
 		{Name: "git", Use: "reading the repository", Package: "git", Version: []string{"--version"}},
+		{Name: "grype", Use: "scanning images on this machine", Version: []string{"--version"}},
 		{Name: "mmdebstrap", Use: "building from Debian's packages", Package: "mmdebstrap", Version: []string{"--version"}},
 		{Name: "qemu-user", Use: "running programs of another architecture", Package: "qemu-user-static", File: "/usr/lib/binfmt.d/qemu-aarch64.conf"},
 		{Name: "registry", Use: "a registry on this machine", Version: []string{"--version"}},
 		{Name: "runc", Use: "running the steps of a build", Package: "runc", Version: []string{"--version"}},
+		{Name: "syft", Use: "listing what images are made of", Version: []string{"--version"}},
 		{Name: "unshare", Use: "keeping buildkitd's processes and mounts together", Package: "util-linux", Version: []string{"--version"}},
 	}
 }

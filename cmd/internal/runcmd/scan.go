@@ -201,7 +201,7 @@ var unnamed = regexp.MustCompile(`[^a-z0-9]+`)
 
 // scanArchive scans an image in a file.
 func (o *searching) scanArchive(ctx context.Context, a *app.App, p model.Policy) error {
-	l, err := o.local(ctx, a, nil, model.PolicySource{}, p.State.MaxAge)
+	l, err := o.local(a, nil, model.PolicySource{}, p.State.MaxAge, false)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func (o *scanning) step(ctx context.Context, a *app.App, c *registry.Client, p m
 	for _, source := range p.Sources {
 		switch {
 		case source.Name == model.SourceLocal:
-			l, err := o.local(ctx, a, c, source, p.State.MaxAge)
+			l, err := o.local(a, c, source, p.State.MaxAge, source.Required == model.RequiredUnsupported && !slices.ContainsFunc(requests, notInGoogle))
 			if err != nil {
 				return s, end, errors.Join(err, end())
 			}
@@ -112,32 +112,31 @@ func (o *scanning) step(ctx context.Context, a *app.App, c *registry.Client, p m
 	return s, end, nil
 }
 
+func notInGoogle(r scan.Request) bool { return !inGoogle(r) }
+
 func inGoogle(r scan.Request) bool {
 	host, _, _ := strings.Cut(r.Repo, "/")
 	return login.IsGoogle(host)
 }
 
-// local is the scanner of this machine. Its database is brought up to date
-// where it is ours and there is an image to scan.
-func (o *scanning) local(ctx context.Context, a *app.App, c *registry.Client, p model.PolicySource, maxAge time.Duration) (*local.Source, error) {
+// local is the scanner of this machine; spare is one that may not be needed, so
+// that its program may be missing until it is. Its database is brought up to
+// date before the first scan, where it is ours.
+func (o *scanning) local(a *app.App, c *registry.Client, p model.PolicySource, maxAge time.Duration, spare bool) (*local.Source, error) {
 	cache, err := a.Cache()
 	if err != nil {
 		return nil, err
 	}
-	bin := filepath.Join(cache, "bin")
-	paths, err := tools.FindAll(bin, "grype", "syft")
+	paths, err := tools.FindAll(filepath.Join(cache, "bin"), "grype", "syft")
+	if err != nil && spare {
+		paths, err = []string{"grype", "syft"}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	db, own, err := o.database(a)
 	if err != nil {
 		return nil, err
-	}
-	if own && local.Built(ctx, paths[0], db).Before(time.Now().Add(-freshFor)) {
-		a.Log.Info("bringing the database of vulnerabilities up to date")
-		if err := local.Update(ctx, paths[0], db, a.Env(scanURLVariable)); err != nil && ctx.Err() == nil {
-			a.Log.Warn(err.Error()) // what there is may still be young enough; the scans will say
-		}
 	}
 	s := local.Options{
 		Grype: paths[0], DB: db, MaxAge: maxAge, Timeout: p.Timeout, Log: a.Log,
@@ -146,7 +145,23 @@ func (o *scanning) local(ctx context.Context, a *app.App, c *registry.Client, p 
 	if c != nil {
 		s.Store = &scan.Store{Registry: c}
 	}
+	if own {
+		s.Prepare = func(ctx context.Context) { o.refresh(ctx, a, paths[0], db) }
+	}
 	return local.New(s), nil
+}
+
+// refresh fetches a newer database than one that is a day old. That there is
+// none to be had is a warning: what there is may be young enough for the
+// policy, and the scans will say if it is not.
+func (o *scanning) refresh(ctx context.Context, a *app.App, grype, db string) {
+	if local.Built(ctx, grype, db).After(time.Now().Add(-freshFor)) {
+		return
+	}
+	a.Log.Info("bringing the database of vulnerabilities up to date")
+	if err := local.Update(ctx, grype, db, a.Env(scanURLVariable)); err != nil && ctx.Err() == nil {
+		a.Log.Warn(err.Error())
+	}
 }
 
 // database is the folder of the database, and whether it is our own to fill.

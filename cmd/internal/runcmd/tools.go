@@ -45,17 +45,26 @@ func toolsInstallCommand(a *app.App) *cobra.Command {
 	var o tools.Options
 	var sums string
 	cmd := &cobra.Command{
-		Use: "install", Short: "Install the programs that are missing", Args: cobra.NoArgs,
-		Long: `Install the programs that are missing: those of Debian's packages with apt, as
-root, and buildkitd, buildctl and the registry into .cache/bin of the repository.
+		Use: "install [PROGRAM...]", Short: "Install the programs that are missing", Args: cobra.ArbitraryArgs,
+		Long: `Install the programs that are missing, all or those that are named: those of
+Debian's packages with apt, as root, and buildkitd, buildctl, the registry, syft
+and grype into .cache/bin of the repository.
 
-These three come as archives from where their projects publish them, or from a
+These five come as archives from where their projects publish them, or from a
 mirror of that, if the archive's SHA-256 is given: in the file ` + sumsFile + ` of the
 repository, as sha256sum writes it. Only the program itself is unpacked. Without
 a SHA-256 the pinned module is compiled with the Go of this machine, through the
 module proxy that GOPROXY names; it must have the pinned sum.`,
-		Example: "  rootfsrun tools install\n  rootfsrun tools install --mirror https://mirror.example.com/github",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: "  rootfsrun tools install\n  rootfsrun tools install syft grype\n  rootfsrun tools install --mirror https://mirror.example.com/github",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, p := range tools.Programs() {
+				names = append(names, p.Name)
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Only = args
 			cache, err := a.Cache()
 			if err != nil {
 				return err

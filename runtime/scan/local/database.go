@@ -20,6 +20,7 @@ import (
 // asked about: one run does not judge by two.
 type database struct {
 	program, dir string
+	prepare      func(context.Context) // may be nil
 
 	once  sync.Once
 	tool  string
@@ -45,6 +46,9 @@ var versionForm = regexp.MustCompile(`^grype [0-9A-Za-z.+-]{1,64}$`)
 // together. One without any vulnerability is an error.
 func (d *database) read(ctx context.Context) (string, time.Time, error) {
 	d.once.Do(func() {
+		if d.prepare != nil {
+			d.prepare(ctx)
+		}
 		if d.tool, d.err = version(ctx, d.program); d.err == nil {
 			d.built, d.err = d.status(ctx)
 		}

@@ -26,13 +26,14 @@ import (
 
 // Options say what a Source works with.
 type Options struct {
-	Grype   string        // path of the program
-	SBOM    sbom.Step     // makes the lists of packages, or reads those that are attached
-	DB      string        // folder of the database
-	MaxAge  time.Duration // of the database; 0 is any
-	Timeout time.Duration // for one image; 0 is DefaultTimeout
-	Store   *scan.Store   // of scans that need not be done again; nil for none
-	Log     *slog.Logger  // nil logs nothing
+	Grype   string                // path of the program
+	SBOM    sbom.Step             // makes the lists of packages, or reads those that are attached
+	DB      string                // folder of the database
+	MaxAge  time.Duration         // of the database; 0 is any
+	Timeout time.Duration         // for one image; 0 is DefaultTimeout
+	Store   *scan.Store           // of scans that need not be done again; nil for none
+	Prepare func(context.Context) // is called once, before the database is first read; nil does nothing
+	Log     *slog.Logger          // nil logs nothing
 	Now     func() time.Time
 }
 
@@ -63,7 +64,7 @@ func New(o Options) *Source {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Source{o: o, busy: make(chan struct{}, runtime.NumCPU()), db: &database{program: o.Grype, dir: o.DB}}
+	return &Source{o: o, busy: make(chan struct{}, runtime.NumCPU()), db: &database{program: o.Grype, dir: o.DB, prepare: o.Prepare}}
 }
 
 // Name is the source's, as policies name it.

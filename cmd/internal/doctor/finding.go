@@ -24,7 +24,7 @@ const (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Area  string   `json:"area"` // "machine", "repository", "fleet", "registry", or the name of a forge
+	Area  string   `json:"area"` // "machine", "repository", "fleet", "registry", "google", or the name of a forge
 	Check string   `json:"check"`
 	State State    `json:"state"`
 	Says  string   `json:"says"`

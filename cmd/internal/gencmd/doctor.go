@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,10 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/internal/tool"
+	"github.com/rootfsgen/rootfsgen/runtime/artifactregistry"
 	"github.com/rootfsgen/rootfsgen/runtime/forge"
+	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
+	"github.com/rootfsgen/rootfsgen/runtime/login"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/tools"
 )
@@ -34,7 +38,9 @@ func doctorCommand(a *app.App) *cobra.Command {
 programs of this machine, the clone, the settings, the registries, and how the
 repository is set up on its forge: protection of the branch and of release tags,
 the required check, the environment of promotions, machines with the labels that
-jobs want, secrets by name, schedules. Nothing is changed, and no secret is read.
+jobs want, secrets by name, schedules. Where images lie in Google's Artifact
+Registry: whether they are scanned, and whether immutable tags or cleanup policies
+are in the way. Nothing is changed, and no secret is read.
 
 Which forge it is, origin says. The variable ` + forge.TokenVariable + ` may hold a token
 that may read the repository's settings; what it may not see is "unknown".`,
@@ -77,12 +83,41 @@ func examine(ctx context.Context, a *app.App, offline bool) (r doctor.Report, er
 	if !offline {
 		client := registry.New(registry.Options{Log: a.Log, Attempts: 2})
 		r = append(r, doctor.Registries(ctx, s.Now.Fleet, client.Tags)...)
+		google, err := examineGoogle(ctx, a, set, waitsForGoogle(&s.Policy))
+		if err != nil {
+			return nil, err
+		}
+		r = append(r, google...)
 	}
 	p, list, err := pipeline.Layout(s.Now.Fleet, pipeline.EdgesOf(s.Now.Graph), pipeline.Options{})
 	if err := errors.Join(err, list.Err()); err != nil {
 		return nil, err
 	}
 	return append(r, examineForge(ctx, a, set, p, origin, offline)...), nil
+}
+
+// examineGoogle asks Artifact Registry how the scopes' repositories are set up,
+// where some lie there.
+func examineGoogle(ctx context.Context, a *app.App, set *model.Settings, gate bool) (doctor.Report, error) {
+	if !doctor.HasArtifactRegistry(set) {
+		return nil, nil
+	}
+	client, err := artifactregistry.New(artifactregistry.Options{
+		API:   googleapi.Options{Endpoint: a.Env(googleapi.RegistryVariable), Tokens: &login.Google{Scope: model.ScopeRead}},
+		Retry: googleapi.Retry{Attempts: 2}, Log: a.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = client.Close() }() // everything was said
+	return doctor.ArtifactRegistry(ctx, set, gate, client), nil
+}
+
+// waitsForGoogle tells whether a gate asks Artifact Analysis.
+func waitsForGoogle(p *model.Policy) bool {
+	return p.Mode != model.EnforceOff && slices.ContainsFunc(p.Sources, func(s model.PolicySource) bool {
+		return s.Name == model.SourceArtifactAnalysis && s.Required != model.RequiredNever
+	})
 }
 
 // notLocked names what the fleet needs of images.lock and does not find there.

@@ -142,6 +142,7 @@ var hardenings = []off{
 	{"excessive-permissions", "signed", "-rescan.yml", "issues: write #", "checks: write #"},
 	{"excessive-permissions", "signed", "-merge.yml", "security-events: write #", "actions: write #"},
 	{"callee-permissions", "signed", "-fleet.yml", "      security-events: write # to show what scanners found beside the code\n", ""},
+	{"secrets-outside-env", "keyed", "-push.yml", "    environment: signing\n", ""},
 	{"signing-beside-code", "signed", "-push.yml", "rootfsrun sign --plan rootfsgen-ci/plan.json\n", "rootfsrun test --plan rootfsgen-ci/plan.json && rootfsrun sign --plan rootfsgen-ci/plan.json\n"},
 	{"signing-beside-code", "small", "-merge.yml", "      contents: read # to check out\n", "      contents: read # to check out\n      id-token: write # to sign\n"},
 	{"gitlab-signing-beside-code", "signed", "/pipeline.yml", "rootfsrun attest --plan rootfsgen-ci/plan.json\n", "rootfsrun run rootfsgen-ci/plan.json\n"},

@@ -16,7 +16,8 @@ func Default() Rules {
 			{"*", "id-token"},        // says which job it is, and gives no right on the forge
 			{"manifest", "contents"}, // pushes the channel branch
 			{"promote", "contents"},
-			{"lock", "contents"}, // pushes the branch that is offered
+			{"promote", "pull-requests"}, // where a promotion is offered as a request
+			{"lock", "contents"},         // pushes the branch that is offered
 			{"lock", "pull-requests"},
 			{"watchdog", "actions"}, // starts lost jobs anew
 			{"comment", "pull-requests"},

@@ -1,6 +1,10 @@
 package pipeline
 
-import "github.com/rootfsgen/rootfsgen/generator/model"
+import (
+	"path"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
 
 // The jobs that judge what is published, and clear up after requests.
 const (
@@ -125,23 +129,32 @@ const minutesSign = 45
 func (p *Pipeline) promoteJob() Job {
 	j := Job{Kind: Promote, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.leads(model.TriggerPromote), Push: true, Environment: "prod"}
 	var steps []Step
-	if p.Judging.On {
+	if p.Judging.On { // what was found when it was merged may be months old
 		j.Minutes = minutesJudge + p.Judging.Minutes
-		steps = p.scanners()
+		steps = append(p.scanners(), p.run("Scan what is promoted", "rootfsrun scan --plan "+PlanFile+p.settingsFlags()+"\n", VarLogin))
 	}
-	promote := p.run("Write the prod channel", promoteScript(p.settingsFlags()), VarToken, VarLogin)
+	vars := []Var{VarToken, VarLogin}
+	if p.Channels.ByRequest() {
+		vars, j.Requests = append(vars, VarForgeToken), true
+	}
+	promote := p.run("Write the prod channel", promoteScript(p.settingsFlags()), vars...)
 	if p.Signing.On() {
 		j.Audience, promote = p.signs(), p.signed(promote)
 	}
-	notes := p.run("Write the release's notes", notesScript(p.settingsFlags()), VarTag, VarToken, VarForgeToken, VarLogin)
+	notes := p.run("Write the release's notes", p.notesScript(), VarTag, VarToken, VarForgeToken, VarLogin)
 	j.Steps = p.withHistory(append(steps, promote, notes)...)
 	return j
 }
 
 // notesScript tells on the forge what a release changed: images, packages and
-// findings.
-func notesScript(flags string) string {
-	return `rootfsrun diff --notes` + flags + ` > ` + notesFile + `
+// findings. Where a request is still to be merged, it tells what that will
+// change.
+func (p *Pipeline) notesScript() string {
+	which := "--notes"
+	if p.Channels.ByRequest() {
+		which = "--format markdown"
+	}
+	return `rootfsrun diff ` + which + p.settingsFlags() + ` > ` + notesFile + `
 rootfsrun ci release --tag "$` + string(VarTag) + `" --notes ` + notesFile + "\n"
 }
 
@@ -156,13 +169,33 @@ func (p *Pipeline) rescanJob() Job {
 		}
 	}
 	j.Steps = append(steps,
-		p.run("Judge what prod runs", rescanScript(p.settingsFlags()), VarForgeToken, VarToken, VarLogin),
+		p.run("Judge what prod runs", rescanScript(p.Config), VarForgeToken, VarToken, VarLogin),
 		Step{Verb: Save, Name: "Keep the report", Artifact: Artifact{Name: "rootfsgen-rescan", Path: Reports, Folder: Reports, Report: true, Scans: true, Days: 30}})
 	return j
 }
 
 // rescanScript says what it found before it fails.
-func rescanScript(flags string) string { return "rootfsrun ci rescan" + flags + "\n" }
+func rescanScript(config string) string {
+	policy := path.Join(path.Dir(config), "scan-policy.yaml")
+	flags := ""
+	if config != "" {
+		flags = " --config " + config
+	}
+	return `mkdir -p ` + Folder + `
+policy=()
+if [ -f ` + policy + ` ]; then
+  policy=(--policy ` + policy + `)
+fi
+status=0
+rootfsrun scan --channel prod --json` + flags + ` > ` + Folder + `/findings.json || status=$?
+if [ -s ` + Folder + `/findings.json ]; then
+  status=0
+  rootfsrun gate "${policy[@]}" --findings ` + Folder + `/findings.json --out ` + Reports + ` --json > ` + Folder + `/judged.json || status=$?
+  rootfsrun ci issue --report ` + Folder + `/judged.json
+fi
+exit "$status"
+`
+}
 
 // purgeJob removes the images of a request.
 func (p *Pipeline) purgeJob() Job {

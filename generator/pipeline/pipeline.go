@@ -68,12 +68,13 @@ type Pipeline struct {
 	Forges        []string
 	Triggers      model.Triggers
 	Fork          model.Fork
-	Spot          model.Spot    // what happens to jobs that are lost
-	Judging       model.Judging // of images, before they are merged
-	Signing       model.Signing // of what was merged
-	Fixed         map[Kind]Job  // the jobs that do not depend on an image, and Build and Merge as every image has them
-	Images        []Image       // parents before children, then by id
-	Said          Said          // what people said that all this is made from
+	Spot          model.Spot     // what happens to jobs that are lost
+	Judging       model.Judging  // of images, before they are merged
+	Signing       model.Signing  // of what was merged
+	Channels      model.Channels // how prod changes
+	Fixed         map[Kind]Job   // the jobs that do not depend on an image, and Build and Merge as every image has them
+	Images        []Image        // parents before children, then by id
+	Said          Said           // what people said that all this is made from
 	GitHub        model.GitHubSite
 	GitLab        model.GitLabSite
 	Own           []model.OwnJob // jobs that people add
@@ -120,6 +121,7 @@ type Job struct {
 	Push        bool   // may push to the repository, for the channel branch
 	Token       bool   // may ask the forge for a token that says which job it is
 	Audience    string // of the token that signs, for a forge that must be told; empty for none
+	Requests    bool   // may open requests
 	Findings    bool   // may hand findings to the forge's code scanning
 	Environment string // the forge's protected environment, empty for none
 	Interrupt   bool   // a newer pipeline may stop it

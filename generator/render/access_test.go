@@ -71,9 +71,11 @@ func signed(f fixture) fixture {
 	return f
 }
 
-// keyed is a fleet that signs with a key in a variable.
+// keyed is a fleet that signs with a key in a variable, and promotes by
+// requests.
 func keyed(f fixture) fixture {
 	f.fleet.Settings.Signing = model.Signing{Key: "env:SIGNING_KEY", Password: model.DefaultPassword}
+	f.fleet.Settings.Channels.Promotion = model.PromotionRequest
 	return f
 }
 
@@ -95,6 +97,8 @@ func TestAccess(t *testing.T) {
 		"manifest": "testing=rootfs-testing@team-prod.iam.gserviceaccount.com",
 		"promote":  "prod=rootfs-prod@team-prod.iam.gserviceaccount.com",
 		"lock":     "read=rootfs-read@team-prod.iam.gserviceaccount.com",
+		"rescan":   "read=rootfs-read@team-prod.iam.gserviceaccount.com",
+		"purge":    "pr=rootfs-pr@team-prod.iam.gserviceaccount.com",
 	}
 	secrets := map[string]string{"R_LOGIN": "${{ secrets.R_LOGIN }}", "MIRROR_LOGIN": "${{ secrets.MIRROR_LOGIN }}"}
 	for file, text := range corporate(fixtures()["small"]).files(t) {

@@ -35,6 +35,9 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 	if src.Token {
 		j.Permissions = append(slices.Clone(j.Permissions), token)
 	}
+	if src.Requests {
+		j.Permissions = append(slices.Clone(j.Permissions), permission{"pull-requests", "write", "to offer the promotion as a request"})
+	}
 	if src.Findings {
 		j.Permissions = append(slices.Clone(j.Permissions), findings)
 	}

@@ -105,7 +105,9 @@ func checkWorkflow(t *testing.T, at string, w *policyFile) {
 	if called != (w.Concurrency == nil) {
 		t.Errorf("%s: the one that is started, and no other, has a concurrency group", at)
 	}
-	if w.Concurrency != nil && w.Concurrency.Cancel != (w.On["pull_request"] != nil || w.On["merge_group"] != nil) {
+	pull, _ := w.On["pull_request"].(map[string]any)
+	newer := w.On["pull_request"] != nil && pull["types"] == nil // a closed request has no newer run
+	if w.Concurrency != nil && w.Concurrency.Cancel != (newer || w.On["merge_group"] != nil) {
 		t.Errorf("%s: cancels what it must not, or does not cancel a request", at)
 	}
 }
@@ -134,6 +136,8 @@ func TestNothingCancelsARelease(t *testing.T) {
 		"rootfsgen-manual.yml":  "${{ format('rootfsgen-manual-{0}', github.run_id) }}",
 		"rootfsgen-lock.yml":    "rootfsgen-lock",
 		"rootfsgen-bases.yml":   "rootfsgen-bases",
+		"rootfsgen-rescan.yml":  "rootfsgen-rescan",
+		"rootfsgen-closed.yml":  "${{ format('rootfsgen-closed-{0}', github.event.pull_request.number) }}",
 		"rootfsgen-request.yml": "${{ format('rootfsgen-request-{0}', github.event.pull_request.number) }}",
 	}
 	if d := cmp.Diff(want, groups); d != "" {
@@ -149,7 +153,8 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 	for scope, access := range j.Permissions {
 		offers := slices.Contains([]string{"lock", "comment"}, id) && scope == "pull-requests" // opens one, comments on one
 		watches := id == "watchdog"                                                            // which TestWatchdog looks at
-		if !offers && !watches && (scope != "contents" || access != "read" && !slices.Contains(mayWrite, id)) {
+		tells := id == "rescan" && scope == "issues" && access == "write"
+		if !offers && !watches && !tells && (scope != "contents" || access != "read" && !slices.Contains(mayWrite, id)) {
 			t.Errorf("%s: may %s %s", at, access, scope)
 		}
 	}
@@ -167,16 +172,17 @@ func checkJob(t *testing.T, at, id string, j *policyJob) {
 		t.Errorf("%s: environment %q", at, j.Environment)
 	}
 	// Each of these jobs writes what it made to a folder for people.
-	if made := slices.Contains([]string{"build", "test", "merge", "fork"}, id); j.Uses == "" && made != slices.ContainsFunc(j.Steps, keepsReports) {
+	if made := slices.Contains([]string{"build", "test", "merge", "fork", "rescan"}, id); j.Uses == "" && made != slices.ContainsFunc(j.Steps, keepsReports) {
 		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
 	for _, s := range j.Steps {
 		checkStep(t, at+": "+s.Name, &s)
-		asks := slices.Contains([]string{"Plan", "Show the plan", "Build", "Test", "Merge", "Show what changed", "Write the testing channel", "Write the prod channel", "Offer what moved"}, s.Name)
+		asks := slices.Contains([]string{"Plan", "Show the plan", "Build", "Test", "Merge", "Show what changed", "Write the testing channel", "Write the prod channel", "Offer what moved",
+			"List what is inside", "Scan", "Judge by the scan policy", "Scan what is promoted", "Write the release's notes", "Judge what prod runs", "Remove the request's images"}, s.Name)
 		if asks != (s.Env["DOCKER_AUTH_CONFIG"] == login) {
 			t.Errorf("%s: %s: a step has the registry's login, and no other, when it speaks to it", at, s.Name)
 		}
-		if _, has := s.Env["ROOTFSGEN_PUSH_TOKEN"]; has && !slices.Contains(mayWrite, id) {
+		if _, has := s.Env["ROOTFSGEN_PUSH_TOKEN"]; has && !slices.Contains(mayWrite, id) && id != "rescan" { // which reads the channel with it
 			t.Errorf("%s: has a token", at)
 		}
 	}
@@ -335,12 +341,16 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 	if get("timeout") == nil || get("script") == nil || get("interruptible") == nil || get("tags") == nil && !strings.HasPrefix(id, ".") {
 		t.Errorf("%s: lacks a time limit, a script, tags, or whether it may be interrupted", at)
 	}
-	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-test", ".rootfsgen-merge", "rootfsgen-fork", "rootfsgen-reports"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
+	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-test", ".rootfsgen-merge", "rootfsgen-fork", "rootfsgen-reports", "rootfsgen-rescan"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
 		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
 	promote := strings.HasSuffix(id, "promote")
-	if promote != (get("resource_group") != nil) || promote != (get("environment") != nil) {
-		t.Errorf("%s: only a promotion has an environment and a resource group", at)
+	own := strings.Contains(fmt.Sprint(get("environment")), "rootfsgen/mr-$CI_MERGE_REQUEST_IID") // what GitLab ends with the request
+	if promote != (get("resource_group") != nil) || promote != (get("environment") != nil && !own) {
+		t.Errorf("%s: only a promotion has an environment that others have, and a resource group", at)
+	}
+	if own != (id == "rootfsgen-comment" || id == "rootfsgen-purge") {
+		t.Errorf("%s: environment %v", at, get("environment"))
 	}
 	if promote && get("interruptible") != false {
 		t.Errorf("%s: a promotion may be interrupted", at)

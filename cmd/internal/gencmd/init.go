@@ -21,25 +21,32 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/generator/source"
 )
 
 // initCommand writes the first rootfsgen.yaml.
 func initCommand(a *app.App) *cobra.Command {
-	return &cobra.Command{
+	var withPolicy bool
+	cmd := &cobra.Command{
 		Use: "init", Short: "Write rootfsgen.yaml for the images that are there",
 		Long: `Write rootfsgen.yaml for the images that are there: which folders are images, how they are called, and what the
 references between their Dockerfiles mean, as far as the tree says it. What was understood is printed, and what was
 not: build files that were left out, arguments of FROMs without a value, references that look like an image of this
 repository and are none. In a repository without images a first one is written too. What is there is never
-overwritten.`,
-		Example: "  rootfsgen init\n  rootfsgen init -C ../fleet --json",
+overwritten.
+
+With --scan-policy scan-policy.yaml is written, too, with the default that holds without it. Where rootfsgen.yaml is
+there already, it is all that is written.`,
+		Example: "  rootfsgen init\n  rootfsgen init -C ../fleet --json\n  rootfsgen init --scan-policy",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), a) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), a, withPolicy) },
 	}
+	cmd.Flags().BoolVar(&withPolicy, "scan-policy", false, "write scan-policy.yaml, too: what blocks a promotion")
+	return cmd
 }
 
-func runInit(ctx context.Context, a *app.App) (err error) {
+func runInit(ctx context.Context, a *app.App, withPolicy bool) (err error) {
 	if a.Config != "" && a.Config != source.DefaultConfig {
 		return app.Fail(app.ExitUsage, fmt.Errorf("init writes %s in the root of the repository: leave out --config", source.DefaultConfig))
 	}
@@ -49,6 +56,9 @@ func runInit(ctx context.Context, a *app.App) (err error) {
 	}
 	defer func() { err = errors.Join(err, repo.Close()) }()
 	if _, err := os.Lstat(filepath.Join(repo.Root(), source.DefaultConfig)); err == nil {
+		if withPolicy {
+			return initPolicy(a, repo.Root())
+		}
 		return fmt.Errorf("%s is there already: `rootfsgen validate` checks it", source.DefaultConfig)
 	}
 	_, tree, err := repo.Worktree(ctx)
@@ -59,6 +69,9 @@ func runInit(ctx context.Context, a *app.App) (err error) {
 	if err != nil {
 		return fmt.Errorf("looking for images: %w", err)
 	}
+	if withPolicy {
+		p.Files[policy.File] = policy.First()
+	}
 	written, err := writeNew(repo.Root(), p.Files)
 	if err != nil {
 		return err
@@ -67,6 +80,19 @@ func runInit(ctx context.Context, a *app.App) (err error) {
 		return printProposalJSON(a, p, written)
 	}
 	return printProposal(a, p, written)
+}
+
+// initPolicy writes the policy alone.
+func initPolicy(a *app.App, root string) error {
+	written, err := writeNew(root, map[string][]byte{policy.File: policy.First()})
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return json.NewEncoder(a.Out).Encode(map[string]any{"written": written})
+	}
+	fmt.Fprintln(a.Err, "wrote", policy.File)
+	return nil
 }
 
 // writeNew writes files that must not be there yet; it returns their paths.
@@ -79,7 +105,11 @@ func writeNew(root string, files map[string][]byte) ([]string, error) {
 		}
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("%s is there already, though git ignores it: move it away", name)
+			why := ", though git ignores it: move it away"
+			if name == policy.File {
+				why = ": `rootfsgen validate` checks it"
+			}
+			return nil, fmt.Errorf("%s is there already%s", name, why)
 		}
 		if err != nil {
 			return nil, err
@@ -105,6 +135,7 @@ const next = `next:
   rootfsgen lock       writes images.lock: CI refuses outside images that are not in it
   rootfsgen generate   writes the pipelines
   rootfsgen doctor     says what is missing, and what mends it
+  rootfsgen init --scan-policy   writes what is asked of findings: pipelines ask it anyway, then a desk does, too
 `
 
 func printProposal(a *app.App, p *proposal.Proposal, written []string) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 	"github.com/rootfsgen/rootfsgen/runtime/walk"
 )
@@ -53,6 +54,9 @@ func (p *progress) line(e walk.Event) string {
 	if errors.Is(e.Err, context.Canceled) {
 		return e.Name + ": stopped"
 	}
+	if r, refused := errors.AsType[*gate.Refused](e.Err); refused {
+		return e.Name + ": refused:\n" + indented(strings.Join(r.Why, "\n"))
+	}
 	if e.Err != nil {
 		return fmt.Sprintf("%s: %s failed after %s:\n%s", e.Name, e.Step, took(e.Took), indented(walk.Why(e.Err)))
 	}
@@ -62,6 +66,12 @@ func (p *progress) line(e walk.Event) string {
 	case model.StepTest:
 		n := p.tests[e.Name]
 		return fmt.Sprintf("%s: tested %d of %d in %s", e.Name, n, n, took(e.Took))
+	case model.StepSBOM:
+		return fmt.Sprintf("%s: listed in %s", e.Name, took(e.Took))
+	case model.StepScan:
+		return fmt.Sprintf("%s: scanned in %s", e.Name, took(e.Took))
+	case model.StepGate:
+		return e.Name + ": passes the scan policy"
 	}
 	return e.Name + ": merged"
 }

@@ -37,6 +37,10 @@ func runCommand(a *app.App) *cobra.Command {
 		Use: "run [IMAGE... | PLAN --job JOB]", Short: "Build, test and publish the fleet on this machine",
 		Long: `Build, test and publish the fleet on this machine.
 
+Where there is a scan-policy.yaml, each image is listed, scanned and judged before
+its platforms are merged. What it refuses is not published, and neither is what is
+built from it.
+
 What the registry has already is not built again. Parents come before what is
 built from them, as much at once as --parallel allows. An image that fails stops
 only what stands on it, and is tried again the next time. At the end a table
@@ -108,8 +112,12 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	w.devices = o.devices
+	steps := w.steps()
+	if err := w.judge(p, &steps); err != nil {
+		return err
+	}
 	progress := newProgress(a, p)
-	result, walkErr := walk.Walk(ctx, p, w.steps(), walk.Options{Parallel: o.parallel, Progress: progress.event})
+	result, walkErr := walk.Walk(ctx, p, steps, walk.Options{Parallel: o.parallel, Progress: progress.event})
 	if walkErr == nil {
 		err = o.finish(ctx, a, p, w)
 	}
@@ -184,7 +192,7 @@ func narrowed(p *model.Plan, images, except []string) (*model.Plan, error) {
 // each index, also for those that this run did not make.
 func (o *running) finish(ctx context.Context, a *app.App, p *model.Plan, w *workshop) error {
 	d, err := o.manifest(ctx, a, p)
-	return errors.Join(err, w.report(ctx, p, d))
+	return errors.Join(err, w.report(ctx, p, d), w.reportVerdicts())
 }
 
 // manifest brings the testing channel up to date; no other scope has one. The

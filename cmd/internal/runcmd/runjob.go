@@ -145,6 +145,11 @@ func (o *running) replay(ctx context.Context, a *app.App, args []string) (err er
 	defer func() { err = errors.Join(err, w.close()) }()
 	steps := w.steps()
 	steps.Build, steps.Test = on(p, steps.Build), on(p, steps.Test)
+	if j.step == model.StepMerge { // whose job judges first
+		if err := w.judge(p, &steps); err != nil {
+			return err
+		}
+	}
 	result, err := walk.Walk(ctx, part, steps, walk.Options{Parallel: 1})
 	if err != nil {
 		return err

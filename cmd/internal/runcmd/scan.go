@@ -33,6 +33,8 @@ type searching struct {
 	platform string
 	policy   string
 	archive  string
+	channel  string
+	store    string
 	dbImport string
 	dbUpdate bool
 }
@@ -59,6 +61,7 @@ that --db or $` + scanDBVariable + ` names is used as it is, without a network;
 		Example: `  rootfsrun scan --plan plan.json
   rootfsrun scan python --source local --db /srv/scandb --json
   rootfsrun scan --db-import vulnerability-db.tar.zst
+  rootfsrun scan --channel prod --json > findings.json
   rootfsrun scan --archive image.tar --json > findings.json`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: planning.CompleteImages(a),
@@ -72,6 +75,9 @@ that --db or $` + scanDBVariable + ` names is used as it is, without a network;
 	f.StringVar(&o.policy, "policy", "", "policy that names the sources (default: scan-policy.yaml beside the settings, where it is there)")
 	f.StringVar(&o.archive, "archive", "", "scan the image in this tar `file`, on this machine, and keep nothing")
 	f.StringVar(&o.dbImport, "db-import", "", "fill the database's folder from this `archive`, and end")
+	f.StringVar(&o.channel, "channel", "", "scan what this `channel` names, testing or prod, and keep nothing in the registry")
+	f.StringVar(&o.store, "store", "", storeHelp)
+	app.Values(cmd, "channel", model.ScopeTesting, model.ScopeProd)
 	f.BoolVar(&o.dbUpdate, "db-update", false, "fill the database's folder with the newest there is, and end")
 	for _, name := range []string{"archive", "db-import", "policy"} {
 		_ = cmd.MarkFlagFilename(name) // the flags are there
@@ -87,6 +93,12 @@ func (o *searching) run(ctx context.Context, a *app.App, images []string) error 
 		return app.Fail(app.ExitUsage, errors.New("--archive scans the file alone: leave out images, --plan and --platform"))
 	case o.dbImport != "" || o.dbUpdate:
 		return o.fill(ctx, a)
+	}
+	if o.channel != "" {
+		if o.archive != "" || len(images) > 0 || o.file != "" || o.platform != "" || o.policy != "" {
+			return app.Fail(app.ExitUsage, errors.New("--channel scans all that the channel names: leave out images, --plan, --platform, --policy and --archive"))
+		}
+		return o.scanChannel(ctx, a)
 	}
 	p, err := (&gating{policy: o.policy}).readPolicy(a)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/build"
 	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/gitcontext"
 	"github.com/rootfsgen/rootfsgen/runtime/imagetest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
@@ -35,6 +36,8 @@ type workshop struct {
 
 	mu         sync.Mutex
 	builder    *buildkit.Client
+	judging    *judging
+	subjects   []gate.Subject
 	unreported error // why reports of tests are missing
 }
 
@@ -53,7 +56,7 @@ func openWorkshop(ctx context.Context, a *app.App, p *model.Plan, shared bool) (
 }
 
 func (w *workshop) close() error {
-	err := w.objects.Close()
+	err := errors.Join(w.objects.Close(), w.judging.close())
 	if w.builder != nil {
 		err = errors.Join(err, w.builder.Close())
 	}
@@ -88,7 +91,7 @@ func proxies(a *app.App) map[string]string {
 	return values
 }
 
-// steps are those of a walk.
+// steps are those of a walk, but for those that judge.
 func (w *workshop) steps() walk.Steps {
 	var out io.Writer
 	if w.app.Verbose {

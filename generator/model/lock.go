@@ -5,6 +5,14 @@ package model
 type Lock struct {
 	Bases  map[string]LockedBase  // by reference as Dockerfiles normalise it, "docker.io/library/busybox:1.36"
 	Debian map[string]LockedSuite // by suite
+	Failed map[string]FailedBase  // updates of Bases that failed, and were not taken since
+}
+
+// FailedBase is what a base moved to, and what then came of its images.
+type FailedBase struct {
+	Digest   Digest // of what it moved to
+	Failures int    // how often its images failed with it, from 1
+	Last     string // when they last did, RFC 3339, UTC
 }
 
 // LockedBase is one outside base.

@@ -25,6 +25,13 @@ var lockFile = record[lockContent]{
 					l.Bases[p.key], _ = p.value.record.(model.LockedBase)
 				}
 			}},
+		{key: "failed", doc: "Updates of bases with which an image failed, by reference: they wait, or are in quarantine (`updates` in rootfsgen.yaml).",
+			shape: dict{keys: text{name: "a reference", max: 512}, of: failedShape}, set: func(l *lockContent, v value) {
+				l.Failed = map[string]model.FailedBase{}
+				for _, p := range v.pairs {
+					l.Failed[p.key], _ = p.value.record.(model.FailedBase)
+				}
+			}},
 		{key: "debian", doc: "Debian suites.",
 			shape: dict{keys: suiteName, of: suiteShape}, set: func(l *lockContent, v value) {
 				l.Debian = map[string]model.LockedSuite{}
@@ -47,6 +54,19 @@ var baseShape = record[model.LockedBase]{name: "a base", fields: []field[model.L
 				b.Platforms[p.key], _ = p.value.record.(model.LockedVariant)
 			}
 		}},
+}}
+
+// maxFailures is more often than anybody lets an update fail.
+const maxFailures = 1000
+
+var failedShape = record[model.FailedBase]{name: "an update that failed", fields: []field[model.FailedBase]{
+	{key: "digest", doc: "Digest that the base moved to.", required: true, shape: digestText,
+		set: func(b *model.FailedBase, v value) { b.Digest = model.Digest(v.text) }},
+	{key: "failures", doc: "How often an image failed with it.", required: true, shape: number{min: 1, max: maxFailures, whole: true},
+		set: func(b *model.FailedBase, v value) { b.Failures = int(v.number) }},
+	{key: "last", doc: "When one last did.", required: true, shape: text{name: "a time", max: 20, expect: "a time such as 2026-11-21T12:00:00Z",
+		pattern: regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`)},
+		set: func(b *model.FailedBase, v value) { b.Last = v.text }},
 }}
 
 var variantShape = record[model.LockedVariant]{name: "a platform of a base", fields: []field[model.LockedVariant]{
@@ -117,7 +137,7 @@ func parseLock(content []byte, path string, list *diag.List) model.Lock {
 // overlay is base with what top says instead: whole bases, and the packages of
 // single targets.
 func overlay(base, top model.Lock) model.Lock {
-	out := model.Lock{Bases: maps.Clone(base.Bases), Debian: maps.Clone(base.Debian)}
+	out := model.Lock{Bases: maps.Clone(base.Bases), Debian: maps.Clone(base.Debian), Failed: base.Failed}
 	for ref, b := range top.Bases {
 		if out.Bases == nil {
 			out.Bases = map[string]model.LockedBase{}

@@ -29,6 +29,16 @@ func FormatLock(l model.Lock) []byte {
 	for _, ref := range sortedKeys(l.Bases) {
 		w.base(ref, l.Bases[ref])
 	}
+	if len(l.Failed) > 0 {
+		w.line(0, "failed:")
+	}
+	for _, ref := range sortedKeys(l.Failed) {
+		f := l.Failed[ref]
+		w.line(1, "%s:", scalar(ref))
+		w.line(2, "digest: %s", scalar(f.Digest.String()))
+		w.line(2, "failures: %d", f.Failures)
+		w.line(2, "last: %s", quoted(f.Last))
+	}
 	if len(l.Debian) > 0 {
 		w.line(0, "debian:")
 	}

@@ -34,6 +34,8 @@ type lockOptions struct {
 	update, check bool
 	programs      bool     // lock the programs' release instead
 	url           string   // with programs: address of its files
+	offered       string   // with update: the lock that was offered last
+	failed        string   // with offered: file of what failed with it, a word for each image
 	names         []string // with update: images, or outside references; with programs: the version
 }
 
@@ -51,6 +53,10 @@ nothing needs any more goes. With --update everything is looked up anew, or only
 what the named images are built from, or the named outside images. An image that
 its registry has only in part, without a platform that is needed, is not taken:
 what is locked stays, and the rest is written.
+
+With --offered and --failed, the file that was offered last and the images that
+failed with it, updates of what these images are built from wait, or go into
+quarantine (updates in rootfsgen.yaml), and the others go on.
 
 With --check nothing is written, and the exit code is 4 where the file would
 change. --check alone asks nobody: it works offline, and tells whether the file
@@ -71,6 +77,8 @@ and must be what the release's SHA256SUMS says.`,
 				return runLockPrograms(cmd.Context(), a, o)
 			case o.url != "":
 				return app.Fail(app.ExitUsage, errors.New("--url needs --programs"))
+			case o.offered != "" && !o.update, (o.offered == "") != (o.failed == ""):
+				return app.Fail(app.ExitUsage, errors.New("--offered and --failed go together, and with --update"))
 			case len(args) > 0 && !o.update:
 				return app.Fail(app.ExitUsage, errors.New("only --update and --programs take names"))
 			}
@@ -79,6 +87,8 @@ and must be what the release's SHA256SUMS says.`,
 	}
 	cmd.Flags().BoolVar(&o.update, "update", false, "look up anew what is written down already")
 	cmd.Flags().BoolVar(&o.programs, "programs", false, "pin a release of rootfsgen in rootfsgen.yaml")
+	cmd.Flags().StringVar(&o.offered, "offered", "", "with --update, the `file` that was offered last, whose updates may have failed")
+	cmd.Flags().StringVar(&o.failed, "failed", "", "with --offered, a `file` of the images that failed with it, separated by blanks")
 	cmd.Flags().StringVar(&o.url, "url", "", "with --programs, where the release's files lie, with {version}, {program}, {os} and {arch}")
 	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; exit code 4 when the file would change")
 	return cmd
@@ -90,7 +100,7 @@ type locked struct {
 	Changed bool             `json:"changed"`
 	Changes []locking.Change `json:"changes"`
 	Missing []locking.Change `json:"missing"` // with check: what is needed and not locked
-	Held    []string         `json:"held"`    // what moved too lately to be taken, a sentence each
+	Held    []string         `json:"held"`    // what moved too lately, or failed, and is not taken, a sentence each
 	Bases   []string         `json:"bases"`   // whose entry is new, another, or gone
 	Targets []string         `json:"targets"` // whose packages are
 	Suites  []string         `json:"suites"`  // whose state is
@@ -158,7 +168,7 @@ func lockOnce(ctx context.Context, a *app.App, o lockOptions) (result locked, l 
 		}
 		a.PrintDiagnostics(mistakes)
 		for _, m := range mistakes {
-			if m.Rule == locking.RuleBaseFresh {
+			if slices.Contains([]string{locking.RuleBaseFresh, locking.RuleBaseWaits, locking.RuleBaseQuarantine}, m.Rule) {
 				result.Held = append(result.Held, m.Message)
 			}
 		}
@@ -203,6 +213,10 @@ func ask(ctx context.Context, a *app.App, s *planning.Session, o lockOptions, ol
 		Registry: registry.New(registry.Options{Log: a.Log}),
 		Cache:    filepath.Join(s.Repo.Root(), ".cache", "debian"), Mirrors: mirrors, Update: o.update,
 		Debounce: time.Duration(s.Now.Fleet.Settings.Updates.DebounceSeconds) * time.Second, Now: time.Now(),
+		Backoff: time.Duration(s.Now.Fleet.Settings.Updates.BackoffSeconds) * time.Second, Quarantine: s.Now.Fleet.Settings.Updates.Quarantine,
+	}
+	if l.Failed, err = o.blamed(ctx, s, old, l.Now); err != nil {
+		return now, nil, nil, err
 	}
 	if l.Only, err = only(s, o.names); err != nil {
 		return now, nil, nil, err

@@ -109,7 +109,7 @@ func both[V any](a, b map[string]V) []string {
 // Missing compares a lock with what the fleet needs, and asks nobody: it
 // returns what the fleet still needs of the lock, and what the lock lacks.
 func Missing(fleet *model.Fleet, g *graph.Graph, lock model.Lock) (kept model.Lock, missing []Change) {
-	kept = model.Lock{Bases: map[string]model.LockedBase{}, Debian: map[string]model.LockedSuite{}}
+	kept = model.Lock{Bases: map[string]model.LockedBase{}, Debian: map[string]model.LockedSuite{}, Failed: lock.Failed}
 	wanted := wantedBases(g)
 	for _, ref := range slices.Sorted(maps.Keys(wanted)) {
 		w := wanted[ref]

@@ -41,7 +41,12 @@ type Locker struct {
 	// Debounce is how long before Now a base must have been made to replace the
 	// locked one; 0 is not at all. See fresh.
 	Debounce time.Duration
-	Now      time.Time
+	// Backoff and Quarantine say what becomes of updates that Failed knows of,
+	// by reference; see spared. 0 is nothing.
+	Backoff    time.Duration
+	Quarantine int
+	Failed     map[string]model.FailedBase
+	Now        time.Time
 	// Only are the references and the targets that Update means; nil means
 	// all.
 	Only func(ref string, t model.TargetID) bool
@@ -64,7 +69,9 @@ type base struct {
 // and the base was not named, the list only warns.
 func (l Locker) Lock(ctx context.Context, fleet *model.Fleet, g *graph.Graph, old model.Lock) (model.Lock, diag.List, error) {
 	now := model.Lock{Bases: map[string]model.LockedBase{}, Debian: map[string]model.LockedSuite{}}
-	list, err := l.bases(ctx, wantedBases(g), old, now.Bases)
+	wanted, moved := wantedBases(g), map[string]model.Digest{}
+	list, err := l.bases(ctx, wanted, old, now.Bases, moved)
+	now.Failed = l.remembered(wanted, old, moved)
 	if ctx.Err() != nil {
 		return old, nil, context.Cause(ctx)
 	}
@@ -106,11 +113,12 @@ func wantedBases(g *graph.Graph) map[string]*base {
 	return wanted
 }
 
-func (l Locker) bases(ctx context.Context, wanted map[string]*base, old model.Lock, now map[string]model.LockedBase) (diag.List, error) {
+func (l Locker) bases(ctx context.Context, wanted map[string]*base, old model.Lock, now map[string]model.LockedBase, moved map[string]model.Digest) (diag.List, error) {
 	refs := slices.Sorted(maps.Keys(wanted))
 	found := make([]model.LockedBase, len(refs))
 	lists := make([]diag.List, len(refs))
 	errs := make([]error, len(refs))
+	newest := make([]model.Digest, len(refs)) // of what was asked for, and is whole
 	var g errgroup.Group
 	g.SetLimit(parallel)
 	for i, ref := range refs {
@@ -123,8 +131,14 @@ func (l Locker) bases(ctx context.Context, wanted map[string]*base, old model.Lo
 		}
 		g.Go(func() error {
 			found[i], lists[i], errs[i] = l.base(ctx, ref, w, old.Bases[ref], anew)
+			if errs[i] == nil && len(lists[i]) == 0 {
+				newest[i] = found[i].Digest
+			}
 			if whole && errs[i] == nil && len(lists[i]) == 0 {
 				lists[i], errs[i] = l.fresh(ctx, ref, w, old.Bases[ref], found[i])
+			}
+			if whole && errs[i] == nil && len(lists[i]) == 0 {
+				lists[i] = l.spared(ref, w, old.Bases[ref], found[i])
 			}
 			if len(lists[i]) == 0 && errs[i] == nil {
 				return nil
@@ -148,6 +162,9 @@ func (l Locker) bases(ctx context.Context, wanted map[string]*base, old model.Lo
 	for i, ref := range refs {
 		if found[i].Digest.Valid() {
 			now[ref] = found[i]
+		}
+		if newest[i].Valid() && l.anew(ref, wanted[ref].users...) {
+			moved[ref] = newest[i]
 		}
 		list = append(list, lists[i]...)
 	}

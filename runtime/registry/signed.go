@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -72,4 +73,55 @@ func (c *Client) trust(ctx context.Context, repo string, a artifact, statement [
 		return &untrusted{err}
 	}
 	return nil
+}
+
+// Receipts lists what steps say of a digest: the receipts that count, as far as
+// the registry lists what is about a manifest. One that was written anew since
+// is not among them.
+func (c *Client) Receipts(ctx context.Context, repo string, subject model.Digest) ([]model.Receipt, error) {
+	found, err := c.Artifacts(ctx, repo, subject, ReceiptArtifactType)
+	if err != nil {
+		return nil, err
+	}
+	var out []model.Receipt
+	for _, f := range found {
+		r, ok, err := c.receiptAt(ctx, repo, f.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("reading receipt %s: %w", join(repo, f.Digest.String()), err)
+		}
+		if ok && r.Digest == subject {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// receiptAt reads a receipt by the digest of its manifest; false for one that
+// is not, or no longer, the receipt under its tag.
+func (c *Client) receiptAt(ctx context.Context, repo string, digest model.Digest) (model.Receipt, bool, error) {
+	raw, _, err := c.Manifest(ctx, repo, digest.String())
+	if errors.Is(err, ErrAbsent) {
+		return model.Receipt{}, false, nil
+	}
+	if err != nil {
+		return model.Receipt{}, false, err
+	}
+	var a artifact
+	if json.Unmarshal(raw, &a) != nil || !a.isReceipt() {
+		return model.Receipt{}, false, nil
+	}
+	body, err := c.receiptLayer(ctx, repo, a.Layers[0])
+	if err != nil {
+		return model.Receipt{}, false, err
+	}
+	r, err := decodeStatement(body)
+	if err != nil {
+		return model.Receipt{}, false, nil //nolint:nilerr // anybody can attach anything
+	}
+	tag := model.ReceiptTag(r.Step, r.StepKey)
+	at, found, err := c.Resolve(ctx, repo, tag)
+	if err != nil || !found || at.Digest != digest {
+		return model.Receipt{}, false, err
+	}
+	return c.Receipt(ctx, repo, tag)
 }

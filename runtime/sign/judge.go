@@ -161,10 +161,6 @@ func (j *Judge) Verify(raw []byte, digest model.Digest) (Signed, error) {
 		return Signed{}, &Untrusted{Claims: "nobody", Err: fmt.Errorf("this is no bundle: %w", err)}
 	}
 	claims := claimed(b)
-	sum, err := hex.DecodeString(digest.Hex())
-	if err != nil || len(sum) == 0 {
-		return Signed{}, fmt.Errorf("verifying a signature: invalid digest %q", digest)
-	}
 	envelope, err := b.Envelope()
 	if err != nil || envelope.PayloadType != StatementType {
 		return Signed{}, &Untrusted{Claims: claims, Err: errors.New("it holds no statement")}
@@ -173,6 +169,33 @@ func (j *Judge) Verify(raw []byte, digest model.Digest) (Signed, error) {
 	if err != nil {
 		return Signed{}, &Untrusted{Claims: claims, Err: err}
 	}
+	out, err := j.recognise(b, digest)
+	if err != nil {
+		return Signed{}, err
+	}
+	out.Payload = payload
+	return out, nil
+}
+
+// VerifyFile tells who has signed the content of a file. The error is an
+// *Untrusted where nobody who is trusted has.
+func (j *Judge) VerifyFile(raw, content []byte) (Signed, error) {
+	b := &bundle.Bundle{}
+	if err := b.UnmarshalJSON(raw); err != nil {
+		return Signed{}, &Untrusted{Claims: "nobody", Err: fmt.Errorf("this is no bundle: %w", err)}
+	}
+	if b.GetMessageSignature() == nil {
+		return Signed{}, &Untrusted{Claims: claimed(b), Err: errors.New("it is no signature of a file")}
+	}
+	return j.recognise(b, model.DigestOf(content))
+}
+
+// recognise finds the signer of a bundle that is about a digest.
+func (j *Judge) recognise(b *bundle.Bundle, digest model.Digest) (Signed, error) {
+	sum, err := hex.DecodeString(digest.Hex())
+	if err != nil || len(sum) == 0 {
+		return Signed{}, fmt.Errorf("verifying a signature: invalid digest %q", digest)
+	}
 	nearest := errors.New("nobody is trusted")
 	for _, t := range j.trusted {
 		r, err := t.verify(b, sum)
@@ -180,7 +203,7 @@ func (j *Judge) Verify(raw []byte, digest model.Digest) (Signed, error) {
 			nearest = err
 			continue
 		}
-		out := Signed{By: t.signer.String(), Payload: payload}
+		out := Signed{By: t.signer.String()}
 		if r.Signature != nil && r.Signature.Certificate != nil {
 			out.By = r.Signature.Certificate.SubjectAlternativeName + " by " + r.Signature.Certificate.Issuer
 		}
@@ -191,7 +214,7 @@ func (j *Judge) Verify(raw []byte, digest model.Digest) (Signed, error) {
 		}
 		return out, nil
 	}
-	return Signed{}, &Untrusted{Claims: claims, Err: nearest}
+	return Signed{}, &Untrusted{Claims: claimed(b), Err: nearest}
 }
 
 func (t trusted) verify(b *bundle.Bundle, sum []byte) (*verify.VerificationResult, error) {
@@ -235,4 +258,24 @@ func claimed(b *bundle.Bundle) string {
 		return "key SHA256:" + k.Hint()
 	}
 	return "a key without a name"
+}
+
+// Claim is what a bundle says, believed by nobody yet.
+type Claim struct {
+	By      string // who it says has signed it
+	Payload []byte // the in-toto statement
+}
+
+// Claimed reads a bundle without verifying it.
+func Claimed(raw []byte) (Claim, error) {
+	b := &bundle.Bundle{}
+	if err := b.UnmarshalJSON(raw); err != nil {
+		return Claim{}, fmt.Errorf("this is no bundle: %w", err)
+	}
+	envelope, err := b.Envelope()
+	if err != nil {
+		return Claim{}, err
+	}
+	payload, err := envelope.DecodeB64Payload()
+	return Claim{By: claimed(b), Payload: payload}, err
 }

@@ -27,6 +27,7 @@ func Program() app.Program {
 			signCommand,
 			attestCommand,
 			verifyCommand,
+			auditCommand,
 			gcCommand,
 			servicesCommand,
 			toolsCommand,

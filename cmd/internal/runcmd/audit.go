@@ -1,0 +1,126 @@
+package runcmd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/audit"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/sign"
+)
+
+func auditCommand(a *app.App) *cobra.Command {
+	var from given
+	cmd := &cobra.Command{
+		Use: "audit IMAGE|REFERENCE...", Short: "Tell the whole life of an image, from the registry alone",
+		Long: `Tell the whole life of an image, from the registry alone.
+
+In order of time: who built it from what, the tests, the lists of its packages,
+each scan with its tool and the date of its database, each verdict with its
+policy and the exceptions that it used, the merge, who has signed and attested
+what, promotions, and its withdrawal. What is missing is named at the end.
+
+Signatures are verified where rootfsgen.yaml says whose count, under "trust"; of
+others it is told whose they claim to be.`,
+		Example:           "  rootfsrun audit python\n  rootfsrun audit registry.example.com/prod/python@sha256:... --json",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: planning.CompleteImages(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lives, err := tellLives(cmd.Context(), a, &from, args)
+			if err != nil {
+				return err
+			}
+			return printLives(a, lives)
+		},
+	}
+	from.flags(a, cmd)
+	return cmd
+}
+
+func tellLives(ctx context.Context, a *app.App, from *given, names []string) ([]*audit.Life, error) {
+	set, err := settings(ctx, a, planning.Options{})
+	if err != nil {
+		return nil, err
+	}
+	o := audit.Options{Require: set.Trust.Require}
+	if len(set.Trust.Signers) > 0 {
+		options, err := signOptions(a)
+		if err != nil {
+			return nil, err
+		}
+		if o.Judge, err = sign.Trusting(ctx, set.Trust.Signers, set.Trust.Root, options); err != nil {
+			return nil, err
+		}
+	}
+	c := registry.New(sealed(a, registry.Options{Bootstrap: set.Registry.Bootstrap, Log: a.Log}, nil, &set.Trust))
+	located, err := from.locate(ctx, a, c, names)
+	if err != nil {
+		return nil, err
+	}
+	var out []*audit.Life
+	for _, l := range located {
+		life, err := audit.Read(ctx, c, append([]string{l.repo}, elsewhere(set.Registry, l.repo)...), l.digest, o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, life)
+	}
+	return out, nil
+}
+
+// elsewhere is where the same image lies in the other scopes that publish. The
+// local registry of a desk has them side by side.
+func elsewhere(r model.Registry, repo string) (out []string) {
+	host, path, _ := strings.Cut(repo, "/")
+	if scope, name, found := strings.Cut(path, "/"); found && r.Testing == "" && r.Prod == "" {
+		for _, other := range []string{model.ScopeTesting, model.ScopeProd} {
+			if other != scope && (scope == model.ScopeTesting || scope == model.ScopeProd) {
+				out = append(out, host+"/"+other+"/"+name)
+			}
+		}
+		return out
+	}
+	for _, prefix := range []string{r.Testing, r.Prod} {
+		if name, found := strings.CutPrefix(repo, prefix+"/"); prefix != "" && found {
+			for _, other := range []string{r.Testing, r.Prod} {
+				if other != "" && other != prefix {
+					out = append(out, other+"/"+name)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func printLives(a *app.App, lives []*audit.Life) error {
+	if a.JSON {
+		return printJSON(a, lives)
+	}
+	for n, l := range lives {
+		if n > 0 {
+			fmt.Fprintln(a.Out)
+		}
+		if a.OutTTY || len(lives) > 1 {
+			fmt.Fprintf(a.Out, "%s\nversion %s, commit %s\n\n", l.Ref, cmp.Or(l.Version, "unknown"), cmp.Or(l.Commit, "unknown"))
+		}
+		t := term.NewTable("TIME", "OF", "WHAT", "SAYS")
+		for _, e := range l.Events {
+			t.Row(cmp.Or(e.Time, "-"), cmp.Or(e.Platform, "index"), e.Kind, e.Says)
+		}
+		if err := t.Write(a.Out, a.OutTTY); err != nil {
+			return err
+		}
+		for _, m := range l.Missing {
+			fmt.Fprintf(a.Err, "missing: %s\n", m)
+		}
+	}
+	return nil
+}

@@ -77,7 +77,7 @@ const maxText = 1024
 // and logs: on one line, without control characters, of bounded length.
 func Clean(s string) string {
 	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+		s = strings.ToValidUTF8(s[:maxText-len("…")], "") + "…"
 	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

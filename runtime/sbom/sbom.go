@@ -259,10 +259,26 @@ func (s Step) report(name string, docs []Document) error {
 			}
 		}
 		if s.Out != "" {
-			if err := artifact.WriteFile(s.Out, FileName(name, d.Format), d.Body); err != nil {
+			if err := WriteFile(s.Out, name, d.Format, d.Body); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// WriteFile writes a list into a folder, which it makes where it is missing;
+// name must be one below it.
+func WriteFile(dir, name, format string, body []byte) error {
+	file := FileName(name, format)
+	if filepath.Base(file) != file {
+		return fmt.Errorf("writing %q: not the name of a file", file)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file), body, 0o644); err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
 	}
 	return nil
 }

@@ -51,8 +51,12 @@ func (p Program) Version(ctx context.Context) (string, error) {
 	return p.version.said, p.version.err
 }
 
-// environment keeps syft from the network.
-var environment = []string{"SYFT_CHECK_FOR_APP_UPDATE=false", "SYFT_FORMAT_PRETTY=false"}
+// environment keeps syft from the network, and folders of this machine out of
+// what it writes.
+var environment = []string{
+	"SYFT_CHECK_FOR_APP_UPDATE=false", "SYFT_FORMAT_PRETTY=false",
+	"SYFT_GOLANG_LOCAL_MOD_CACHE_DIR=none", "SYFT_JAVA_MAVEN_LOCAL_REPOSITORY_DIR=none",
+}
 
 // run is what syft is to read and write.
 type run struct {

@@ -17,7 +17,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 	"github.com/rootfsgen/rootfsgen/generator/model"
-	"github.com/rootfsgen/rootfsgen/runtime/artifact"
 	"github.com/rootfsgen/rootfsgen/runtime/sbom"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 	"github.com/rootfsgen/rootfsgen/runtime/tools"
@@ -101,7 +100,7 @@ func (o *listing) listArchive(ctx context.Context, a *app.App, program sbom.Prog
 		if o.out == "" {
 			_, err = a.Out.Write(docs[format])
 		} else {
-			err = artifact.WriteFile(o.out, sbom.FileName(strings.TrimSuffix(filepath.Base(o.archive), ".tar"), format), docs[format])
+			err = sbom.WriteFile(o.out, strings.TrimSuffix(filepath.Base(o.archive), ".tar"), format, docs[format])
 		}
 		if err != nil {
 			return err

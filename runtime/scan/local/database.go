@@ -102,7 +102,7 @@ func grype(program, db, dir string, args ...string) (tool.Command, error) {
 	}, os.WriteFile(filepath.Join(dir, noSettings), nil, 0o600)
 }
 
-const fill = "\nhint: fill it with: rootfsrun scan --db-update, or --db-import FILE"
+const fill = "; rootfsrun scan --db-update fills it, or --db-import FILE"
 
 func (d *database) status(ctx context.Context) (time.Time, error) {
 	if _, err := os.Stat(d.dir); err != nil {

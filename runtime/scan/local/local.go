@@ -178,7 +178,7 @@ func (s *Source) ready(ctx context.Context, out *model.Scan) error {
 	case built.After(now.Add(skew)):
 		return &trouble{model.ScanFailed, fmt.Sprintf("the database is of %s, which is in the future: one of two clocks is wrong", out.Database)}
 	case s.o.MaxAge > 0 && now.Sub(built) > s.o.MaxAge:
-		return &trouble{model.ScanStale, fmt.Sprintf("the database is of %s, older than %s\nhint: rootfsrun scan --db-update, or --db-import FILE", out.Database, s.o.MaxAge)}
+		return &trouble{model.ScanStale, fmt.Sprintf("the database is of %s, older than %s"+fill, out.Database, s.o.MaxAge)}
 	}
 	return nil
 }

@@ -64,6 +64,7 @@ var only = []struct {
 	{library: "github.com/sigstore/...", by: []string{"runtime/sign"}, tests: true},
 	{library: "github.com/google/go-github/...", by: []string{"runtime/forge"}},
 	{library: "gitlab.com/gitlab-org/api/client-go/...", by: []string{"runtime/forge"}},
+	{library: "github.com/openvex/go-vex/...", by: []string{"runtime/scan"}},
 	{library: "github.com/rhysd/actionlint", tests: true},
 	{library: "cloud.google.com/go/containeranalysis/...", by: []string{"runtime/scan/analysis"}},
 	{library: "google.golang.org/genproto/googleapis/grafeas/...", by: []string{"runtime/scan/analysis", "internal/gcptest"}, tests: true},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -293,7 +294,7 @@ func (w *walker) end(ctx context.Context, e ended) {
 		st.fail(Untested, why.Error())
 		w.release(e.task, w.name(e.task)+" is untested")
 	case refused(e.task, e.err):
-		st.fail(Refused, Why(e.err))
+		st.fail(Refused, plainly(Why(e.err)))
 		st.out.Err = e.err
 		w.release(e.task, w.name(e.task)+" was refused")
 	default:
@@ -311,6 +312,14 @@ const exitRefused = 5
 func refused(t *task, err error) bool {
 	var coded interface{ ExitCode() int }
 	return t.step == model.StepGate && errors.As(err, &coded) && coded.ExitCode() == exitRefused
+}
+
+// plainly is what a gate refuses without the line that says that it does.
+func plainly(why string) string {
+	if _, rest, more := strings.Cut(why, "\n"); more {
+		return strings.TrimSpace(rest)
+	}
+	return why
 }
 
 // Why is an error without the step and target that it happened in: whoever

@@ -36,8 +36,8 @@ cd "$work/fleet"
 git init -q -b main
 printf '.cache/\nbuild-artifacts/\n' >.gitignore
 git add -A && git commit -q -m "Three images"
-scandb vulnerabilities.json "$work/db"
-export ROOTFSGEN_SCAN_DB=$work/db
+scandb --archive "$work/vulnerabilities.tar.gz" vulnerabilities.json "$work/db"
+run rootfsrun scan --db-import "$work/vulnerabilities.tar.gz"
 trap 'rootfsrun -q services stop' EXIT
 
 say "web is refused, and nothing of it is published; base and job are"
@@ -55,9 +55,9 @@ exceptions:
       owner: "@web-team"
       approvedBy: "@security"
       created: $(date -u +%F)
-      expires: $(date -u -d '+14 days' +%F)
+      expires: $(date -u -d '+5 days' +%F)
 POLICY
-git commit -q -am "Allow one finding in curl for two weeks"
+git commit -q -am "Allow one finding in curl for five days"
 run rootfsrun run
 run rootfsrun gate --expiring
 
@@ -79,4 +79,4 @@ run rootfsrun history
 say "withdrawal: base, and all that was built on it"
 base=$(rootfsrun history base --json --limit 1 | grep -o 'sha256:[0-9a-f]\{64\}' | head -n 1)
 run rootfsrun withdraw "$base" --reason "a demonstration"
-refused 5 rootfsrun promote
+run rootfsrun audit base

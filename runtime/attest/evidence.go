@@ -86,8 +86,11 @@ func (s Step) document(ctx context.Context, repo string, digest model.Digest, f 
 	switch {
 	case isSBOM:
 		var compact bytes.Buffer
-		if json.Compact(&compact, body) != nil {
+		if !json.Valid(body) {
 			return p, "", nil
+		}
+		if err := json.Compact(&compact, body); err != nil {
+			return p, "", err
 		}
 		return predicate{kind, json.RawMessage(compact.Bytes())}, kind, nil
 	case f.Type == ScanArtifactType:
@@ -99,7 +102,7 @@ func (s Step) document(ctx context.Context, repo string, digest model.Digest, f 
 func (s Step) scan(ctx context.Context, repo string, digest model.Digest, f registry.Found, body []byte) (p predicate, what string, err error) {
 	var scan model.Scan
 	if json.Unmarshal(body, &scan) != nil || scan.Digest != digest || scan.State != model.ScanFinished {
-		return p, "", nil
+		return p, "", nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	key := model.ScanStepKey(digest, scan.Source, scan.Tool, scan.Database)
 	r, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepScan, key))
@@ -115,7 +118,7 @@ func (s Step) scan(ctx context.Context, repo string, digest model.Digest, f regi
 func (s Step) verdict(ctx context.Context, repo string, digest model.Digest, body []byte) (p predicate, what string, err error) {
 	var v model.Verdict
 	if json.Unmarshal(body, &v) != nil || v.Digest != digest {
-		return p, "", nil
+		return p, "", nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	if v.Outcome == model.VerdictPass {
 		r, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, model.GateStepKey(digest, v.Policy)))

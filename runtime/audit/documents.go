@@ -107,7 +107,7 @@ func (r *reading) artifact(ctx context.Context, at place, f registry.Found) erro
 func (r *reading) scan(ctx context.Context, e *Event, body []byte) error {
 	var s model.Scan
 	if json.Unmarshal(body, &s) != nil || s.Digest != e.Subject {
-		return nil
+		return nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	receipt, found, err := r.client.Receipt(ctx, e.Repo, model.ReceiptTag(model.StepScan, model.ScanStepKey(s.Digest, s.Source, s.Tool, s.Database)))
 	if err != nil {
@@ -150,7 +150,7 @@ func counted(counts map[string]int) string {
 func verdict(_ context.Context, e *Event, body []byte) error {
 	var v model.Verdict
 	if json.Unmarshal(body, &v) != nil || v.Digest != e.Subject {
-		return nil
+		return nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	e.Kind, e.Time, e.Document = KindVerdict, cmp.Or(v.Time, e.Time), v
 	e.Says = fmt.Sprintf("%s by the policy %s, of %s", v.Outcome, v.Policy.Short(), databases(v.Sources))
@@ -182,7 +182,7 @@ func databases(sources []model.VerdictScan) string {
 func promotion(_ context.Context, e *Event, body []byte) error {
 	var p model.Promotion
 	if json.Unmarshal(body, &p) != nil || p.Digest != e.Subject {
-		return nil
+		return nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	e.Kind, e.Time, e.Document = KindPromotion, cmp.Or(p.Time, e.Time), p
 	e.Says = "came to " + p.To + ", from " + p.From + by(p.Actor, p.Run) + because(p.Reason)
@@ -192,7 +192,7 @@ func promotion(_ context.Context, e *Event, body []byte) error {
 func withdrawal(_ context.Context, e *Event, body []byte) error {
 	var w model.Withdrawal
 	if json.Unmarshal(body, &w) != nil || w.Digest != e.Subject {
-		return nil
+		return nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	e.Kind, e.Time, e.Document = KindWithdrawal, cmp.Or(w.Time, e.Time), w
 	e.Says = "withdrawn" + by(w.Actor, w.Run) + because(w.Reason)

@@ -102,7 +102,11 @@ func (s *Session) ask(ctx context.Context, req plan.Request) (model.RegistryStat
 	if err != nil {
 		return model.RegistryState{}, err
 	}
-	state, err := registry.New(registry.Options{Bootstrap: q.Bootstrap, Scope: s.o.Scope, Log: s.app.Log}).State(ctx, q)
+	c := registry.New(Sealed(s.app, registry.Options{Bootstrap: q.Bootstrap, Scope: s.o.Scope, Log: s.app.Log}, nil, &s.Now.Fleet.Settings.Trust))
+	state, err := c.State(ctx, q)
+	if err == nil {
+		err = errors.Join(vouched(ctx, c, q.Prefix, state.Repositories), vouched(ctx, c, q.ReadPrefix, state.Read))
+	}
 	if denied, found := errors.AsType[*registry.Denied](err); found && s.o.State == StateAuto && (s.o.Scope == model.ScopePR || !s.app.CI()) {
 		s.note("The registry refuses to answer: %s.", denied.Doing)
 		return model.RegistryState{}, nil

@@ -52,7 +52,7 @@ func tellLives(ctx context.Context, a *app.App, from *given, names []string) ([]
 	}
 	o := audit.Options{Require: set.Trust.Require}
 	if len(set.Trust.Signers) > 0 {
-		options, err := signOptions(a)
+		options, err := planning.SignOptions(a)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func tellLives(ctx context.Context, a *app.App, from *given, names []string) ([]
 			return nil, err
 		}
 	}
-	c := registry.New(sealed(a, registry.Options{Bootstrap: set.Registry.Bootstrap, Log: a.Log}, nil, &set.Trust))
+	c := registry.New(planning.Sealed(a, registry.Options{Bootstrap: set.Registry.Bootstrap, Log: a.Log}, nil, &set.Trust))
 	located, err := from.locate(ctx, a, c, names)
 	if err != nil {
 		return nil, err

@@ -32,19 +32,13 @@ func (o *signing) flags(a *app.App, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.key, "key", "", "sign with this key, file:PATH, env:VARIABLE or gcpkms://..., whatever rootfsgen.yaml says")
 }
 
-// signOptions say where keys and tokens of this process are.
-func signOptions(a *app.App) (sign.Options, error) {
-	root, err := a.Root()
-	return sign.Options{Dir: root, Env: a.Env}, err
-}
-
 // step is what signs, and recognises what was signed before.
 func (o *signing) step(ctx context.Context, a *app.App, c *registry.Client) (attest.Step, error) {
 	set, err := settings(ctx, a, planning.Options{})
 	if err != nil {
 		return attest.Step{}, err
 	}
-	options, err := signOptions(a)
+	options, err := planning.SignOptions(a)
 	if err != nil {
 		return attest.Step{}, err
 	}
@@ -208,7 +202,7 @@ func (o *trusting) requirements(ctx context.Context, a *app.App, trust model.Tru
 	if len(signers) == 0 {
 		return attest.Requirements{}, app.Fail(app.ExitUsage, errors.New("nobody is trusted\nhint: name trust.signers in rootfsgen.yaml, or --key, or --identity with --issuer"))
 	}
-	options, err := signOptions(a)
+	options, err := planning.SignOptions(a)
 	if err != nil {
 		return attest.Requirements{}, err
 	}

@@ -52,3 +52,6 @@ func (c *Client) Delete(ctx context.Context, repo string, digest model.Digest) e
 	}
 	return err
 }
+
+// Scope is whose repositories the client was made for; see Options.
+func (c *Client) Scope() string { return c.o.Scope }

@@ -18,7 +18,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/artifactregistry"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
 	"github.com/rootfsgen/rootfsgen/runtime/gc"
-	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
 	"github.com/rootfsgen/rootfsgen/runtime/login"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/services"
@@ -117,9 +116,7 @@ func (o *collection) run(ctx context.Context, a *app.App) error {
 	}
 	repos := o.repositories(prefix, fleet, named)
 	if host, _, _ := strings.Cut(prefix, "/"); login.IsGoogle(host) {
-		google, err := artifactregistry.New(artifactregistry.Options{
-			API: googleapi.Options{Endpoint: a.Env(googleapi.RegistryVariable), Tokens: &login.Google{Scope: o.scope}}, Log: a.Log,
-		})
+		google, err := artifactRegistry(a, o.scope)
 		if err != nil {
 			return err
 		}

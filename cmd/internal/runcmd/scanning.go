@@ -19,7 +19,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/sbom"
 	"github.com/rootfsgen/rootfsgen/runtime/scan"
-	"github.com/rootfsgen/rootfsgen/runtime/scan/analysis"
 	"github.com/rootfsgen/rootfsgen/runtime/scan/local"
 	"github.com/rootfsgen/rootfsgen/runtime/tools"
 )
@@ -102,11 +101,11 @@ func (o *scanning) step(ctx context.Context, a *app.App, c *registry.Client, p m
 			}
 			s.Sources = append(s.Sources, l)
 		case source.Name == model.SourceArtifactAnalysis && (source.Required == model.RequiredAlways || slices.ContainsFunc(requests, inGoogle)):
-			g, err := analysis.New(analysis.Options{Manifests: c, Timeout: source.Timeout, Poll: source.Poll, MaxAge: p.State.MaxAge, Log: a.Log})
+			g, closed, err := artifactAnalysis(a, c, source, p.State.MaxAge)
 			if err != nil {
 				return s, end, err
 			}
-			s.Sources, end = append(s.Sources, g), g.Close
+			s.Sources, end = append(s.Sources, g), closed
 		}
 	}
 	return s, end, nil

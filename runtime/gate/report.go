@@ -211,7 +211,7 @@ func (r *Report) IfFixed() (pass, refused int) {
 type Refused struct{ Why []string }
 
 // Error says of each platform why, a line each.
-func (r *Refused) Error() string { return "the gate refuses:\n  " + strings.Join(r.Why, "\n  ") }
+func (r *Refused) Error() string { return "the gate refuses:" + lines(r.Why) }
 
 // ExitCode is that of a refusing gate.
 func (*Refused) ExitCode() int { return 5 }
@@ -221,7 +221,15 @@ type Incomplete struct{ Why []string }
 
 // Error says of each platform what is missing, a line each.
 func (i *Incomplete) Error() string {
-	return "the gate cannot judge:\n  " + strings.Join(i.Why, "\n  ")
+	return "the gate cannot judge:" + lines(i.Why)
+}
+
+// lines is a single reason behind its heading, and several of them below it.
+func lines(why []string) string {
+	if len(why) == 1 {
+		return " " + why[0]
+	}
+	return "\n  " + strings.Join(why, "\n  ")
 }
 
 // ExitCode is that of a scan that is incomplete.

@@ -14,7 +14,8 @@ import (
 // byte. The merge receipt comes last: where it is, the image and its tags are.
 func (s Step) copy(ctx context.Context, v *verified) error {
 	target, digest := s.target(v.entry), model.Digest(v.entry.Digest)
-	r, found, err := s.Registry.Receipt(ctx, target, model.ReceiptTag(v.merge.Step, v.merge.StepKey))
+	last := model.ReceiptTag(v.merge.Step, v.merge.StepKey)
+	r, found, err := s.Registry.Receipt(ctx, target, last)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,14 @@ func (s Step) copy(ctx context.Context, v *verified) error {
 	if err := g.Wait(); err != nil || there {
 		return err
 	}
-	return s.Registry.PutReceipt(ctx, target, v.merge)
+	at, found, err := s.Registry.Resolve(ctx, v.repo, last)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("promoting %s: the receipt of its merge went away", v.entry.ID)
+	}
+	return s.Registry.CopyArtifact(ctx, v.repo, target, at.Digest)
 }
 
 // tag gives the copy its tags. The version's never moves; the others say of

@@ -269,11 +269,11 @@ func platforms(names []string) []string {
 var policyEnforcementShape = record[policyEdits]{name: "enforcement", fields: []field[policyEdits]{
 	{key: "mode", doc: "`block`: what is refused is neither merged nor promoted; `warn`: it is said and written down, and only promotion refuses; `off`: nothing is scanned, and every promotion says so.", def: model.EnforceBlock,
 		shape: text{enum: []string{model.EnforceBlock, model.EnforceOff, model.EnforceWarn}}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Mode = v.text }) }},
-	nested("breakglass", "How a refusal is overridden in an emergency.", policyGlassShape),
+	nested("breakglass", "Who may override a refusal in an emergency. It is recorded in the policy's digest, for the environment's approvers; no command of ours overrides a refusal: an exception does, with a reason and an end.", policyGlassShape),
 }}
 
 var policyGlassShape = record[policyEdits]{name: "breakglass", fields: []field[policyEdits]{
-	{key: "environment", doc: "Environment of the forge in which a refusal may be overridden: its approvers answer for it.", required: true,
+	{key: "environment", doc: "Environment of the forge whose approvers answer for it.", required: true,
 		shape: environmentName, set: func(e *policyEdits, v value) {
 			e.add(func(p *model.Policy) { p.BreakGlass, p.GlassUses = v.text, max(p.GlassUses, 1) })
 		}},
@@ -284,7 +284,7 @@ var policyGlassShape = record[policyEdits]{name: "breakglass", fields: []field[p
 }}
 
 var policyEvidenceShape = record[policyEdits]{name: "evidence", fields: []field[policyEdits]{
-	{key: "attest", doc: "What is signed and attached to each digest, where signing is on: `cosign-vuln`, the scan; `decision`, the verdict.", def: attestations,
+	{key: "attest", doc: "What is to be signed and attached to each digest: `cosign-vuln`, the scan; `decision`, the verdict. It is recorded in the policy's digest; `rootfsrun attest` always attaches both.", def: attestations,
 		shape: list{of: text{enum: attestations}, unique: true}, set: func(e *policyEdits, v value) {
 			e.add(func(p *model.Policy) { p.Evidence.Attest = v.sorted() })
 		}},
@@ -292,7 +292,7 @@ var policyEvidenceShape = record[policyEdits]{name: "evidence", fields: []field[
 		shape: text{enum: []string{"none", model.UploadSARIF}}, set: func(e *policyEdits, v value) {
 			e.add(func(p *model.Policy) { p.Evidence.Upload = strings.TrimPrefix(v.text, "none") })
 		}},
-	{key: "retain", doc: "How long verdicts are kept in the registry.", def: "400d",
+	{key: "retain", doc: "How long verdicts are to be kept. It is recorded in the policy's digest; verdicts are removed with the digest that they are about, and never for their age.", def: "400d",
 		shape: period{max: longestRetention}, set: func(e *policyEdits, v value) {
 			e.add(func(p *model.Policy) { p.Evidence.Retain = v.seconds() })
 		}},

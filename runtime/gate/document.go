@@ -136,6 +136,9 @@ func strictly(content []byte, into any) (int64, error) {
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		at = kind.Offset
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		at = int64(len(content))
+	}
 	return at, err
 }
 

@@ -18,8 +18,9 @@ import (
 func validateCommand(a *app.App) *cobra.Command {
 	var o planning.Options
 	cmd := &cobra.Command{
-		Use: "validate", Short: "Check rootfsgen.yaml, every image and images.lock",
-		Long: `Check rootfsgen.yaml, every image.yaml and Dockerfile, and images.lock: of the work tree on a desk, of HEAD in CI.
+		Use: "validate", Short: "Check rootfsgen.yaml, every image, images.lock and scan-policy.yaml",
+		Long: `Check rootfsgen.yaml, every image.yaml and Dockerfile, images.lock and scan-policy.yaml: of the work tree on a desk,
+of HEAD in CI.
 Every mistake of every file is printed, and the exit code is 3.`,
 		Example: "  rootfsgen validate\n  rootfsgen validate --diagnostics github",
 		Args:    cobra.NoArgs,

@@ -207,10 +207,9 @@ func (s Step) attached(ctx context.Context, of Subject, tool, format string) (Do
 	if err != nil {
 		return Document{}, false, err
 	}
-	if subject != of.Digest || what != MediaType(format) || model.DigestOf(body) != material(r, "sbom "+format) || check(format, body) != nil {
-		return Document{}, false, nil
-	}
-	return Document{Format: format, Body: body, Receipt: r}, true, nil
+	whole := check(format, body) == nil
+	whole = whole && subject == of.Digest && what == MediaType(format) && model.DigestOf(body) == material(r, "sbom "+format)
+	return Document{Format: format, Body: body, Receipt: r}, whole, nil
 }
 
 // material is the digest that a receipt has for a name, empty where it has

@@ -226,12 +226,11 @@ func (m match) finding() (model.Finding, error) {
 	}
 	slices.Sort(f.Aliases)
 	f.Aliases = slices.Compact(f.Aliases)
-	for _, at := range m.Artifact.Locations {
-		f.Path = sbom.Clean(at.Path)
-		if d := model.Digest(at.Layer); d.Valid() {
+	if len(m.Artifact.Locations) > 0 { // the first is where the package was found
+		f.Path = sbom.Clean(m.Artifact.Locations[0].Path)
+		if d := model.Digest(m.Artifact.Locations[0].Layer); d.Valid() {
 			f.Layer = d
 		}
-		break // the first is where the package was found
 	}
 	return f, nil
 }

@@ -90,6 +90,16 @@ func (s *Signer) String() string {
 // Sign signs an in-toto statement and returns the bundle: the statement, its
 // signature, and what is needed to verify it.
 func (s *Signer) Sign(ctx context.Context, statement []byte) ([]byte, error) {
+	return s.bundle(ctx, &sign.DSSEData{Data: statement, PayloadType: StatementType})
+}
+
+// SignFile signs the content of a file as it is, and returns the bundle, which
+// does not hold it: what "cosign verify-blob" reads.
+func (s *Signer) SignFile(ctx context.Context, content []byte) ([]byte, error) {
+	return s.bundle(ctx, &sign.PlainData{Data: content})
+}
+
+func (s *Signer) bundle(ctx context.Context, content sign.Content) ([]byte, error) {
 	var pair sign.Keypair = s.key
 	o := sign.BundleOptions{Context: ctx}
 	if s.key == nil {
@@ -115,7 +125,7 @@ func (s *Signer) Sign(ctx context.Context, statement []byte) ([]byte, error) {
 			BaseURL: s.settings.Rekor, Timeout: serviceTimeout, Retries: serviceRetries, Version: uint32(max(s.settings.RekorVersion, 1)), //nolint:gosec // 1 or 2
 		})}
 	}
-	b, err := sign.Bundle(&sign.DSSEData{Data: statement, PayloadType: StatementType}, pair, o)
+	b, err := sign.Bundle(content, pair, o)
 	if err != nil {
 		return nil, fmt.Errorf("signing as %s: %w", s, err)
 	}

@@ -219,16 +219,3 @@ func (o *trusting) requirements(ctx context.Context, a *app.App, trust model.Tru
 	}
 	return q, nil
 }
-
-// verifier is what promote asks about signatures; nil where the settings ask
-// for none.
-func verifier(ctx context.Context, a *app.App, c *registry.Client, trust model.Trust) (*attest.Gate, error) {
-	if len(trust.Require) == 0 {
-		return nil, nil
-	}
-	q, err := (&trusting{}).requirements(ctx, a, trust)
-	if err != nil {
-		return nil, err
-	}
-	return &attest.Gate{Registry: c, Requirements: q}, nil
-}

@@ -227,3 +227,48 @@ func TestAnUnreachableOriginIsNotAnEmptyOne(t *testing.T) {
 		t.Error("a remote that is gone reads as one without documents")
 	}
 }
+
+func TestAProposalIsABranchOnTopOfTheDocuments(t *testing.T) {
+	t.Parallel()
+	r, origin := clone(t)
+	s, isGit := open(t, "git:state/channels", channel.Options{Dir: r.Dir}).(*channel.Git)
+	if !isGit {
+		t.Fatal("no branch")
+	}
+	if _, err := s.Propose(t.Context(), channel.Prod, []byte("one\n"), "", "offer/promote"); err == nil {
+		t.Error("there was nothing to propose a change of")
+	}
+	for _, doc := range []string{"zero\n", "one\n"} {
+		if _, err := channel.Update(t.Context(), s, channel.Prod, func([]byte) ([]byte, error) { return []byte(doc), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, version, err := s.Read(t.Context(), channel.Prod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := gittest.At(t, origin)
+	var last string
+	for _, doc := range []string{"two\n", "two\n", "three\n"} {
+		base, err := s.Propose(t.Context(), channel.Prod, []byte(doc), version, "offer/promote")
+		if err != nil || base != "state/channels" {
+			t.Fatalf("%s, %v", base, err)
+		}
+		head := at.Git("rev-parse", "offer/promote")
+		if (doc == "two\n" && last != "") != (head == last) {
+			t.Errorf("%q: the branch went from %s to %s", doc, last, head)
+		}
+		last = head
+	}
+	if got := at.Git("show", "offer/promote:"+channel.Prod) + at.Git("rev-parse", "offer/promote~1"); got != "three"+at.Git("rev-parse", "state/channels") {
+		t.Errorf("the branch has %s", got)
+	}
+	if _, err := s.Propose(t.Context(), channel.Prod, []byte("four\n"), "sha256:old", "offer/promote"); !errors.Is(err, channel.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+	// Merging it is the promotion.
+	at.Git("update-ref", "refs/heads/state/channels", last)
+	if doc, _, err := s.Read(t.Context(), channel.Prod); err != nil || string(doc) != "three\n" {
+		t.Errorf("%q, %v", doc, err)
+	}
+}

@@ -117,6 +117,10 @@ check: build ## Compare the committed pipelines with what rootfsgen would write
 
 ##### Get what is needed
 
+.PHONY: tools-scan
+tools-scan: ## Compile the scanners into .cache/bin
+	@tools/build.sh syft grype
+
 .PHONY: packages
 packages: ## Install the Debian packages that are missing, for everything here
 	@tools/packages.sh $(run_packages) $(test_packages)

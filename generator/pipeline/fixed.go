@@ -66,6 +66,9 @@ func (p *Pipeline) planSteps() []Step {
 func (p *Pipeline) forkSteps() []Step {
 	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true})
 	steps = append(steps, p.engines()...)
+	if p.Judging.On {
+		steps = append(steps, p.scannersBeside()...)
+	}
 	return append(steps,
 		p.run("Build, test and merge", p.withoutSecrets()+forkScript(p.settingsFlags(), p.forkTargets()), VarScope, VarSnapshot),
 		Step{Verb: Save, Name: "Keep the reports", Artifact: Artifact{Name: "rootfsgen-reports", Path: Reports, Folder: Reports, Report: true, JUnit: true, Days: 30}})

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"path"
+	"slices"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -87,6 +88,12 @@ func (p *Pipeline) scanners() []Step {
 	return nil
 }
 
+// scannersBeside are the scanners for a job that has compiled the programs, and
+// so has what that takes.
+func (p *Pipeline) scannersBeside() []Step {
+	return slices.DeleteFunc(p.scanners(), func(s Step) bool { return s.Verb == SetupGo })
+}
+
 // signs is the token that a job signs with, where it signs as itself.
 func (p *Pipeline) signs() string {
 	if p.Signing.Fulcio == "" {
@@ -155,19 +162,14 @@ func (p *Pipeline) notesScript() string {
 		which = "--format markdown"
 	}
 	return `rootfsrun diff ` + which + p.settingsFlags() + ` > ` + notesFile + `
-rootfsrun ci release --tag "$` + string(VarTag) + `" --notes ` + notesFile + "\n"
+rootfsrun ci release --tag "$` + string(VarTag) + `" --notes ` + notesFile + ` --plan ` + PlanFile + "\n"
 }
 
 // rescanJob judges what prod runs, and keeps an issue about what blocks. It
 // has no plan: nothing is built.
 func (p *Pipeline) rescanJob() Job {
 	j := Job{Kind: Rescan, Runner: model.RunnerSmall, Minutes: minutesBuild, Events: p.on(ScheduleRescan), Retry: true}
-	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true})
-	for _, s := range p.scanners() {
-		if s.Verb != SetupGo { // which compiling has set up
-			steps = append(steps, s)
-		}
-	}
+	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}), p.scannersBeside()...)
 	j.Steps = append(steps,
 		p.run("Judge what prod runs", rescanScript(p.Config), VarForgeToken, VarToken, VarLogin),
 		Step{Verb: Save, Name: "Keep the report", Artifact: Artifact{Name: "rootfsgen-rescan", Path: Reports, Folder: Reports, Report: true, Scans: true, Days: 30}})
@@ -201,5 +203,5 @@ exit "$status"
 func (p *Pipeline) purgeJob() Job {
 	return Job{Kind: Purge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.on(Closed), Retry: true, Steps: append(
 		p.compile(Step{Verb: Checkout, Name: "Check out"}),
-		p.run("Remove the request's images", `rootfsrun gc --snapshot "$`+string(VarSnapshot)+`" --yes`+p.settingsFlags()+"\n", VarSnapshot, VarLogin))}
+		p.run("Remove the request's images", `rootfsrun gc --snapshot "$`+string(VarSnapshot)+`" --delete`+p.settingsFlags()+"\n", VarSnapshot, VarLogin))}
 }

@@ -35,9 +35,15 @@ func (g *github) around(e pipeline.Event, w *workflow) {
 }
 
 // ownJob calls people's workflow. It may read the repository, and is given the
-// secrets that are listed.
+// rights and the secrets that are listed.
 func ownJob(own *model.OwnJob) ghJob {
 	job := ghJob{ID: "own-" + own.Name, Name: own.Name, Uses: own.GitHub, Permissions: read}
+	if slices.Contains(own.Rights, model.RightRelease) {
+		job.Permissions = []permission{{"contents", "write", "to write a release"}}
+	}
+	if slices.Contains(own.Rights, model.RightIdentity) {
+		job.Permissions = append(slices.Clone(job.Permissions), permission{"id-token", "write", "to prove which job it is"})
+	}
 	for _, s := range own.Secrets {
 		job.Secrets = append(job.Secrets, pair{s, expr("${{ secrets." + s + " }}")})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -81,8 +82,12 @@ func CheckOwnWorkflow(j *model.OwnJob, text []byte) error {
 		if permissions.IsZero() {
 			permissions = w.Permissions
 		}
-		if err := onlyReads(permissions); err != nil {
-			return fmt.Errorf("its job %s %w: it is called with contents: read alone", id, err)
+		if err := within(j, permissions); err != nil {
+			more := "alone"
+			if len(j.Rights) > 0 {
+				more = "and the rights " + strings.Join(j.Rights, " and ")
+			}
+			return fmt.Errorf("its job %s %w: it is called with contents: read %s", id, err, more)
 		}
 	}
 	return nil
@@ -108,8 +113,8 @@ func (of *interfaceOf) fits(j *model.OwnJob) error {
 	return nil
 }
 
-// onlyReads refuses rights that a caller does not have.
-func onlyReads(permissions yaml.Node) error {
+// within refuses rights that a caller does not have.
+func within(j *model.OwnJob, permissions yaml.Node) error {
 	if permissions.IsZero() {
 		return nil
 	}
@@ -118,7 +123,12 @@ func onlyReads(permissions yaml.Node) error {
 		return fmt.Errorf("wants %s", permissions.Value)
 	}
 	for _, scope := range slices.Sorted(maps.Keys(rights)) {
-		if access := rights[scope]; access != "none" && (scope != "contents" || access != "read") {
+		access := rights[scope]
+		switch {
+		case access == "none", scope == "contents" && access == "read":
+		case scope == "contents" && slices.Contains(j.Rights, model.RightRelease):
+		case scope == "id-token" && slices.Contains(j.Rights, model.RightIdentity):
+		default:
 			return fmt.Errorf("wants %s: %s", scope, access)
 		}
 	}

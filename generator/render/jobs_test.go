@@ -272,6 +272,15 @@ func TestCheckOwnWorkflow(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
+	both := model.OwnJob{Name: "x", Rights: []string{model.RightIdentity, model.RightRelease}}
+	releases := "on: workflow_call\njobs: {x: {permissions: {contents: write, id-token: write}}}"
+	if err := render.CheckOwnWorkflow(&both, []byte(releases)); err != nil {
+		t.Error(err)
+	}
+	one := model.OwnJob{Name: "x", Rights: []string{model.RightRelease}}
+	if err := render.CheckOwnWorkflow(&one, []byte(releases)); err == nil || err.Error() != "its job x wants id-token: write: it is called with contents: read and the rights release" {
+		t.Errorf("a right too much: %v", err)
+	}
 	job := model.OwnJob{Name: "x", GitLab: ".x"}
 	if err := render.CheckOwnHidden(&job, []byte(".x: {script: [ls]}\n.y: !reference [.x, script]\n")); err != nil {
 		t.Error(err)
@@ -295,6 +304,36 @@ func TestOwnJobsAreChecked(t *testing.T) {
 		}
 		if _, err := render.Render(p, pipeline.GitHub, render.DefaultPins()); err == nil {
 			t.Errorf("rendered: %v", j)
+		}
+	}
+}
+
+// TestRightsOfOwnJobs gives a job what it asks for, and nothing to its
+// neighbours.
+func TestRightsOfOwnJobs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rights []string
+		want   map[string]string
+	}{
+		{nil, map[string]string{"contents": "read"}},
+		{[]string{model.RightIdentity}, map[string]string{"contents": "read", "id-token": "write"}},
+		{[]string{model.RightRelease}, map[string]string{"contents": "write"}},
+		{[]string{model.RightIdentity, model.RightRelease}, map[string]string{"contents": "write", "id-token": "write"}},
+	} {
+		files := withJobs(
+			model.OwnJob{Name: "other", After: model.StagePromote, GitHub: "./.github/workflows/other.yml"},
+			model.OwnJob{Name: "publish", After: model.StagePromote, GitHub: "./.github/workflows/publish.yml", Rights: c.rights},
+		).files(t)
+		var w struct{ Jobs map[string]ghOwn }
+		if err := yaml.Unmarshal(files[".github/workflows/rootfsgen-release.yml"], &w); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, w.Jobs["own-publish"].Permissions); diff != "" {
+			t.Errorf("%v: %s", c.rights, diff)
+		}
+		if diff := cmp.Diff(map[string]string{"contents": "read"}, w.Jobs["own-other"].Permissions); diff != "" {
+			t.Errorf("beside %v: %s", c.rights, diff)
 		}
 	}
 }

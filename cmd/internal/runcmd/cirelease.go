@@ -14,7 +14,7 @@ import (
 )
 
 // releasing is the flags of ci release.
-type releasing struct{ tag, notes string }
+type releasing struct{ tag, notes, plan string }
 
 func ciReleaseCommand(a *app.App) *cobra.Command {
 	var o releasing
@@ -30,6 +30,7 @@ write; on GitLab it may without more.`,
 	f := cmd.Flags()
 	f.StringVar(&o.tag, "tag", "", "the release's tag")
 	f.StringVar(&o.notes, "notes", "", "`file` with the notes, in Markdown")
+	f.StringVar(&o.plan, "plan", "", "plan.json of the release: one that publishes nothing has no notes")
 	for _, name := range []string{"tag", "notes"} {
 		_ = cmd.MarkFlagRequired(name) // the flags are there
 	}
@@ -46,6 +47,12 @@ func (o *releasing) run(ctx context.Context, a *app.App) error {
 	at, inJob := forge.FromEnvironment(a.Env)
 	if !inJob {
 		return app.Fail(app.ExitUsage, errors.New("this is for jobs of GitHub or GitLab"))
+	}
+	if o.plan != "" {
+		p, err := readPlan(a, o.plan)
+		if err != nil || inert(a, p.Prefix) {
+			return err
+		}
 	}
 	text, err := os.ReadFile(o.notes)
 	if err != nil {

@@ -47,6 +47,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
 		Triggers: s.Triggers, Fork: s.Fork, Spot: s.Spot, Judging: s.Judging, Signing: s.Signing, Channels: s.Channels,
 	}
+	p.Counted = s.Updates.BackoffSeconds > 0 || s.Updates.Quarantine > 0
 	if s.Dir != "" && s.Dir != "." {
 		p.Config = s.Dir + "/" + settingsFile
 	}

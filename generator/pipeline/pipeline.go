@@ -69,6 +69,7 @@ type Pipeline struct {
 	Triggers      model.Triggers
 	Fork          model.Fork
 	Spot          model.Spot     // what happens to jobs that are lost
+	Counted       bool           // how often updates of bases fail counts
 	Judging       model.Judging  // of images, before they are merged
 	Signing       model.Signing  // of what was merged
 	Channels      model.Channels // how prod changes

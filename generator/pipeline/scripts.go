@@ -114,9 +114,16 @@ fi
 const lockBranch = "rootfsgen/lock"
 
 // lockScript offers what could be looked up, also where something could not.
-func lockScript(flags, file string) string {
+// Where updates that fail are counted, it first asks what came of the last
+// offer.
+func lockScript(flags, file string, counted bool) string {
+	ask := ""
+	if counted {
+		ask = "rootfsrun ci tried --branch " + lockBranch + " --out " + Folder + "/tried " + file + "\n"
+		flags += " --offered " + Folder + "/tried/offered --failed " + Folder + "/tried/failed.txt"
+	}
 	return `mkdir -p ` + Folder + `
-status=0
+` + ask + `status=0
 rootfsgen lock --update` + flags + ` > ` + Folder + `/lock.txt || status=$?
 cat ` + Folder + `/lock.txt
 rootfsrun ci request --branch ` + lockBranch + ` --base "$` + string(VarBase) + `" --title "Update images.lock" --text ` + Folder + `/lock.txt ` + file + `

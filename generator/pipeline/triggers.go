@@ -115,7 +115,7 @@ func (p *Pipeline) forkTargets() int {
 // lockSteps look the lock up anew. They need no history: the request is one
 // commit on top of the newest.
 func (p *Pipeline) lockSteps() []Step {
-	offer := p.run("Offer what moved", lockScript(p.settingsFlags(), path.Join(path.Dir(p.Config), lockFile)), VarForgeToken, VarToken, VarLogin)
+	offer := p.run("Offer what moved", lockScript(p.settingsFlags(), path.Join(path.Dir(p.Config), lockFile), p.Counted), VarForgeToken, VarToken, VarLogin)
 	offer.Values = append(offer.Values, Value{VarBase, p.DefaultBranch})
 	return append(p.compile(Step{Verb: Checkout, Name: "Check out"}), offer)
 }

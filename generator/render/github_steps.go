@@ -23,6 +23,9 @@ func (g *github) job(kind pipeline.Kind, id string, name any) ghJob {
 		j.Permissions = rerun
 	case kind == pipeline.Lock:
 		j.Permissions = offer
+		if g.p.Counted {
+			j.Permissions = append(slices.Clone(offer), permission{"actions", "read", "to see what came of the last offer"}, permission{"checks", "read", "to tell what was lost from what failed"})
+		}
 	case kind == pipeline.Comment:
 		j.Permissions = comments
 	case kind == pipeline.Rescan:

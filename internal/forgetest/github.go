@@ -128,6 +128,15 @@ func (h *Hub) Attempt(run int64) int {
 }
 
 func (h *Hub) serveRuns(mux *http.ServeMux, repo string) {
+	mux.HandleFunc("GET "+repo+"/actions/runs", func(w http.ResponseWriter, req *http.Request) {
+		q, docs := req.URL.Query(), []any{}
+		for _, id := range newest(h.runs) {
+			if r := h.runs[id]; r.Commit == q.Get("head_sha") && r.Event == q.Get("event") {
+				docs = append(docs, h.run(r))
+			}
+		}
+		reply(w, 200, doc{"total_count": len(docs), "workflow_runs": docs})
+	})
 	mux.HandleFunc("GET "+repo+"/actions/runs/{run}", h.withRun(func(w http.ResponseWriter, _ *http.Request, r *Run) { reply(w, 200, h.run(r)) }))
 	mux.HandleFunc("GET "+repo+"/actions/runs/{run}/attempts/{attempt}/jobs", h.withRun(h.attempt))
 	mux.HandleFunc("POST "+repo+"/actions/runs/{run}/rerun-failed-jobs", h.withRun(func(w http.ResponseWriter, _ *http.Request, r *Run) {

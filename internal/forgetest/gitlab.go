@@ -103,6 +103,24 @@ func (l *Lab) Put(r Run) *Run {
 }
 
 func (l *Lab) serveRuns(mux *http.ServeMux, own wrapper) {
+	mux.HandleFunc("GET "+projects+"/pipelines", own(func(w http.ResponseWriter, req *http.Request) {
+		q, docs := req.URL.Query(), []any{}
+		for _, id := range newest(l.runs) {
+			if r := l.runs[id]; r.Commit == q.Get("sha") && r.Event == q.Get("source") {
+				docs = append(docs, l.pipeline(r))
+			}
+		}
+		reply(w, 200, docs)
+	}))
+	mux.HandleFunc("GET "+projects+"/pipelines/{run}/bridges", own(l.withRun(func(w http.ResponseWriter, _ *http.Request, r *Run) {
+		docs := []any{doc{"id": 1, "name": "never started", "status": "skipped", "downstream_pipeline": nil}}
+		for _, id := range newest(l.runs) {
+			if child := l.runs[id]; child.Parent == r.ID {
+				docs = append(docs, doc{"id": id + 1, "name": "images", "status": "success", "downstream_pipeline": l.pipeline(child)})
+			}
+		}
+		reply(w, 200, docs)
+	})))
 	mux.HandleFunc("GET "+projects+"/pipelines/{run}", own(l.withRun(func(w http.ResponseWriter, _ *http.Request, r *Run) { reply(w, 200, l.pipeline(r)) })))
 	mux.HandleFunc("GET "+projects+"/pipelines/{run}/jobs", own(l.withRun(func(w http.ResponseWriter, req *http.Request, r *Run) {
 		docs := []any{}

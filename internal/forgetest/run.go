@@ -1,6 +1,10 @@
 package forgetest
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Begin is when the first job of every run begins.
 var Begin = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
@@ -16,6 +20,7 @@ type Run struct {
 	Running    bool   // not ended
 	Conclusion string // by default that of its jobs
 	Jobs       []Job  // of the newest attempt
+	Parent     int64  // GitLab: pipeline that started this one
 
 	attempts [][]Job // the earlier ones
 }
@@ -106,4 +111,11 @@ func (r *Run) again(names map[string]bool, number func() int64) {
 		r.Jobs = append(r.Jobs, j)
 	}
 	r.Running, r.Conclusion = true, ""
+}
+
+// newest are the numbers of runs, the newest first.
+func newest(runs map[int64]*Run) []int64 {
+	ids := slices.Sorted(maps.Keys(runs))
+	slices.Reverse(ids)
+	return ids
 }

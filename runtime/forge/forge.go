@@ -39,6 +39,9 @@ type Runs interface {
 	// RerunFailed runs every job again that did not succeed, and those that
 	// depend on them.
 	RerunFailed(ctx context.Context, run int64) error
+	// Tried are the runs that requests started with a commit, the newest first,
+	// and on GitLab the children of each behind it.
+	Tried(ctx context.Context, commit string) ([]*Run, error)
 	// Tips are the commits of the branch and of the tag of one name, each empty
 	// where there is none.
 	Tips(ctx context.Context, name string) (Tips, error)

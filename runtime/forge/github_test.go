@@ -81,6 +81,19 @@ func TestGitHubRun(t *testing.T) {
 	}
 }
 
+func TestGitHubTried(t *testing.T) {
+	t.Parallel()
+	h, c, _ := github(t)
+	h.Put(forgetest.Run{ID: 7, Workflow: "rootfsgen push", Commit: commit})
+	h.Put(forgetest.Run{ID: 8, Workflow: "rootfsgen request", Event: "pull_request", Commit: commit, Jobs: []forgetest.Job{{ID: 1, Name: "plan"}}})
+	h.Put(forgetest.Run{ID: 9, Workflow: "rootfsgen request", Event: "pull_request", Commit: commit})
+	h.Put(forgetest.Run{ID: 10, Workflow: "rootfsgen request", Event: "pull_request", Commit: "another"})
+	runs := ok[[]*forge.Run](t)(c.Tried(t.Context(), commit))
+	if len(runs) != 2 || runs[0].ID != 9 || runs[1].ID != 8 || len(runs[1].Jobs) != 1 {
+		t.Errorf("%+v", runs)
+	}
+}
+
 // TestGitHubPages reads more jobs and annotations than one page has.
 func TestGitHubPages(t *testing.T) {
 	t.Parallel()

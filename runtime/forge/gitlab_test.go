@@ -47,6 +47,18 @@ func TestGitLabRun(t *testing.T) {
 	}
 }
 
+func TestGitLabTried(t *testing.T) {
+	t.Parallel()
+	l, c := gitlab(t)
+	l.Put(forgetest.Run{ID: 7, Commit: commit})
+	l.Put(forgetest.Run{ID: 8, Event: "merge_request_event", Commit: commit, Jobs: []forgetest.Job{{ID: 1, Name: "rootfsgen-plan"}}})
+	l.Put(forgetest.Run{ID: 9, Event: "parent_pipeline", Commit: commit, Parent: 8, Jobs: []forgetest.Job{{ID: 2, Name: "build:base:amd64"}}})
+	runs := ok[[]*forge.Run](t)(c.Tried(t.Context(), commit))
+	if len(runs) != 2 || runs[0].ID != 8 || runs[1].ID != 9 || runs[1].Jobs[0].Name != "build:base:amd64" {
+		t.Errorf("%+v", runs)
+	}
+}
+
 func TestGitLabTips(t *testing.T) {
 	t.Parallel()
 	l, c := gitlab(t)

@@ -119,11 +119,7 @@ func (o Offer) push(ctx context.Context, at, tree string) (pushed bool, kept str
 // offered: the same files, in the place of the same. why is not empty where it
 // must not be overwritten.
 func (o Offer) standing(ctx context.Context, at, head string) (same bool, why string, err error) {
-	depth := 0 // a limit would cut the history of a whole clone
-	if shallow, err := o.Remote.Git("rev-parse", "--is-shallow-repository").Output(ctx); err == nil && strings.TrimSpace(string(shallow)) == "true" {
-		depth = 2
-	}
-	if err := o.Remote.Fetch(ctx, at, o.Branch, head, depth); err != nil {
+	if err := o.Remote.Fetch(ctx, at, o.Branch, head, depth(ctx, &o.Remote)); err != nil {
 		return false, "", err
 	}
 	out, err := o.Remote.Git("show", "--no-patch", "--format=%ce", head).Output(ctx)
@@ -145,6 +141,16 @@ func (o Offer) standing(ctx context.Context, at, head string) (same bool, why st
 		}
 	}
 	return true, "", nil
+}
+
+// depth is how much of a branch's history is fetched: the commit that is
+// offered and the one that it stands on. A limit would cut the history of a
+// whole clone.
+func depth(ctx context.Context, r *gitremote.Remote) int {
+	if shallow, err := r.Git("rev-parse", "--is-shallow-repository").Output(ctx); err == nil && strings.TrimSpace(string(shallow)) == "true" {
+		return 2
+	}
+	return 0
 }
 
 // tree is that of HEAD with the paths as the work tree has them.

@@ -13,6 +13,6 @@ func ciCommand(a *app.App) *cobra.Command {
 		Example: "  rootfsrun ci request --branch rootfsgen/lock --title \"Update images.lock\" images.lock",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(ciRequestCommand(a), ciLostCommand(a), ciSummaryCommand(a), ciBuiltCommand(a), ciCommentCommand(a), ciReportsCommand(a), ciVerdictCommand(a), ciIssueCommand(a), ciReleaseCommand(a))
+	cmd.AddCommand(ciRequestCommand(a), ciLostCommand(a), ciSummaryCommand(a), ciBuiltCommand(a), ciCommentCommand(a), ciReportsCommand(a), ciTriedCommand(a), ciVerdictCommand(a), ciIssueCommand(a), ciReleaseCommand(a))
 	return cmd
 }

@@ -159,13 +159,7 @@ func Sentence(v *model.Verdict) string {
 
 // Label names what a verdict is of, for people: "python:3.13 linux/amd64".
 func Label(v *model.Verdict) string {
-	name := v.Image
-	for _, part := range []string{v.Tag, v.Variant} {
-		if part != "" {
-			name += ":" + part
-		}
-	}
-	return name + " " + v.Platform
+	return strings.Join(slices.DeleteFunc([]string{v.Image, v.Tag, v.Variant}, func(part string) bool { return part == "" }), ":") + " " + v.Platform
 }
 
 func sentence(v *model.Verdict) string {

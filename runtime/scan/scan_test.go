@@ -150,6 +150,27 @@ func TestScansAreKept(t *testing.T) {
 	}
 }
 
+// A statement that was taken back leaves the scan that it was written into
+// behind: that one is found no more.
+func TestAnEarlierFormOfAScanIsNotFound(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{model.VEXNotAffected, ""} { // whichever digest sorts first
+		store, _, repo, digest := kept(t)
+		s := finished(digest, "2026-11-20T09:00:00Z", model.Finding{ID: "CVE-1", Aliases: []string{}, VEX: first})
+		if err := store.Save(t.Context(), repo, s); err != nil {
+			t.Fatal(err)
+		}
+		s.Findings[0].VEX = map[string]string{"": model.VEXNotAffected, model.VEXNotAffected: ""}[first]
+		if err := store.Save(t.Context(), repo, s); err != nil {
+			t.Fatal(err)
+		}
+		newest, err := store.Newest(t.Context(), repo, digest)
+		if diff := cmp.Diff([]model.Scan{s}, newest); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+}
+
 // What anybody can push is no scan of this digest, or none that has finished.
 func TestForgedScansAreNotLoaded(t *testing.T) {
 	t.Parallel()

@@ -81,7 +81,8 @@ func (s Store) Load(ctx context.Context, r Request, source, tool, database strin
 }
 
 // Newest finds the newest kept scan of a digest by each source, sorted by
-// source; what is no scan is passed over.
+// source. What no receipt names is passed over: it is no scan of ours, or an
+// earlier form of one, with statements that do not hold any more.
 func (s Store) Newest(ctx context.Context, repo string, digest model.Digest) ([]model.Scan, error) {
 	found, err := s.Registry.Artifacts(ctx, repo, digest, ArtifactType)
 	if err != nil {
@@ -96,7 +97,12 @@ func (s Store) Newest(ctx context.Context, repo string, digest model.Digest) ([]
 		if err != nil {
 			return nil, err
 		}
-		if had, ok := newest[scan.Source]; !ok || later(scan, had) {
+		receipt, there, err := s.Registry.Receipt(ctx, repo, tag(scan))
+		if err != nil {
+			return nil, err
+		}
+		current := there && receipt.Digest == digest && material(receipt, name(scan.Source)) == f.Digest
+		if had, ok := newest[scan.Source]; current && (!ok || later(scan, had)) {
 			newest[scan.Source] = scan
 		}
 	}

@@ -23,9 +23,16 @@ type OwnJob struct {
 	Events  []string // of those that have the stage; empty is all
 	GitHub  string   // workflow of the same repository, "./.github/workflows/notify.yml"; empty for none
 	Secrets []string // GitHub: what it is given, by name
+	Rights  []string // GitHub: what it may do beside reading the repository; Right constants, sorted
 	GitLab  string   // hidden job that it extends, ".notify"; empty for none
 	Include string   // GitLab: file of the repository that has the hidden job; empty where another file includes it
 }
+
+// What a job of one's own may be given the right to.
+const (
+	RightIdentity = "identity" // to prove to others which job it is
+	RightRelease  = "release"  // to write to the repository, as releases need
+)
 
 // Stage is the stage that the job stands beside.
 func (j *OwnJob) Stage() string {

@@ -82,7 +82,7 @@ func CheckOwnWorkflow(j *model.OwnJob, text []byte) error {
 		if permissions.IsZero() {
 			permissions = w.Permissions
 		}
-		if err := within(j, permissions); err != nil {
+		if err := allowed(j, permissions); err != nil {
 			more := "alone"
 			if len(j.Rights) > 0 {
 				more = "and the rights " + strings.Join(j.Rights, " and ")
@@ -113,8 +113,8 @@ func (of *interfaceOf) fits(j *model.OwnJob) error {
 	return nil
 }
 
-// within refuses rights that a caller does not have.
-func within(j *model.OwnJob, permissions yaml.Node) error {
+// allowed refuses rights that a caller does not have.
+func allowed(j *model.OwnJob, permissions yaml.Node) error {
 	if permissions.IsZero() {
 		return nil
 	}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -41,6 +42,8 @@ var ownJobShape = record[model.OwnJob]{name: "a job", fields: []field[model.OwnJ
 		shape: workflowPath, set: func(j *model.OwnJob, v value) { j.GitHub = v.text }},
 	{key: "secrets", doc: "Secrets that GitHub hands to it, by name.", shape: list{of: secretName, unique: true},
 		set: func(j *model.OwnJob, v value) { j.Secrets = v.texts() }},
+	{key: "rights", doc: "What GitHub lets it do beside reading the repository: `identity`, to prove which job it is (id-token: write); `release`, to write releases, and all else in the repository (contents: write).",
+		shape: list{of: text{enum: []string{model.RightIdentity, model.RightRelease}}, unique: true}, set: func(j *model.OwnJob, v value) { j.Rights = slices.Sorted(slices.Values(v.texts())) }},
 	{key: "gitlab", doc: "Hidden job that GitLab's extends, such as `.notify`.",
 		shape: hiddenJob, set: func(j *model.OwnJob, v value) { j.GitLab = v.text }},
 	{key: "include", doc: "File with the hidden job, from the root of the repository.", defWords: "none: your own `.gitlab-ci.yml` has it",
@@ -64,6 +67,8 @@ func (f *file) checkJobs(s *settings) {
 			f.errorf(RuleNoEffect, at, "name a workflow under github, or a hidden job under gitlab", "the job %q does nothing", j.Name)
 		case len(j.Secrets) > 0 && j.GitHub == "":
 			f.errorf(RuleNoEffect, at, "on GitLab, protect the project's variables instead", "the job %q has secrets, which are GitHub's, and no workflow", j.Name)
+		case len(j.Rights) > 0 && j.GitHub == "":
+			f.errorf(RuleNoEffect, at, "on GitLab, the hidden job itself says what it is given", "the job %q has rights, which are GitHub's, and no workflow", j.Name)
 		case j.Include != "" && j.GitLab == "":
 			f.errorf(RuleNoEffect, at, "name the hidden job under gitlab", "the job %q includes a file and extends nothing", j.Name)
 		}

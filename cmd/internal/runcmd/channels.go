@@ -86,7 +86,7 @@ func (o *channels) prefixes(ctx context.Context, a *app.App) error {
 
 // client speaks to the registry as a scope.
 func (o *channels) client(a *app.App, scope string) *registry.Client {
-	return registry.New(registry.Options{Bootstrap: o.set.Registry.Bootstrap, Scope: scope, Log: a.Log})
+	return registry.New(planning.Sealed(a, registry.Options{Bootstrap: o.set.Registry.Bootstrap, Scope: scope, Log: a.Log}, nil, &o.set.Trust))
 }
 
 // step is what all that changes prod has in common.

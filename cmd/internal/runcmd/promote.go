@@ -17,12 +17,13 @@ import (
 // promotion is the flags of promote.
 type promotion struct {
 	channels
-	plan    string
-	images  []string
-	replace bool
-	reason  string
-	request bool
-	merged  bool
+	scanning scanning
+	plan     string
+	images   []string
+	replace  bool
+	reason   string
+	request  bool
+	merged   bool
 }
 
 func promoteCommand(a *app.App) *cobra.Command {
@@ -69,13 +70,15 @@ Merging it is the promotion; "promote --merged" then moves the floating tags.`,
 	f.StringVar(&o.reason, "reason", "", "why, for the record")
 	f.BoolVar(&o.request, "request", false, "open a request that edits manifest.json instead (default: what the settings say under channels.promotion)")
 	f.BoolVar(&o.merged, "merged", false, "finish what a merged request promoted: floating tags and records")
-	cmd.MarkFlagsMutuallyExclusive("request", "merged")
-	cmd.MarkFlagsMutuallyExclusive("merged", "plan")
+	f.StringVar(&o.scanning.db, "db", "", "`folder` of the local scanner's database, used as it is (default: $"+scanDBVariable+", or .cache/scandb, kept up to date)")
 	app.Complete(cmd, "image", planning.CompleteImages(a))
 	return cmd
 }
 
 func (o *promotion) run(ctx context.Context, a *app.App) error {
+	if o.merged && (o.request || o.plan != "" || len(o.images) > 0) {
+		return app.Fail(app.ExitUsage, errors.New("--merged finishes what is in manifest.json: it takes no images, no --plan and no --request"))
+	}
 	if err := o.open(ctx, a); err != nil || inert(a, o.registry) {
 		return err
 	}

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
+	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
 	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/login"
 	"github.com/rootfsgen/rootfsgen/runtime/promote"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
 )
@@ -24,20 +26,17 @@ const promotionBranch = "rootfsgen/promote"
 // enforcement is off, and signatures, where the settings demand any.
 func (o *promotion) witnesses(ctx context.Context, a *app.App, s *promote.Step) error {
 	if o.policy.Mode != model.EnforceOff {
-		store := &scan.Store{Registry: s.Registry}
-		s.Scanner = func(ctx context.Context, targets []promote.Target) ([]model.Scan, error) {
-			return kept(ctx, store, targets)
-		}
+		s.Scanner = o.scanner(a, s.Registry)
 		s.Google = func(repo string) bool { host, _, _ := strings.Cut(repo, "/"); return login.IsGoogle(host) }
 	}
 	if len(o.set.Trust.Require) == 0 {
 		return nil
 	}
-	root, err := a.Root()
+	options, err := planning.SignOptions(a)
 	if err != nil {
 		return err
 	}
-	judge, err := sign.Trusting(ctx, o.set.Trust.Signers, o.set.Trust.Root, sign.Options{Dir: root, Env: a.Env})
+	judge, err := sign.Trusting(ctx, o.set.Trust.Signers, o.set.Trust.Root, options)
 	if err != nil {
 		return err
 	}
@@ -47,18 +46,20 @@ func (o *promotion) witnesses(ctx context.Context, a *app.App, s *promote.Step) 
 	return nil
 }
 
-// kept are the newest scans that lie beside the images. How old they may be is
-// the policy's business.
-func kept(ctx context.Context, store *scan.Store, targets []promote.Target) ([]model.Scan, error) {
-	var all []model.Scan
-	for _, t := range targets {
-		scans, err := store.Newest(ctx, t.Repo, t.Digest)
+// scanner asks today's scanners, as the policy names them.
+func (o *promotion) scanner(a *app.App, c *registry.Client) promote.Scanner {
+	return func(ctx context.Context, targets []promote.Target) (scans []model.Scan, err error) {
+		var requests []scan.Request
+		for _, t := range targets {
+			requests = append(requests, scan.Request{Repo: t.Repo, Target: t.ID, Digest: t.Digest})
+		}
+		s, end, err := o.scanning.step(ctx, a, c, o.policy, requests)
+		defer func() { err = errors.Join(err, end()) }()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, scans...)
+		return s.Run(ctx, requests)
 	}
-	return all, nil
 }
 
 // proposal offers the document as a request of this job's forge.

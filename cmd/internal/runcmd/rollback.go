@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,7 +49,6 @@ out when what is there now is worse. The floating tags follow.`,
 	f.StringVar(&o.to, "to", "", "id of the version, as \"rootfsrun history\" prints it")
 	f.StringVar(&o.date, "date", "", "day (2026-11-20, its end in UTC) or moment (RFC 3339) to go back to")
 	f.StringVar(&o.reason, "reason", "", "why, for the record")
-	cmd.MarkFlagsMutuallyExclusive("to", "date")
 	return cmd
 }
 
@@ -84,6 +82,9 @@ func (o *rollingBack) run(ctx context.Context, a *app.App, ids []string) error {
 // choice reads which version is meant.
 func choice(to, date string) (promote.Choice, error) {
 	c := promote.Choice{Version: to}
+	if to != "" && date != "" {
+		return c, app.Fail(app.ExitUsage, errors.New("--to and --date both say where to go back to"))
+	}
 	if date == "" {
 		return c, nil
 	}
@@ -97,21 +98,4 @@ func choice(to, date string) (promote.Choice, error) {
 	}
 	c.At = at.UTC()
 	return c, nil
-}
-
-// pick finds one version of prod's document.
-func pick(ctx context.Context, s channel.Store, to, date string) (channel.Version, error) {
-	c, err := choice(to, date)
-	if err != nil {
-		return channel.Version{}, err
-	}
-	versions, err := s.Versions(ctx, channel.Prod)
-	if err != nil {
-		return channel.Version{}, err
-	}
-	v, chosen, err := promote.Pick(versions, c)
-	if err == nil && !chosen {
-		err = fmt.Errorf("no version of %s is named", channel.Prod)
-	}
-	return v, err
 }

@@ -68,7 +68,7 @@ func (p process) open() (fd int, ok bool) {
 	if p.PID <= 0 {
 		return -1, false
 	}
-	fd, err := unix.PidfdOpen(p.PID, 0)
+	fd, err := openPID(p.PID)
 	if err != nil {
 		return -1, false
 	}
@@ -101,7 +101,7 @@ func (p process) children() []process {
 // signal sends sig to exactly this process, if it still runs.
 func (p process) signal(sig unix.Signal) {
 	if fd, ok := p.open(); ok {
-		_ = unix.PidfdSendSignal(fd, sig, nil, 0)
+		signalTo(fd, sig)
 		_ = unix.Close(fd)
 	}
 }

@@ -68,13 +68,18 @@ type Result struct {
 
 // Refused is a promotion of something that is not proven. Nothing was written.
 type Refused struct {
+	Rollback   bool     // it would have been one
 	Missing    []string // "python: linux/arm64: there is no receipt of a passed test"
 	Unfinished []string // what nobody can say yet
 }
 
 // Error lists what is missing, a line each.
 func (r *Refused) Error() string {
-	return "nothing is promoted:\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ")
+	what := "promoted"
+	if r.Rollback {
+		what = "rolled back"
+	}
+	return "nothing is " + what + ":\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ")
 }
 
 // ExitCode is that of a refusing gate; of an incomplete one where nothing but

@@ -335,7 +335,7 @@ func builtOn(from map[model.Digest]bool, e manifest.Image) bool {
 
 // usable refuses what is gone or was withdrawn.
 func (s Step) usable(ctx context.Context, restored []Restored) error {
-	refused := &Refused{}
+	refused := &Refused{Rollback: true}
 	anywhere := s
 	anywhere.Testing = ""
 	for _, r := range restored {

@@ -61,7 +61,7 @@ func All(ctx context.Context, sources []Source, policy model.Policy, requests []
 func one(ctx context.Context, sources []Source, policy model.Policy, r Request) ([]model.Scan, error) {
 	var scans []model.Scan
 	for _, p := range policy.Sources {
-		if !asked(p, r, scans) {
+		if !asked(p, policy.State, r, scans) {
 			continue
 		}
 		n := slices.IndexFunc(sources, func(s Source) bool { return s.Name() == p.Name })
@@ -79,14 +79,16 @@ func one(ctx context.Context, sources []Source, policy model.Policy, r Request) 
 }
 
 // asked tells whether a source has to say something, after what those before
-// it said.
-func asked(p model.PolicySource, r Request, before []model.Scan) bool {
+// it said: also where the policy lets another answer for one that did not end.
+func asked(p model.PolicySource, states model.PolicyState, r Request, before []model.Scan) bool {
 	switch p.Required {
 	case model.RequiredGAR:
 		host, _, _ := strings.Cut(r.Repo, "/")
 		return login.IsGoogle(host)
 	case model.RequiredUnsupported:
-		return !slices.ContainsFunc(before, func(s model.Scan) bool { return s.State != model.ScanUnsupported })
+		return !slices.ContainsFunc(before, func(s model.Scan) bool {
+			return s.State == model.ScanFinished || states.Action(s.State) != model.PolicyFallback
+		})
 	}
 	return true
 }

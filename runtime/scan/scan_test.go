@@ -55,6 +55,7 @@ func TestWhoIsAsked(t *testing.T) {
 		"in Google, which cannot read it":       {gar, standard, model.ScanUnsupported, "artifact-analysis unsupported, local finished"},
 		"in Google, which failed, is no excuse": {gar, standard, model.ScanFailed, "artifact-analysis failed"},
 		"in Google, which never ends":           {gar, standard, model.ScanRunning, "artifact-analysis running"},
+		"in Google, where nobody was":           {gar, standard, model.ScanMissing, "artifact-analysis missing, local finished"},
 		"both":                                  {"127.0.0.1:5000/python", always, model.ScanFailed, "artifact-analysis failed, local finished"},
 		"one that this run does not have":       {gar, []model.PolicySource{{Name: "other", Required: model.RequiredAlways}}, "", "other missing"},
 		"nobody":                                {gar, nil, "", ""},
@@ -65,7 +66,9 @@ func TestWhoIsAsked(t *testing.T) {
 			says{model.SourceLocal, model.ScanFinished, nil, &mu, &asked},
 			says{model.SourceArtifactAnalysis, c.google, nil, &mu, &asked},
 		}
-		scans, err := All(t.Context(), sources, model.Policy{Sources: c.sources}, []Request{{Repo: c.repo, Target: python, Digest: "sha256:x"}})
+		scans, err := All(t.Context(), sources, model.Policy{
+			Sources: c.sources, State: model.PolicyState{Unsupported: model.PolicyFallback, Missing: model.PolicyFallback},
+		}, []Request{{Repo: c.repo, Target: python, Digest: "sha256:x"}})
 		if err != nil {
 			t.Fatal(err)
 		}

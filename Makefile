@@ -115,6 +115,17 @@ lint: packages tools ## Run every linter
 check: build ## Compare the committed pipelines with what rootfsgen would write
 	bin/rootfsgen generate --check
 
+##### Release it
+
+VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null)
+RELEASE ?= build-artifacts/release
+# All that is released; RELEASE_PLATFORMS=linux/amd64 is enough to try.
+RELEASE_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+
+.PHONY: release
+release: ## Make the programs, their packages, digests and provenance of VERSION into build-artifacts/release
+	@tools/release.sh "$(VERSION)" "$(RELEASE)" $(RELEASE_PLATFORMS)
+
 ##### Get what is needed
 
 .PHONY: tools-scan

@@ -58,8 +58,11 @@ func readAll(t *testing.T, root string) map[string][]byte {
 // rulesOf are the rules of a flavour: a company has logins of its own.
 func rulesOf(flavour string) audit.Rules {
 	r := audit.Default()
-	if flavour == "corporate" {
+	switch flavour {
+	case "corporate":
 		r.OutsideEnvironments = append(r.OutsideEnvironments, "R_LOGIN", "MIRROR_LOGIN")
+	case "repository": // whose programs are released
+		r.Write = append(r.Write, audit.Right{Job: "own-programs", Scope: "contents"}, audit.Right{Job: "publish", Scope: "contents"})
 	}
 	return r
 }

@@ -12,7 +12,7 @@ var signingAudits = []Audit{
 
 // The commands that sign, and those that run what people wrote.
 var (
-	signing    = regexp.MustCompile(`\brootfsrun (?:sign|attest|promote)\b`)
+	signing    = regexp.MustCompile(`\brootfsrun (?:sign|attest|promote)\b|\binternal/releaser sign\b`)
 	peopleCode = regexp.MustCompile(`\brootfsrun (?:build|test|run)\b`)
 )
 

@@ -8,12 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/runcmd"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/plan"
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/internal/scripttest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
@@ -30,13 +33,14 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script/*.txtar, each in a folder and with a
-// registry of its own, whose address is $REGISTRY. Beside testscript's commands
-// there are
+// registry of its own, whose address is $REGISTRY; what "make tools" compiles is in
+// $TOOLS. Beside testscript's commands there are
 //
 //	exits CODE PROGRAM [ARGUMENT...]  runs a program that must end with CODE
 //	plan FILE IMAGE[=CONTENT]...      writes a plan of images for both platforms, for the newest commit if there is one
 //	github                            starts a GitHub that has run 7, of which one job was lost and one failed, and pretends to be a job of it
 //	publish FILE [build|test]         does what builds, or builds and tests, of a plan leave in the registry
+//	debian PLAN TAR                   pushes a Debian with two packages as every target of a plan, and writes it to a file
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -49,9 +53,11 @@ func TestScripts(t *testing.T) {
 			"plan":    writePlan,
 			"github":  func(ts *testscript.TestScript, _ bool, _ []string) { lostRun(t, ts) },
 			"publish": func(ts *testscript.TestScript, _ bool, args []string) { publish(t, ts, args) },
+			"debian":  func(ts *testscript.TestScript, _ bool, args []string) { debian(t, ts, args) },
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("REGISTRY", registrytest.New(t).Host())
+			e.Setenv("TOOLS", enginetest.Bin(t))
 			scripttest.Setup(e)
 			return nil
 		},
@@ -90,5 +96,23 @@ func publish(t *testing.T, ts *testscript.TestScript, args []string) {
 		if !slices.Contains(args[1:], model.StepBuild) {
 			plantest.Test(t, c, p, e, digest)
 		}
+	}
+}
+
+func debian(t *testing.T, ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: debian PLAN TAR")
+	}
+	p, err := plan.Decode([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	image := enginetest.Image(t, enginetest.Debian12(map[string]string{"bash": "5.2.15-2+b7", "openssl": "3.0.1-1"}))
+	ts.Check(tarball.WriteToFile(ts.MkAbs(args[1]), name.MustParseReference("example.com/debian:12"), image))
+	c := registry.New(registry.Options{})
+	for n := range p.Entries {
+		e := &p.Entries[n]
+		repo := p.Prefix + "/" + e.Repository
+		digest, err := c.PushImage(t.Context(), repo, image)
+		ts.Check(err)
+		ts.Check(c.MoveTag(t.Context(), repo, digest, model.ContentTag(e.Key, e.Generation)))
 	}
 }

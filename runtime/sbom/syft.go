@@ -69,7 +69,7 @@ type run struct {
 // run lists a source in every format. Its home is the empty folder dir, so that
 // nobody's settings change what is listed.
 func (p Program) run(ctx context.Context, dir string, r run) (map[string][]byte, error) {
-	args := []string{"scan", r.source, "--quiet", "--config", noSettings, "--source-name=" + r.name, "--source-version=" + r.version}
+	args := []string{"scan", r.source, "--config", noSettings, "--source-name=" + r.name, "--source-version=" + r.version}
 	for _, kind := range r.kinds {
 		args = append(args, "--from", kind)
 	}

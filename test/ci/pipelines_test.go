@@ -277,9 +277,27 @@ func pullRequest(number int, base, head, from string) map[string]any {
 }
 
 func (g gitHub) release(tag string) results {
-	return g.act(workflow{event: "push", file: "rootfsgen-release.yml", payload: map[string]any{
-		"ref": "refs/tags/" + tag, "before": strings.Repeat("0", 40), "after": g.Git("rev-parse", "HEAD"),
-	}})
+	g.t.Helper()
+	h := forgetest.NewGitHub(g.t, "acme", "images")
+	defer h.Close()
+	r := g.act(workflow{
+		event: "push", file: "rootfsgen-release.yml", payload: map[string]any{
+			"ref": "refs/tags/" + tag, "before": strings.Repeat("0", 40), "after": g.Git("rev-parse", "HEAD"),
+		},
+		env:     []string{"GITHUB_API_URL=" + h.URL, "GITHUB_REPOSITORY=acme/images", "GITHUB_REF_NAME=" + tag},
+		secrets: []string{"GITHUB_TOKEN=" + forgetest.Token},
+	})
+	g.noted(r, tag, h.Releases)
+	return r
+}
+
+// noted wants the notes of a release that was promoted on the forge, and none
+// of another.
+func (f *fleet) noted(r results, tag string, releases []forgetest.Release) {
+	f.t.Helper()
+	if promoted := r.jobs["promote"] == "success"; promoted != (len(releases) == 1) || promoted && (releases[0].Tag != tag || !strings.HasPrefix(releases[0].Body, "## Images")) {
+		f.t.Errorf("promoted %v, and the releases are %+v", promoted, releases)
+	}
 }
 
 // expected on GitHub: whatever of the fleet did not run was skipped, and the
@@ -326,7 +344,15 @@ func (g gitLab) request(number int, base string) results {
 }
 
 func (g gitLab) release(tag string) results {
-	return g.gitlab(map[string]string{"CI_COMMIT_TAG": tag, "CI_COMMIT_REF_NAME": tag, "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true"})
+	g.t.Helper()
+	l := forgetest.NewGitLab(g.t, "acme/images")
+	defer l.Close()
+	r := g.gitlab(map[string]string{
+		"GITLAB_CI": "true", "CI_API_V4_URL": l.URL + "/api/v4", "CI_PROJECT_ID": "1", "CI_JOB_TOKEN": forgetest.JobToken,
+		"CI_COMMIT_TAG": tag, "CI_COMMIT_REF_NAME": tag, "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true",
+	})
+	g.noted(r, tag, l.Releases)
+	return r
 }
 
 // expected on GitLab: what did not run is not there; the images are a child

@@ -78,6 +78,9 @@ func readVerdicts(dir string) ([]model.Verdict, error) {
 	}
 	var all []model.Verdict
 	for _, f := range files {
+		if filepath.Ext(f.Name()) != ".json" {
+			continue
+		}
 		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("reading verdicts: %w", err)

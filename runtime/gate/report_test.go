@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -358,56 +357,5 @@ func TestJUnit(t *testing.T) {
 	}
 	if doc.Tests != tests || doc.Failures != failures || doc.Errors != errs || failures != 4 || errs != 1 || len(doc.Suites) != 5 {
 		t.Errorf("%d tests, %d failures, %d errors, and it says %d, %d, %d", tests, failures, errs, doc.Tests, doc.Failures, doc.Errors)
-	}
-}
-
-// many are scans of n digests with as many findings as a large image of a
-// distribution has.
-func many(n, findings int) []model.Scan {
-	var out []model.Scan
-	for i := range n {
-		s := scan()
-		s.Image, s.Digest = fmt.Sprintf("image-%d", i), model.DigestOf([]byte{byte(i), byte(i >> 8)})
-		for f := range findings {
-			one := low
-			one.ID, one.PURL = fmt.Sprintf("CVE-2026-%d", f), fmt.Sprintf("pkg:deb/debian/package-%d@1.%d?arch=amd64&distro=debian-13", f%120, i)
-			one.Description = strings.Repeat("What is wrong with it. ", 5)
-			s.Findings = append(s.Findings, one)
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-// BenchmarkGate judges a document of 200 digests with 300 findings each, from
-// its bytes to the report. The issue asks for less than a second.
-func BenchmarkGate(b *testing.B) {
-	p := strict()
-	for i := range 100 {
-		x := allowed()
-		x.ID = fmt.Sprintf("CVE-2026-%d", i)
-		p.Exceptions = append(p.Exceptions, x)
-	}
-	doc, err := json.Marshal(model.Scans{Version: model.ScanVersion, Scans: many(200, 300)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(doc)))
-	for b.Loop() {
-		start := time.Now()
-		scans, list := gate.ReadScans("f", doc)
-		if len(list) > 0 {
-			b.Fatal(list)
-		}
-		read := time.Now()
-		var verdicts []model.Verdict
-		for _, s := range gate.JudgeAll(p, now, scans) {
-			verdicts = append(verdicts, s.Verdict)
-		}
-		if r := gate.NewReport(p, now, verdicts, nil); r.Outcome != model.VerdictPass || len(r.Images) != 200 {
-			b.Fatal(r.Outcome)
-		}
-		b.ReportMetric(read.Sub(start).Seconds(), "s-reading")
-		b.ReportMetric(time.Since(read).Seconds(), "s-judging")
 	}
 }

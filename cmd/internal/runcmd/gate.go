@@ -77,7 +77,7 @@ With --expiring the exceptions are listed that end soon, or have ended.`,
 	f := cmd.Flags()
 	f.StringVar(&o.platform, "platform", "", "only this platform, linux/amd64 or linux/arm64")
 	planning.CompletePlatforms(cmd)
-	f.StringVar(&o.policy, "policy", "", "policy to judge by (default: scan-policy.yaml beside the settings, where it is there)")
+	f.StringVar(&o.policy, "policy", "", "policy to judge by (default: of a plan, scan-policy.yaml beside the settings; of a file, that which holds without one)")
 	f.StringVar(&o.findings, "findings", "", "judge what this `file` says, - for standard input")
 	f.StringVar(&o.at, "at", "", "with --findings: judge as of this `time`, such as 2026-11-21T09:00:00Z (default: now)")
 	f.BoolVar(&o.expiring, "expiring", false, "list the exceptions that end soon, or have ended")

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -66,8 +65,8 @@ type Options struct {
 	User  string   // that goes with Token, empty is "x-access-token"
 	Now   func() time.Time
 
-	// Getenv reads settings of S3 and of Google Cloud Storage; nil is the
-	// environment. Google logs in to the latter.
+	// Getenv reads settings of S3 and of Google Cloud Storage; nil is no
+	// variables. Google logs in to the latter.
 	Getenv func(name string) string
 	Google Login
 }
@@ -83,7 +82,7 @@ type Login interface {
 // connects to nothing.
 func Open(spec string, o Options) (Store, error) {
 	if o.Getenv == nil {
-		o.Getenv = os.Getenv
+		o.Getenv = func(string) string { return "" }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

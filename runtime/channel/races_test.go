@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 func race(spec string, in io.Reader, out io.Writer) error {
-	s, err := channel.Open(spec, channel.Options{Dir: os.Getenv(racerDir)})
+	s, err := channel.Open(spec, channel.Options{Dir: os.Getenv(racerDir), Getenv: os.Getenv})
 	if err != nil {
 		return err
 	}

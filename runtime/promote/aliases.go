@@ -197,7 +197,7 @@ func (s Step) versionOf(ctx context.Context, repo string, digest model.Digest) (
 	}
 	var idx v1.IndexManifest
 	if json.Unmarshal(raw, &idx) != nil {
-		return "", nil
+		return "", nil //nolint:nilerr // what is no index says no version
 	}
 	return idx.Annotations["org.opencontainers.image.version"], nil
 }

@@ -1,6 +1,7 @@
 package promote_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -38,9 +39,7 @@ func TestLatestGoesToTheHighestVersion(t *testing.T) {
 	tags := map[string]manifest.Digest{}
 	expect := func(when string, want map[string]manifest.Digest) {
 		t.Helper()
-		for tag, d := range want {
-			tags[tag] = d
-		}
+		maps.Copy(tags, want)
 		for tag, d := range tags {
 			at, _, err := b.client.Resolve(t.Context(), b.server.Prefix("prod/python"), tag)
 			if err != nil || at.Digest != model.Digest(d) {

@@ -12,7 +12,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/promote"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 
-	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
@@ -67,6 +66,6 @@ func fleet200(b *testing.B) (*registrytest.Server, promote.Step) {
 	}
 	return server, promote.Step{
 		Registry: c, Store: store, Testing: server.Prefix("testing"), Prod: server.Prefix("prod"),
-		Policy: policy.Default(), Scanner: found(""), Now: func() time.Time { return today },
+		Policy: strict(), Scanner: found(""), Now: func() time.Time { return today },
 	}
 }

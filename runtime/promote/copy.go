@@ -3,6 +3,7 @@ package promote
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,18 +33,38 @@ func (s Step) copy(ctx context.Context, v *verified) error {
 	for _, d := range v.digests() {
 		g.Go(func() error { return s.copyEvidence(gctx, v, target, d, v.evidence[d], there) })
 	}
+	if !there {
+		g.Go(func() error { return s.copyReceipts(gctx, v, target) })
+	}
 	if err := g.Wait(); err != nil || there {
 		return err
 	}
-	at, found, err := s.Registry.Resolve(ctx, v.repo, last)
-	if err != nil {
-		return err
+	copied, err := s.Registry.CopyReceipt(ctx, v.repo, target, last)
+	if err == nil && !copied {
+		err = fmt.Errorf("promoting %s: the receipt of its merge went away", v.entry.ID)
 	}
-	if !found {
-		return fmt.Errorf("promoting %s: the receipt of its merge went away", v.entry.ID)
-	}
-	return s.Registry.CopyArtifact(ctx, v.repo, target, at.Digest)
+	return err
 }
+
+// copyReceipts copies what is known by its tag: the receipts of builds, tests
+// and the gate. Others come along where the registry lists them.
+func (s Step) copyReceipts(ctx context.Context, v *verified, target string) error {
+	tags := slices.Clone(v.receipts)
+	if s.Policy.Mode != model.EnforceOff {
+		for _, c := range v.children {
+			tags = append(tags, model.ReceiptTag(model.StepGate, model.GateStepKey(c.digest, s.Policy.Digest())))
+		}
+	}
+	for _, tag := range tags {
+		if _, err := s.Registry.CopyReceipt(ctx, v.repo, target, tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byTag are the steps whose receipts are copied by their tags.
+var byTag = []string{model.StepBuild, model.StepTest, model.StepGate, model.StepMerge}
 
 // tag gives the copy its tags. The version's never moves; the others say of
 // which bytes it is made, and follow.
@@ -106,8 +127,8 @@ func (s Step) copyEvidence(ctx context.Context, v *verified, target string, subj
 		if known[f.Digest] || f.Type == model.PromotionArtifactType || f.Type == model.WithdrawalArtifactType {
 			continue
 		}
-		if f.Type == registry.ReceiptArtifactType && f.Annotations[registry.ReceiptAnnotation] == model.StepMerge {
-			continue // it comes last
+		if f.Type == registry.ReceiptArtifactType && slices.Contains(byTag, f.Annotations[registry.ReceiptAnnotation]) {
+			continue
 		}
 		if err := s.Registry.CopyArtifact(ctx, v.repo, target, f.Digest); err != nil {
 			return err

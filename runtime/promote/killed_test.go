@@ -17,7 +17,6 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
-	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
 	"github.com/rootfsgen/rootfsgen/runtime/index"
@@ -33,13 +32,13 @@ const (
 )
 
 func victim(ctx context.Context) error {
-	store, err := channel.Open("s3://fleet/channels", channel.Options{})
+	store, err := channel.Open("s3://fleet/channels", channel.Options{Getenv: os.Getenv})
 	if err != nil {
 		return err
 	}
 	s := promote.Step{
 		Registry: client(), Store: store, Testing: os.Getenv(victimTesting), Prod: os.Getenv(victimProd),
-		Policy: policy.Default(), Scanner: found(""), Now: func() time.Time { return today },
+		Policy: strict(), Scanner: found(""), Now: func() time.Time { return today },
 	}
 	_, err = s.Run(ctx, nil, nil)
 	return err

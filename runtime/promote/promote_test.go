@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/internal/tool"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
@@ -47,7 +48,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	enginetest.Main(m)
 }
 
 func client() *registry.Client {

@@ -24,6 +24,7 @@ type verified struct {
 	children  []child // by platform
 	merge     model.Receipt
 	materials []model.Material                  // that its platforms were built from
+	receipts  []string                          // tags of what was done with its platforms
 	index     piece                             // the index, as it is
 	evidence  map[model.Digest][]registry.Found // what is about the index and each platform, the newest first
 	verdicts  []model.PromotionVerdict
@@ -185,10 +186,12 @@ func (s Step) readReceipts(ctx context.Context, v *verified, c *checking, identi
 				c.refuse("%s: its merge does not name the %s", p.platform, step)
 				continue
 			}
-			r, found, err := s.Registry.Receipt(ctx, v.repo, model.ReceiptTag(step, key))
+			tag := model.ReceiptTag(step, key)
+			r, found, err := s.Registry.Receipt(ctx, v.repo, tag)
 			if err != nil {
 				return err
 			}
+			v.receipts = append(v.receipts, tag)
 			if !found || r.Digest != p.digest {
 				c.refuse("%s: there is no receipt of a passed %s", p.platform, step)
 			}

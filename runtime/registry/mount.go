@@ -223,6 +223,40 @@ func (c *Client) copyArtifact(ctx context.Context, source, target string, digest
 	return c.list(ctx, target, raw, d.MediaType, a)
 }
 
+// CopyReceipt brings the receipt under a tag to another repository, byte by
+// byte; false where there is none. A registry that lists nothing by its subject
+// tells of receipts by their tags alone.
+func (c *Client) CopyReceipt(ctx context.Context, source, target, tag string) (bool, error) {
+	if source == target {
+		return true, nil
+	}
+	from, err := parseRepository(source)
+	if err != nil {
+		return false, err
+	}
+	to, err := parseRepository(target)
+	if err != nil {
+		return false, err
+	}
+	raw, d, err := c.Manifest(ctx, source, tag)
+	if errors.Is(err, ErrAbsent) {
+		return false, nil
+	}
+	if err == nil {
+		_, err = c.decodeReceipt(ctx, source, tag, raw)
+	}
+	if err == nil {
+		err = c.copyBlobs(ctx, from, to, raw, d.Digest)
+	}
+	if err == nil {
+		_, err = c.PutManifest(ctx, target, raw, d.MediaType, tag)
+	}
+	if err != nil {
+		return false, fmt.Errorf("copying receipt %s to %s: %w", join(source, tag), target, err)
+	}
+	return true, nil
+}
+
 // copyReceipt copies a receipt that is the one under its tag; an older one is
 // nobody's any more.
 func (c *Client) copyReceipt(ctx context.Context, from, to name.Repository, raw []byte, a artifact) error {

@@ -163,7 +163,7 @@ func (s *Server) mounts(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodPost || q.Get("mount") == "" || q.Get("from") == "" {
 		return false
 	}
-	look := httptest.NewRequest(http.MethodHead, "/v2/"+q.Get("from")+"/blobs/"+q.Get("mount"), http.NoBody)
+	look := httptest.NewRequestWithContext(r.Context(), http.MethodHead, "/v2/"+q.Get("from")+"/blobs/"+q.Get("mount"), http.NoBody)
 	had := httptest.NewRecorder()
 	s.inner.ServeHTTP(had, look)
 	if had.Code != http.StatusOK {

@@ -2,6 +2,8 @@ package sbom_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
@@ -194,6 +197,46 @@ func TestFaultsAttachNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// syft is given the image, and nothing that it could have fetched it with.
+func TestLoginsDoNotReachSyft(t *testing.T) {
+	const secret = "s3cret-of-the-registry"
+	t.Setenv("DOCKER_AUTH_CONFIG", `{"auths": {"127.0.0.1": {"password": "`+secret+`"}}}`)
+	t.Setenv("SYFT_REGISTRY_AUTH_PASSWORD", secret)
+	server := registrytest.New(t)
+	guarded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != secret {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		server.ServeHTTP(w, r)
+	}))
+	t.Cleanup(guarded.Close)
+	client := registry.New(registry.Options{Keychain: login{secret}})
+	p, e := pushed(t, client, strings.TrimPrefix(guarded.URL, "http://")+"/testing")
+	seen := filepath.Join(t.TempDir(), "seen")
+	script := "(env; echo \"$@\"; find . -type f) > " + seen + "; exit 3"
+	_, err := sbom.Step{Registry: client, Program: broken(t, script)}.Run(t.Context(), p, e)
+	if err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("%v", err)
+	}
+	b, err := os.ReadFile(seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(b); strings.Contains(text, secret) || strings.Contains(text, "AUTH") || !strings.Contains(text, "image/blobs/sha256/") {
+		t.Errorf("syft saw:\n%s", text)
+	}
+}
+
+// login is one for every registry.
+type login struct{ password string }
+
+// Resolve implements authn.Keychain.
+func (l login) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return &authn.Basic{Username: "x", Password: l.password}, nil
 }
 
 func TestWhatIsNoSyft(t *testing.T) {

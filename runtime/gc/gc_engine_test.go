@@ -281,7 +281,14 @@ func TestWhatIsNotUnderstoodStays(t *testing.T) {
 	if items, _ := f.run(s, gc.Request{Repositories: []string{f.repo("foreign")}, Delete: true}).Count(); items != 0 {
 		t.Errorf("%d images of somebody else's", items)
 	}
-	s.Registry = odd{f.client}
+	other := f.plan('2', base("b"))
+	other.Indexes[0].Version = "1-2026.11.22"
+	f.publish(other)
+	strange, _, err := f.client.Resolve(t.Context(), f.repo("base"), "1-2026.11.21")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Registry = odd{f.client, strange.Digest}
 	r := f.run(s, gc.Request{Delete: true})
 	if items, _ := r.Count(); items != 0 || r.Repositories[0].Untouched == "" {
 		t.Errorf("beside what is not understood: %+v", r)
@@ -295,12 +302,15 @@ func TestWhatIsNotUnderstoodStays(t *testing.T) {
 }
 
 // odd is a registry in which one manifest has a type that nobody knows.
-type odd struct{ *registry.Client }
+type odd struct {
+	*registry.Client
+	digest model.Digest
+}
 
 func (o odd) Manifest(ctx context.Context, repo, ref string) ([]byte, registry.Descriptor, error) {
 	raw, d, err := o.Client.Manifest(ctx, repo, ref)
-	if d.IsIndex() {
-		d.MediaType = "application/vnd.example.index.v9+json"
+	if d.Digest == o.digest {
+		return []byte(`{"schemaVersion":9,"parts":["of a kind that is to come"]}`), registry.Descriptor{Digest: d.Digest, MediaType: "application/vnd.example.index.v9+json"}, err
 	}
 	return raw, d, err
 }
@@ -429,6 +439,22 @@ func TestConcurrentPush(t *testing.T) {
 	if deleted == items || deleted == 0 {
 		t.Errorf("deleted %d of %d: %+v", deleted, items, r)
 	}
+}
+
+// TestPromotionMeanwhile: between looking and deleting, a channel names what was
+// about to go.
+func TestPromotionMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	p := f.plan('1', base("a"))
+	f.publish(p)
+	f.now = f.now.Add(30 * 24 * time.Hour)
+	s := f.step(24 * time.Hour)
+	s.Storage = &meanwhile{Tagged: gc.Tagged{Registry: f.client}, do: func() { f.announce(p) }}
+	if items, deleted := f.run(s, gc.Request{Delete: true}).Count(); items == 0 || deleted != 0 {
+		t.Errorf("deleted %d of %d", deleted, items)
+	}
+	f.whole("base", p.Indexes[0].Version)
 }
 
 // meanwhile does something after the first look.

@@ -32,6 +32,7 @@ func TestClosedRequest(t *testing.T) {
 	}
 	seven, eight := request("pr-7", "seven"), request("pr-8", "eight")
 	f.attach("python", seven.Indexes[1].Version)
+	f.now = f.now.Add(30 * 24 * time.Hour)
 	if items, _ := f.run(f.step(time.Hour), gc.Request{Delete: true}).Count(); items != 0 {
 		t.Errorf("a collection of everything found %d in open requests", items)
 	}

@@ -18,7 +18,7 @@ func TestFindings(t *testing.T) {
 	normal := func(v string) *grafeaspb.Version {
 		return &grafeaspb.Version{Kind: grafeaspb.Version_NORMAL, FullName: v}
 	}
-	none := &grafeaspb.Version{Kind: grafeaspb.Version_MAXIMUM}
+	none := &grafeaspb.Version{Kind: grafeaspb.Version_MAXIMUM, FullName: "MAXIMUM"}
 	a.Discover(resource, success())
 	a.Put(
 		&grafeaspb.Occurrence{ResourceUri: resource, NoteName: "projects/goog-vulnz/notes/CVE-2026-2", Kind: grafeaspb.NoteKind_VULNERABILITY, Details: &grafeaspb.Occurrence_Vulnerability{Vulnerability: &grafeaspb.VulnerabilityOccurrence{

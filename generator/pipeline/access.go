@@ -37,6 +37,9 @@ func (p *Pipeline) equip() {
 				s.Secrets = p.LoginSecrets()
 			}
 		}
+		if p.Sealed && slices.Contains([]Kind{Build, Test, Merge, Repeat}, kind) {
+			j.Audience = p.signs() // a key in a variable stays away from where people's code runs
+		}
 		j.Token = len(p.Accounts(kind)) > 0 || j.Audience != ""
 		p.Fixed[kind] = j
 	}

@@ -46,6 +46,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		Programs: s.Programs, Network: s.Network, Identity: s.Identity,
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
 		Triggers: s.Triggers, Fork: s.Fork, Spot: s.Spot, Judging: s.Judging, Signing: s.Signing, Channels: s.Channels,
+		Sealed: s.Signing.On() && len(s.Trust.Builders) > 0,
 	}
 	p.Counted = s.Updates.BackoffSeconds > 0 || s.Updates.Quarantine > 0
 	if s.Dir != "" && s.Dir != "." {

@@ -72,6 +72,7 @@ type Pipeline struct {
 	Counted       bool           // how often updates of bases fail counts
 	Judging       model.Judging  // of images, before they are merged
 	Signing       model.Signing  // of what was merged
+	Sealed        bool           // of receipts, too: those who build sign
 	Channels      model.Channels // how prod changes
 	Fixed         map[Kind]Job   // the jobs that do not depend on an image, and Build and Merge as every image has them
 	Images        []Image        // parents before children, then by id

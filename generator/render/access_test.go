@@ -71,6 +71,38 @@ func signed(f fixture) fixture {
 	return f
 }
 
+// sealed is a fleet whose receipts count only when they are signed.
+func sealed(f fixture) fixture {
+	f = signed(f)
+	f.fleet.Settings.Trust.Builders = []model.Signer{{Identity: "https://github.com/team/images/*", Issuer: "https://token.actions.githubusercontent.com"}}
+	return f
+}
+
+// TestSealed lets the jobs that build prove which they are, where receipts must
+// be signed, and not otherwise.
+func TestSealed(t *testing.T) {
+	t.Parallel()
+	for want, f := range map[bool]fixture{true: sealed(fixtures()["small"]), false: signed(fixtures()["small"])} {
+		github, gitlab := 0, 0
+		for file, text := range f.files(t) {
+			var w policyFile
+			if strings.HasPrefix(file, ".github/workflows/") && yaml.Unmarshal(text, &w) == nil {
+				for id, job := range w.Jobs {
+					if job.Uses == "" && (id == "build" || id == "merge") && job.Permissions["id-token"] == "write" {
+						github++
+					}
+				}
+			}
+			if strings.HasSuffix(file, "fleet.yml") && strings.HasPrefix(file, ".gitlab/") {
+				gitlab += strings.Count(string(text), "SIGSTORE_ID_TOKEN")
+			}
+		}
+		if (github > 0) != want || (gitlab > 0) != want {
+			t.Errorf("sealed %v: %d jobs of GitHub may ask for a token, GitLab's file has %d", want, github, gitlab)
+		}
+	}
+}
+
 // keyed is a fleet that signs with a key in a variable, and promotes by
 // requests.
 func keyed(f fixture) fixture {

@@ -34,6 +34,7 @@ func (f *Forge) Look(ctx context.Context) Report {
 	r = append(r, f.tags(ctx), f.environment(ctx))
 	r = append(r, f.runners(ctx)...)
 	r = append(r, f.variables(ctx)...)
+	r = append(r, f.judging(ctx, repository)...)
 	return append(r, f.schedules(ctx)...)
 }
 
@@ -245,7 +246,7 @@ func (f *Forge) variables(ctx context.Context) Report {
 }
 
 func (f *Forge) schedules(ctx context.Context) Report {
-	if s := f.Settings.Triggers.Schedule; off(s.Lock) && off(s.Bases) {
+	if s := f.Settings.Triggers.Schedule; off(s.Lock) && off(s.Bases) && f.rescan() == "" {
 		return nil
 	}
 	x := Finding{Area: f.Name, Check: "schedules", State: OK, Says: "nothing is switched off", Why: "the lock is refreshed and the bases are built anew by the clock"}
@@ -281,13 +282,21 @@ func (f *Forge) schedules(ctx context.Context) Report {
 // newSchedules are the commands that make the schedules of a GitLab project.
 func (f *Forge) newSchedules() []string {
 	var commands []string
-	for _, s := range []struct{ job, cron string }{{"lock", f.Settings.Triggers.Schedule.Lock}, {"bases", f.Settings.Triggers.Schedule.Bases}} {
+	for _, s := range []struct{ job, cron string }{{"lock", f.Settings.Triggers.Schedule.Lock}, {"bases", f.Settings.Triggers.Schedule.Bases}, {"rescan", f.rescan()}} {
 		if !off(s.cron) {
 			commands = append(commands, fmt.Sprintf("glab schedule create --cron %q --ref %s --description %q --variable ROOTFSGEN_SCHEDULE:%s -R %s",
 				s.cron, f.Settings.DefaultBranch, "rootfsgen "+s.job, s.job, f.Project))
 		}
 	}
 	return commands
+}
+
+// rescan is when what prod runs is judged, empty where nothing is.
+func (f *Forge) rescan() string {
+	if cron := f.Settings.Triggers.Schedule.Rescan; !off(cron) && f.Pipeline.Judging.On {
+		return cron
+	}
+	return ""
 }
 
 func off(cron string) bool { return cron == "" || cron == model.TriggerOff }

@@ -94,7 +94,7 @@ func issueOf(r *gate.Report) (title, body string) {
 			title = rescanTitle
 			b.WriteString("By the findings and the policy of today prod runs what would not be promoted:\n")
 		}
-		fmt.Fprintf(&b, "\n### %s %s\n\n%s, `%s`\n\n", cell(gate.Label(v)), cell(v.Platform), cell(v.Outcome), v.Digest)
+		fmt.Fprintf(&b, "\n### %s\n\n%s, `%s`\n\n", cell(gate.Label(v)), cell(v.Outcome), v.Digest)
 		for _, j := range v.Blocking {
 			fmt.Fprintf(&b, "- %s\n", judgedLine(&j))
 		}

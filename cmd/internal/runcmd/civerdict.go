@@ -112,14 +112,14 @@ func verdictsMarkdown(verdicts []model.Verdict) string {
 				others += n
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d |\n", cell(gate.Label(v)), cell(v.Platform), cell(v.Outcome), v.Counts[model.SeverityCritical], v.Counts[model.SeverityHigh], others)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d |\n", cell(v.ID().Node()), cell(v.Platform), cell(v.Outcome), v.Counts[model.SeverityCritical], v.Counts[model.SeverityHigh], others)
 	}
 	for i := range verdicts {
 		v := &verdicts[i]
 		if v.Outcome == model.VerdictPass {
 			continue
 		}
-		fmt.Fprintf(&b, "\n**%s** %s: %s\n\n", cell(gate.Label(v)), cell(v.Platform), cell(v.Outcome))
+		fmt.Fprintf(&b, "\n**%s**: %s\n\n", cell(gate.Label(v)), cell(v.Outcome))
 		for n, j := range v.Blocking {
 			if n == mostBlocking {
 				fmt.Fprintf(&b, "- and %d more\n", len(v.Blocking)-n)

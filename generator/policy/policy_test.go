@@ -144,6 +144,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 	for _, c := range []struct{ text, want string }{
 		{"", "the file is empty"},
+		{head + "owner: @a\n", "'@' is a reserved character"},
 		{"kind: ScanPolicy\n", "scan-policy.yaml has no apiVersion"},
 		{"apiVersion: rootfsgen/v2\nkind: ScanPolicy\n", `"rootfsgen/v2" is not one of rootfsgen/v1`},
 		{head + "kind: ScanPolicy\n", "is there twice"},

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
@@ -77,6 +78,7 @@ func TestSchemaAgrees(t *testing.T) {
 			if yaml.Unmarshal(raw, &v) != nil || v == nil {
 				continue // broken or empty: the loader's business alone
 			}
+			v = days(v)
 			judged++
 			refused := schemas[name].Validate(v)
 			if accepted := loaderAccepts(t, file, name, raw); accepted != (refused == nil) {
@@ -87,6 +89,24 @@ func TestSchemaAgrees(t *testing.T) {
 	if judged < 6 {
 		t.Errorf("only %d files were judged", judged)
 	}
+}
+
+// days turns what the older YAML of the reader takes for moments back into the
+// text that it is in YAML 1.2, and for editors.
+func days(v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		return v.Format(time.DateOnly)
+	case map[string]any:
+		for key := range v {
+			v[key] = days(v[key])
+		}
+	case []any:
+		for n := range v {
+			v[n] = days(v[n])
+		}
+	}
+	return v
 }
 
 func regularFiles(t *testing.T, root string) (files []string) {

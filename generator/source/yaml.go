@@ -197,7 +197,11 @@ func (f *file) syntaxError(err error) {
 		f.errorf(RuleSyntax, diag.Pos{Line: 1}, "", "the file is not valid YAML: %s", firstLine(err.Error()))
 		return
 	}
-	f.errorf(RuleSyntax, f.tokenPos(located.GetToken()), "", "%s", firstLine(located.GetMessage()))
+	message, hint := firstLine(located.GetMessage()), ""
+	if strings.Contains(message, "reserved character") { // @ and ` begin no plain text
+		hint = "quote the value"
+	}
+	f.errorf(RuleSyntax, f.tokenPos(located.GetToken()), hint, "%s", message)
 }
 
 func firstLine(s string) string {

@@ -298,6 +298,48 @@ func TestHostileListsOfPackages(t *testing.T) {
 	}
 }
 
+// A list that says that it is larger than any is, is not fetched.
+func TestAHugeListIsNotRead(t *testing.T) {
+	t.Parallel()
+	db, _ := enginetest.ScanDB(t, built, entries...)
+	w := newWorld(t, enginetest.Debian12(packages), db)
+	w.attach(t, list(t, deb("bash", "5")))
+	found, err := w.client.Artifacts(t.Context(), w.repo, w.digest, sbom.MediaType(sbom.Syft))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	raw, _, err := w.client.Manifest(t.Context(), w.repo, found[0].Digest.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest map[string]any
+	if err := json.Unmarshal(raw, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	manifest["layers"].([]any)[0].(map[string]any)["size"] = 1 << 40
+	if raw, err = json.Marshal(manifest); err != nil {
+		t.Fatal(err)
+	}
+	huge, err := w.client.PutManifest(t.Context(), w.repo, raw, registry.ManifestMediaType, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tool, err := w.o.SBOM.Program.Version(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.client.PutReceipt(t.Context(), w.repo, model.Receipt{
+		Version: model.ReceiptVersion, Step: model.StepSBOM, StepKey: model.SBOMStepKey(w.digest, tool, sbom.Syft), Status: model.ReceiptPassed, Digest: w.digest,
+		Inputs: []model.Material{{Name: "artifact " + sbom.Syft, Digest: huge}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := w.scan(t); s.State != model.ScanFailed || !strings.Contains(s.Detail, "more than the") {
+		t.Errorf("%s: %s", s.State, s.Detail)
+	}
+}
+
 // A forged or broken list is not believed: it is made again from the image.
 func TestABrokenListIsMadeAgain(t *testing.T) {
 	t.Parallel()

@@ -45,7 +45,7 @@ type kms struct {
 
 func (o Options) kms() *kms {
 	k := &kms{client: o.client(), url: cmp.Or(o.KMS, googleKMS)}
-	google := &login.Google{Transport: o.Transport}
+	google := &login.Google{Scope: o.Scope, Transport: o.Transport}
 	k.tokens = func(ctx context.Context) (string, error) {
 		token, found, err := google.Token(ctx)
 		if err == nil && !found {

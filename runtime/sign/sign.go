@@ -39,6 +39,7 @@ type Options struct {
 	Env       func(name string) string // nil has no variables
 	Transport http.RoundTripper        // nil: the network
 	KMS       string                   // address of the key management service; empty is Google's
+	Scope     string                   // one of model's Scope constants: which account of a job that has several asks it; empty is the only one
 }
 
 func (o Options) env(name string) string {

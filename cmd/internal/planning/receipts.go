@@ -14,10 +14,11 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
 )
 
-// SignOptions say where keys and tokens of this process are.
-func SignOptions(a *app.App) (sign.Options, error) {
+// SignOptions say where keys and tokens of this process are; scope is that of
+// the registry that it writes to, empty for one that only looks.
+func SignOptions(a *app.App, scope string) (sign.Options, error) {
 	root, err := a.Root()
-	return sign.Options{Dir: root, Env: a.Env}, err
+	return sign.Options{Dir: root, Env: a.Env, Scope: scope}, err
 }
 
 // Sealed adds to the options of a registry's client that receipts are signed,
@@ -28,7 +29,7 @@ func Sealed(a *app.App, o registry.Options, how *model.Signing, whom *model.Trus
 		return o
 	}
 	judge := sync.OnceValues(func() (*sign.Judge, error) {
-		options, err := SignOptions(a)
+		options, err := SignOptions(a, o.Scope)
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +50,7 @@ func Sealed(a *app.App, o registry.Options, how *model.Signing, whom *model.Trus
 		return o
 	}
 	signer := sync.OnceValues(func() (*sign.Signer, error) {
-		options, err := SignOptions(a)
+		options, err := SignOptions(a, o.Scope)
 		if err != nil {
 			return nil, err
 		}

@@ -52,7 +52,7 @@ func tellLives(ctx context.Context, a *app.App, from *given, names []string) ([]
 	}
 	o := audit.Options{Require: set.Trust.Require}
 	if len(set.Trust.Signers) > 0 {
-		options, err := planning.SignOptions(a)
+		options, err := planning.SignOptions(a, "")
 		if err != nil {
 			return nil, err
 		}

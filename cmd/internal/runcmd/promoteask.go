@@ -32,7 +32,7 @@ func (o *promotion) witnesses(ctx context.Context, a *app.App, s *promote.Step) 
 	if len(o.set.Trust.Require) == 0 {
 		return nil
 	}
-	options, err := planning.SignOptions(a)
+	options, err := planning.SignOptions(a, model.ScopeProd)
 	if err != nil {
 		return err
 	}

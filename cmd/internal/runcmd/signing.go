@@ -33,12 +33,12 @@ func (o *signing) flags(a *app.App, cmd *cobra.Command) {
 }
 
 // step is what signs, and recognises what was signed before.
-func (o *signing) step(ctx context.Context, a *app.App, c *registry.Client) (attest.Step, error) {
+func (o *signing) step(ctx context.Context, a *app.App, c *registry.Client, scope string) (attest.Step, error) {
 	set, err := settings(ctx, a, planning.Options{})
 	if err != nil {
 		return attest.Step{}, err
 	}
-	options, err := planning.SignOptions(a)
+	options, err := planning.SignOptions(a, scope)
 	if err != nil {
 		return attest.Step{}, err
 	}
@@ -96,7 +96,7 @@ func (o *signing) each(ctx context.Context, a *app.App, images []string, do func
 		return err
 	}
 	c := registryOf(a, p)
-	s, err := o.step(ctx, a, c)
+	s, err := o.step(ctx, a, c, p.Scope)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (o *trusting) requirements(ctx context.Context, a *app.App, trust model.Tru
 	if len(signers) == 0 {
 		return attest.Requirements{}, app.Fail(app.ExitUsage, errors.New("nobody is trusted\nhint: name trust.signers in rootfsgen.yaml, or --key, or --identity with --issuer"))
 	}
-	options, err := planning.SignOptions(a)
+	options, err := planning.SignOptions(a, "")
 	if err != nil {
 		return attest.Requirements{}, err
 	}

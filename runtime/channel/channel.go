@@ -117,7 +117,7 @@ const writeTries = 20
 // was never written, and returns nil to leave it as it is. Whether the document
 // was written is returned.
 func Update(ctx context.Context, s Store, name string, f func(old []byte) ([]byte, error)) (bool, error) {
-	for range writeTries {
+	for n := range writeTries {
 		old, version, err := s.Read(ctx, name)
 		if err != nil {
 			return false, err
@@ -133,7 +133,7 @@ func Update(ctx context.Context, s Store, name string, f func(old []byte) ([]byt
 		if !errors.Is(err, ErrConflict) {
 			return false, err
 		}
-		if err := gitremote.Pause(ctx, 50*time.Millisecond); err != nil {
+		if err := gitremote.Pause(ctx, 2*time.Millisecond<<min(n, 7)); err != nil {
 			return false, err
 		}
 	}

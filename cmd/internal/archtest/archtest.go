@@ -70,6 +70,9 @@ var only = []struct {
 	{library: "google.golang.org/genproto/googleapis/grafeas/...", by: []string{"runtime/scan/analysis", "internal/gcptest"}, tests: true},
 	{library: "cloud.google.com/go/artifactregistry/...", by: []string{"runtime/artifactregistry", "internal/gcptest"}, tests: true},
 	{library: "google.golang.org/grpc/...", by: []string{"runtime/buildkit", "runtime/googleapi", "runtime/scan/analysis", "runtime/artifactregistry", "internal/gcptest"}, tests: true},
+	{library: "github.com/minio/minio-go/v7/...", by: []string{"runtime/channel"}},
+	{library: "google.golang.org/api/storage/...", by: []string{"runtime/channel"}},
+	{library: "github.com/johannesboyne/gofakes3/...", tests: true},
 	{library: "testing", by: forTests, tests: true},
 }
 

@@ -5,12 +5,7 @@ package release
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"debug/buildinfo"
-	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,52 +107,6 @@ func TestTheSameBytesTwice(t *testing.T) {
 		if said["vcs.revision"] != commit || said["vcs.modified"] != "false" || said["CGO_ENABLED"] != "0" {
 			t.Errorf("%s is made of %v, want the commit %s", program, said, commit)
 		}
-	}
-	signed(t, filepath.Join(root, "a"), out)
-}
-
-// signed signs the release, checks it, and sees each change.
-func signed(t *testing.T, checkout, out string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	pub := filepath.Join(dir, "key.pub")
-	if err := os.WriteFile(pub, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	releaser := filepath.Join(dir, "releaser")
-	must(t, checkout, nil, "go", "build", "-o", releaser, "./internal/releaser")
-	env := []string{"KEY=" + string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))}
-	must(t, "", env, releaser, "sign", out, "--key", "env:KEY")
-	must(t, "", nil, releaser, "verify", out, "--key", pub)
-	for name, content := range files(t, out) {
-		edited := append(bytes.Clone(content), '\n')
-		if err := os.WriteFile(filepath.Join(out, name), edited, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if said, err := command(t.Context(), "", nil, releaser, "verify", out, "--key", pub); err == nil && !strings.HasSuffix(name, ".sigstore.json") { // a line's end in JSON is no change
-			t.Errorf("%s was changed, and: %s", name, said)
-		}
-		if err := os.WriteFile(filepath.Join(out, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(out, "more"), []byte("more"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if said, err := command(t.Context(), "", nil, releaser, "verify", out, "--key", pub); err == nil {
-		t.Errorf("a file was added, and: %s", said)
 	}
 }
 

@@ -140,13 +140,14 @@ func (o *listing) listPlan(ctx context.Context, a *app.App, program sbom.Program
 	if err != nil {
 		return err
 	}
+	c := registryOf(a, p)
 	rows := make([][]listed, len(part.Entries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.NumCPU())
 	for n := range part.Entries {
 		g.Go(func() error {
 			e := &part.Entries[n]
-			s := sbom.Step{Registry: registryOf(a, p), Program: program, Formats: o.formats, Reports: dir, Out: o.out}
+			s := sbom.Step{Registry: c, Program: program, Formats: o.formats, Reports: dir, Out: o.out}
 			s.Made = func(of sbom.Subject, docs []sbom.Document) { rows[n] = listedOf(p.Called(), of, docs) }
 			_, err := step.ForTarget(model.StepSBOM, a.Log, s.Run)(ctx, p, e)
 			if _, skipped := step.Skipped(err); skipped {

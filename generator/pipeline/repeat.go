@@ -16,8 +16,10 @@ var repeatedArtifact = Artifact{Name: "rootfsgen-tests", Path: Reports, Folder: 
 // repeatJob has nothing of the jobs of images but what they left in the
 // registry, so it shows those that failed, too.
 func (p *Pipeline) repeatJob() Job {
+	kept := repeatedArtifact
+	kept.Scans = p.Judging.On
 	return Job{Kind: Repeat, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.built(), Interrupt: true, Retry: true, Steps: p.withPlan(
 		p.run("Fetch the results of tests", "rootfsrun ci reports --plan "+PlanFile+" --out "+Reports+"\n", VarLogin),
-		Step{Verb: Save, Name: "Keep the reports", Artifact: repeatedArtifact},
+		Step{Verb: Save, Name: "Keep the reports", Artifact: kept},
 	)}
 }

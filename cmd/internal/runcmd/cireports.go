@@ -27,7 +27,8 @@ GitLab shows the test reports of a pipeline's own jobs, and not those of its
 child. A job of the parent fetches them with this command: what "rootfsrun test
 --attach" laid beside each image in the registry becomes a file
 junit-IMAGE-ARCH.xml in the folder of --out. A target that was not built, or
-whose tests did not run, has none. That a registry does not answer is a warning.`,
+whose tests did not run, has none. What was judged becomes
+gl-container-scanning-report.json, and what it is made of gl-sbom-IMAGE-ARCH.cdx.json. That a registry does not answer is a warning.`,
 		Example: "  rootfsrun ci reports --plan plan.json --out build-artifacts",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), a) },
@@ -71,7 +72,11 @@ func (o *repeating) run(ctx context.Context, a *app.App) error {
 		}
 		written = append(written, file)
 	}
-	return o.print(a, written)
+	more, err := o.judged(ctx, a, c, p)
+	if err != nil {
+		return err
+	}
+	return o.print(a, append(written, more...))
 }
 
 func (o *repeating) print(a *app.App, written []string) error {

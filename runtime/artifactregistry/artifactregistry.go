@@ -20,8 +20,6 @@ import (
 	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
@@ -295,6 +293,3 @@ func pages[T any](ctx context.Context, c *Client, doing string, read func(ctx co
 		token, seen[next] = next, true
 	}
 }
-
-// absent tells that Google does not know it.
-func absent(err error) bool { return status.Code(err) == codes.NotFound }

@@ -39,7 +39,7 @@ func (c *Client) Versions(ctx context.Context, image string) ([]Version, error) 
 		next, err := iterator.NewPager(it, pageSize, token).NextPage(&page)
 		return page, next, err
 	})
-	if absent(err) {
+	if googleapi.Missing(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Client) Tags(ctx context.Context, image string) (map[string]model.Diges
 		next, err := iterator.NewPager(it, pageSize, token).NextPage(&page)
 		return page, next, err
 	})
-	if absent(err) {
+	if googleapi.Missing(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *Client) Delete(ctx context.Context, image string, digest model.Digest) 
 		}
 		return nil
 	})
-	if absent(err) {
+	if googleapi.Missing(err) {
 		return nil
 	}
 	return err

@@ -151,6 +151,15 @@ func Temporary(err error) bool {
 	return false
 }
 
+// Denied tells an answer to somebody who may not ask, or is not known.
+func Denied(err error) bool {
+	c := status.Code(err)
+	return c == codes.PermissionDenied || c == codes.Unauthenticated
+}
+
+// Missing tells that what was asked about is not there.
+func Missing(err error) bool { return status.Code(err) == codes.NotFound }
+
 // Says is what an answer says, as one line: its words are a server's.
 func Says(err error) string {
 	s, ok := status.FromError(err)

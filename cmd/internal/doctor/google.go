@@ -8,6 +8,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/artifactregistry"
+	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
 )
 
 // GoogleSettings tells how the repository of an address in Artifact Registry
@@ -29,9 +30,7 @@ func ArtifactRegistry(ctx context.Context, set *model.Settings, gate bool, ask G
 		x := Finding{Area: "google", Check: scope + " repository", State: OK, Why: "images are pushed there"}
 		found, err := ask.Repository(ctx, prefix)
 		if err != nil {
-			x = unseen(x, err)
-			x.Mend = []string{"grant roles/artifactregistry.reader to whoever asks: docs/guide/google.md"}
-			r = append(r, x)
+			r = append(r, unasked(x, prefix, err))
 			continue
 		}
 		g := google{scope: scope, prefix: prefix, Repository: found}
@@ -42,6 +41,20 @@ func ArtifactRegistry(ctx context.Context, set *model.Settings, gate bool, ask G
 		r = append(r, g.cleanup()...)
 	}
 	return r
+}
+
+// unasked is a finding about a repository that says nothing of itself.
+func unasked(x Finding, prefix string, err error) Finding {
+	x = unseen(x, err)
+	switch {
+	case googleapi.Missing(err):
+		p, _ := artifactregistry.PlaceOf(prefix) // it lies there, or nobody was asked
+		x.State, x.Says = Fail, prefix+" is not there"
+		x.Mend = []string{google{Repository: artifactregistry.Repository{Place: p}}.gcloud("create", "--repository-format=docker")}
+	case googleapi.Denied(err):
+		x.Mend = []string{"grant roles/artifactregistry.reader to whoever asks: docs/guide/google.md", "gcloud auth application-default login, on a desk"}
+	}
+	return x
 }
 
 // HasArtifactRegistry tells whether a scope lies there.

@@ -7,9 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/rootfsgen/rootfsgen/cmd/internal/doctor"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/artifactregistry"
+	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
 )
 
 // settled is a repository that is set up as it should be, until a test spoils
@@ -107,10 +111,21 @@ func TestArtifactRegistryIsFine(t *testing.T) {
 	if r := doctor.ArtifactRegistry(t.Context(), set, false, a); r.Failed() {
 		t.Errorf("%+v", r)
 	}
-	a.err = errors.New("PermissionDenied: no")
-	for _, x := range doctor.ArtifactRegistry(t.Context(), set, true, a) {
-		if x.State != doctor.Unknown || !strings.Contains(x.Says, "PermissionDenied") || len(x.Mend) != 1 {
-			t.Errorf("%+v", x)
+	for _, c := range []struct {
+		err        error
+		state      doctor.State
+		says, mend string
+	}{
+		{errors.New("no answer"), doctor.Unknown, "no answer", ""},
+		{status.Error(codes.PermissionDenied, "may not"), doctor.Unknown, "may not", "roles/artifactregistry.reader"},
+		{&googleapi.Failed{Err: status.Error(codes.NotFound, "gone")}, doctor.Fail, "is not there", "--location=europe --repository-format=docker"},
+	} {
+		a.err = c.err
+		for _, x := range doctor.ArtifactRegistry(t.Context(), set, true, a) {
+			mend := strings.Join(x.Mend, "\n")
+			if x.State != c.state || !strings.Contains(x.Says, c.says) || !strings.Contains(mend, c.mend) || c.mend == "" && mend != "" {
+				t.Errorf("%v: %+v", c.err, x)
+			}
 		}
 	}
 	none := &model.Settings{Registry: model.Registry{Testing: "ghcr.io/team"}}

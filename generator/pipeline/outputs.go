@@ -66,6 +66,11 @@ func Decide(plan *model.Plan, runners, last map[string][]string) (*Decisions, er
 		o.Matrix[name] = append(o.Matrix[name], leg)
 	}
 	o.Build = append(o.Build, slices.Sorted(maps.Keys(o.Matrix))...)
+	for _, name := range o.Build {
+		if tests := tested(o.Matrix[name]); len(tests) > 0 {
+			o.Matrix[name+TestsOf] = tests
+		}
+	}
 	for _, legs := range o.Matrix {
 		slices.SortFunc(legs, func(a, b Platform) int { return strings.Compare(a.Platform, b.Platform) })
 	}
@@ -82,6 +87,15 @@ func Decide(plan *model.Plan, runners, last map[string][]string) (*Decisions, er
 	slices.Sort(o.Merge)
 	o.Merge = slices.Compact(o.Merge)
 	return o, nil
+}
+
+// TestsOf ends the names of the lists of platforms that have tests in a job of
+// their own. No image's name has a blank.
+const TestsOf = " tests"
+
+// tested are the legs whose tests run elsewhere.
+func tested(legs []Platform) []Platform {
+	return slices.DeleteFunc(slices.Clone(legs), func(l Platform) bool { return l.Device == "" })
 }
 
 // labelsOf are the labels of a machine class that the plan names for a target.

@@ -27,7 +27,7 @@ func (s platformSets) name(names map[string]string, platforms []Platform) (strin
 	}
 	name, known := names[string(text)]
 	if !known {
-		name = strconv.Itoa(len(s))
+		name = strconv.Itoa(len(names))
 		s[name], names[string(text)] = platforms, name
 	}
 	return name, nil
@@ -54,6 +54,9 @@ func (o *Decisions) GitHubWaves(batches []Batch) ([]byte, error) {
 				set, err := sets.name(names, platforms)
 				if err != nil {
 					return nil, err
+				}
+				if tests := o.Matrix[img.ID+TestsOf]; tests != nil {
+					sets[set+TestsOf] = tests
 				}
 				builds = append(builds, waveLeg{Image: img.ID, Target: img.Target, Minutes: img.Minutes, Set: set})
 			}

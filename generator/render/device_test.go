@@ -39,8 +39,43 @@ func TestDevicesAddTestJobsAlone(t *testing.T) {
 			t.Errorf("%s tests on a device: %v", name, tests)
 		}
 	}
-	if fleet := ".github/workflows/rootfsgen-fleet.yml"; body(with[fleet]) != body(without[fleet]) {
-		t.Errorf("%s has more jobs than without machines to test on", fleet)
+	var same []string
+	const fleet = ".github/workflows/rootfsgen-fleet.yml"
+	for line := range strings.Lines(body(with[fleet])) {
+		if !strings.HasPrefix(line, "      tests: ") {
+			same = append(same, line)
+		}
+	}
+	if strings.Join(same, "") != body(without[fleet]) {
+		t.Errorf("%s has more than without machines to test on", fleet)
+	}
+}
+
+// TestOnlyWhatHasAMachineIsTestedApart plans an image for two platforms, of which
+// one has machines with the device: the other gets no job that could only say
+// so.
+func TestOnlyWhatHasAMachineIsTestedApart(t *testing.T) {
+	t.Parallel()
+	f := withDevice(fixtures()["small"])
+	p := planOf(f, "base/amd64", "base/arm64", "base", "hello/amd64")
+	for i := range p.Entries {
+		if e := &p.Entries[i]; e.Image == "base" && e.Platform == model.LinuxAMD64 {
+			e.Device, e.TestRunner = "gpu", "gpu-l4"
+			e.Steps[model.StepTest] = model.StepRun
+		}
+	}
+	got, err := outputs(t, f, pipeline.GitHub, p, f.files(t)[render.GitHubFleet])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tests, found := strings.Cut(string(got), `"base tests":[`)
+	tests, _, _ = strings.Cut(tests, "}]")
+	if !found || !strings.Contains(tests, `"device":"gpu","test":["self-hosted","gpu"]`) || strings.Contains(tests, "arm64") || strings.Contains(string(got), "hello tests") {
+		t.Errorf("%s", got)
+	}
+	build := string(f.files(t)[buildFile])
+	if !strings.Contains(build, "if: ${{ inputs.tests != '[]' }}") || !strings.Contains(build, "include: ${{ fromJSON(inputs.tests) }}") {
+		t.Errorf("%s", build)
 	}
 }
 

@@ -85,6 +85,7 @@ func (g *github) imageJobs(i *pipeline.Image) []ghJob {
 			ID: JobID(pipeline.Build, i.ID), Name: "build " + i.ID, Needs: []string{"plan"}, Uses: "./" + buildFile(i), Permissions: g.calling(pipeline.Build), Secrets: handOn(g.imageSecrets(i)),
 			With: []pair{{"image", i.ID}, {"platforms", expr("${{ toJSON(fromJSON(needs.plan.outputs.matrix)['" + i.ID + "']) }}")}},
 		}
+		b.With = append(b.With, g.testsInput("needs.plan.outputs.matrix", "'"+i.ID+pipeline.TestsOf+"'")...)
 		b.With = append(b.With, targetInput(i)...)
 		if i.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 			b.With = append(b.With, pair{"minutes", i.Minutes})
@@ -162,13 +163,17 @@ func (g *github) build() *workflow {
 	g.surroundLegs(&j, g.p.BuildClasses(), "class")
 	minutes := j.Minutes
 	j.Minutes = expr("${{ inputs.minutes }}")
+	inputs := append(slices.Clone(inputsOfImage), []input{
+		{Name: "platforms", Description: "JSON list of the platforms and the machines that build them", Type: "string", Required: true},
+		{Name: "minutes", Description: "Time limit", Type: "number", HasDefault: true, Default: minutes},
+	}...)
+	if g.testsApart() {
+		inputs = append(inputs, input{Name: "tests", Description: "JSON list of the platforms that are tested on other machines", Type: "string", HasDefault: true, Default: "[]"})
+	}
 	return &workflow{
 		About: []string{"Builds and tests one image, on each platform that the plan names."},
 		Name:  "rootfsgen build", Shell: true,
-		On: triggers{Call: true, Secrets: g.loginSecrets(), Inputs: append(slices.Clone(inputsOfImage), []input{
-			{Name: "platforms", Description: "JSON list of the platforms and the machines that build them", Type: "string", Required: true},
-			{Name: "minutes", Description: "Time limit", Type: "number", HasDefault: true, Default: minutes},
-		}...)},
+		On:   triggers{Call: true, Secrets: g.loginSecrets(), Inputs: inputs},
 		Jobs: append([]ghJob{j}, g.tests()...),
 	}
 }

@@ -37,6 +37,7 @@ func (g *github) waveJobs() []ghJob {
 				build.With = append(build.With,
 					pair{"platforms", expr("${{ toJSON(fromJSON(needs.plan.outputs.sets)[matrix.set]) }}")},
 					pair{"minutes", expr("${{ matrix.minutes }}")})
+				build.With = append(build.With, g.testsInput("needs.plan.outputs.sets", "format('{0}"+pipeline.TestsOf+"', matrix.set)")...)
 				jobs, own = append(jobs, build), []string{build.ID}
 			}
 			if hasMerge(b) {

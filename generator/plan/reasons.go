@@ -81,7 +81,7 @@ func (m *maker) because(t *target) []model.Reason {
 	}
 	switch {
 	case t.withdrawn:
-		reasons = append(reasons, registry("what the registry has was withdrawn"))
+		reasons = append(reasons, model.Reason{Kind: model.ReasonForced, Name: t.id.Image, Detail: "what the registry has was withdrawn"})
 	case t.forced && m.req.RebuildTag != "":
 		reasons = append(reasons, model.Reason{Kind: model.ReasonRebuildAll, Name: m.req.RebuildTag, Detail: `the tag ends in "a"`})
 	case t.forced && m.req.All:

@@ -33,7 +33,7 @@ func TestWhatWasWithdrawnIsNotReused(t *testing.T) {
 		if want := below[e.Image]; (e.Action == model.ActionBuild) != want || want && e.Generation != 1 {
 			t.Errorf("%s is %s, generation %d", e.ID(), e.Action, e.Generation)
 		}
-		if e.ID() == gone.ID() && (len(e.Reasons) == 0 || e.Reasons[0].Detail != "what the registry has was withdrawn") {
+		if e.ID() == gone.ID() && (len(e.Reasons) == 0 || e.Reasons[0].Kind != model.ReasonForced || e.Reasons[0].Detail != "what the registry has was withdrawn") {
 			t.Errorf("%s: %v", e.ID(), e.Reasons)
 		}
 	}

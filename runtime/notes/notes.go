@@ -50,6 +50,7 @@ type Image struct {
 // Platform is what changed inside one platform of an image.
 type Platform struct {
 	Platform string           `json:"platform"`
+	Listed   bool             `json:"listed"` // whether the packages of both are known
 	Packages []sbom.Change    `json:"packages"`
 	Findings *scan.Difference `json:"findings,omitempty"`
 	Unknown  []string         `json:"unknown,omitempty"` // what could not be compared, one clause each
@@ -119,7 +120,7 @@ func (p *Platform) compare(ctx context.Context, c *registry.Client, was, is mani
 	if err != nil {
 		return err
 	}
-	if known && alsoKnown {
+	if p.Listed = known && alsoKnown; p.Listed {
 		p.Packages = append(p.Packages, sbom.Diff(before, after)...)
 	} else {
 		p.Unknown = append(p.Unknown, "there is no list of the packages of both")

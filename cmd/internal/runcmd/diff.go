@@ -87,15 +87,16 @@ func (o *differing) run(ctx context.Context, a *app.App, args []string) error {
 func printNotes(a *app.App, n notes.Notes) error {
 	t := term.NewTable("IMAGE", "", "FROM", "TO", "PACKAGES", "FINDINGS")
 	for _, i := range n.Images {
-		packages, gone, come, known := 0, 0, 0, false
+		packages, gone, come, known, listed := 0, 0, 0, false, true
 		for _, p := range i.Platforms {
+			listed = listed && p.Listed
 			packages = max(packages, len(p.Packages))
 			if p.Findings != nil {
 				known, gone, come = true, max(gone, len(p.Findings.Gone)), max(come, len(p.Findings.New))
 			}
 		}
 		said, findings := "", ""
-		if len(i.Platforms) > 0 {
+		if len(i.Platforms) > 0 && listed {
 			said = fmt.Sprintf("%d changed", packages)
 		}
 		if known {

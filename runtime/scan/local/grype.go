@@ -173,10 +173,7 @@ func (s *Source) covered(ctx context.Context, packages []sbom.Package, a *answer
 	if a.Distro == nil || a.Distro.Name == "" {
 		return &trouble{model.ScanUnsupported, "it has packages of a distribution, but does not say of which: /etc/os-release is missing"}
 	}
-	name := a.Distro.Name
-	if a.Distro.Version != "" {
-		name += ":" + a.Distro.Version
-	}
+	name := release(a.Distro.Name, a.Distro.Version)
 	known := !missed
 	if known {
 		var err error
@@ -188,6 +185,16 @@ func (s *Source) covered(ctx context.Context, packages []sbom.Package, a *answer
 		return &trouble{model.ScanUnsupported, "the database knows nothing about " + sbom.Clean(name)}
 	}
 	return nil
+}
+
+// release is how the database names a distribution: by at most two numbers of
+// its version, "alpine:3.19" for 3.19.1.
+func release(name, version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	if version = strings.Join(parts[:min(2, len(parts))], "."); version == "" {
+		return name
+	}
+	return name + ":" + version
 }
 
 // decode reads an answer, which must be a whole one.

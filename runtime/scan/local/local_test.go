@@ -203,6 +203,20 @@ func TestFaultsAreNeverFinished(t *testing.T) {
 	}
 }
 
+// What a release is called in an image is more than what it is called in a
+// database.
+func TestAnAlpine(t *testing.T) {
+	t.Parallel()
+	db, _ := enginetest.ScanDB(t, built, enginetest.Vulnerability{ID: "CVE-2026-2001", Distro: "alpine:3.19", Ecosystem: "apk", Package: "musl", Constraint: "< 2", Severity: "high"})
+	w := newWorld(t, map[string]string{
+		"etc/os-release":       "ID=alpine\nVERSION_ID=3.19.1\n",
+		"lib/apk/db/installed": "C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:musl\nV:1.2.4-r2\nA:x86_64\nS:1\nI:1\nT:libc\nU:https://example.com\nL:MIT\no:musl\n\n",
+	}, db)
+	if s := w.scan(t); s.State != model.ScanFinished || len(s.Findings) != 1 || s.Findings[0].ID != "CVE-2026-2001" {
+		t.Errorf("%s: %s: %+v", s.State, s.Detail, s.Findings)
+	}
+}
+
 func TestCancellingIsAnError(t *testing.T) {
 	t.Parallel()
 	db, _ := enginetest.ScanDB(t, built, entries...)

@@ -350,10 +350,11 @@ func TestPlanted(t *testing.T) {
 		planted := attesttest.Verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
 		planted.Policy = model.DigestOf([]byte("none"))
 		p.Artifact(t, platform.Digest, attest.VerdictArtifactType, planted, at.Add(time.Hour))
+		p.Artifact(t, platform.Digest, "application/vnd.cyclonedx+json", map[string]any{"bomFormat": "CycloneDX", "serialNumber": "planted"}, at.Add(time.Hour))
 		p.Artifact(t, platform.Digest, attest.ScanArtifactType, model.Scan{Digest: platform.Digest, Source: "planted", State: model.ScanFinished}, at.Add(time.Hour))
 	}
 	for _, a := range p.signAll(t, signer) {
-		if a.Type == attest.TypeScan || a.Type == attest.TypeDecision {
+		if a.Type != attest.TypeSignature {
 			body, _, _, err := p.Client.ReadArtifact(t.Context(), p.Repo, a.Artifact, 1<<20)
 			if err != nil {
 				t.Fatal(err)
@@ -380,5 +381,39 @@ func TestUnproven(t *testing.T) {
 	_, err := p.step(signer).Attest(context.WithoutCancel(t.Context()), &image)
 	if err == nil || !strings.Contains(err.Error(), "the build for linux/arm64") {
 		t.Errorf("attesting ends with %v", err)
+	}
+}
+
+// TestLists reads from each form of a list which program has written it.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	p := attesttest.Publish(t, registrytest.New(t).Prefix("testing/app"))
+	signer, _ := somebody(t)
+	amd64 := p.Image.Platforms[0]
+	for format, c := range map[string]struct {
+		kind string
+		body any
+	}{
+		"spdx-json": {"application/spdx+json", map[string]any{"spdxVersion": "SPDX-2.3", "creationInfo": map[string]any{"creators": []string{"Organization: Anchore, Inc", "Tool: syft-1.57.0"}}}},
+		"syft-json": {"application/vnd.syft+json", map[string]any{"artifacts": []any{}, "descriptor": map[string]string{"name": "syft", "version": "1.57.0"}}},
+	} {
+		list := p.Artifact(t, amd64.Digest, c.kind, c.body, at)
+		p.Receipt(t, model.Receipt{
+			Step: model.StepSBOM, StepKey: model.SBOMStepKey(amd64.Digest, "syft 1.57.0", format), Platform: amd64.Platform.String(), Digest: amd64.Digest,
+			Inputs: []model.Material{{Name: "artifact " + format, Digest: list}},
+		})
+	}
+	attached, err := attest.Step{Registry: p.Client, Signer: signer, Origin: origin, Now: func() time.Time { return at }}.Attest(t.Context(), p.Image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, a := range attached {
+		if a.Subject == amd64.Digest {
+			kinds[a.Type]++
+		}
+	}
+	if kinds[attest.TypeCycloneDX] != 1 || kinds[attest.TypeSPDX] != 1 || kinds[attest.TypeSyft] != 0 {
+		t.Errorf("attested: %v", kinds)
 	}
 }

@@ -1,7 +1,6 @@
 package attest
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -18,14 +17,6 @@ const (
 	ScanArtifactType    = "application/vnd.rootfsgen.scan.v1+json"
 	VerdictArtifactType = "application/vnd.rootfsgen.verdict.v1+json"
 )
-
-// sbomTypes are lists of packages, by the type of the artifact, and the
-// predicates that they become.
-var sbomTypes = map[string]string{
-	"application/vnd.cyclonedx+json": TypeCycloneDX,
-	"application/spdx+json":          TypeSPDX,
-	"application/vnd.syft+json":      TypeSyft,
-}
 
 // The most that is read of a document, in bytes.
 const (
@@ -64,14 +55,14 @@ func (s Step) evidence(ctx context.Context, repo string, digest model.Digest) ([
 		out = append(out, p)
 	}
 	slices.SortStableFunc(out, func(a, b predicate) int { return cmp.Compare(a.kind, b.kind) })
-	return out, nil
+	return withoutDoubles(out), nil
 }
 
 // document reads one artifact. what names it among those that the newest
 // stands for, and is empty for one that is not ours to attest: of another kind,
 // about something else, or without a receipt of the step that made it.
 func (s Step) document(ctx context.Context, repo string, digest model.Digest, f registry.Found) (p predicate, what string, err error) {
-	kind, isSBOM := sbomTypes[f.Type]
+	_, isSBOM := listings[f.Type]
 	if !isSBOM && f.Type != ScanArtifactType && f.Type != VerdictArtifactType {
 		return p, "", nil
 	}
@@ -85,14 +76,7 @@ func (s Step) document(ctx context.Context, repo string, digest model.Digest, f 
 	}
 	switch {
 	case isSBOM:
-		var compact bytes.Buffer
-		if !json.Valid(body) {
-			return p, "", nil
-		}
-		if err := json.Compact(&compact, body); err != nil {
-			return p, "", err
-		}
-		return predicate{kind, json.RawMessage(compact.Bytes())}, kind, nil
+		return s.list(ctx, repo, digest, f, body)
 	case f.Type == ScanArtifactType:
 		return s.scan(ctx, repo, digest, f, body)
 	}

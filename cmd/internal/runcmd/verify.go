@@ -92,6 +92,7 @@ func (o *verification) run(ctx context.Context, a *app.App, names []string) erro
 type location struct {
 	name, repo string
 	digest     model.Digest
+	policy     model.Digest // that it must have passed; empty is any
 }
 
 // locate finds what was named: a reference has a registry's host, everything
@@ -108,7 +109,7 @@ func (g *given) locate(ctx context.Context, a *app.App, c *registry.Client, name
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, location{name, repo, digest})
+		out = append(out, location{name: name, repo: repo, digest: digest})
 	}
 	if len(images) == 0 {
 		return out, nil
@@ -133,13 +134,14 @@ func (g *given) locate(ctx context.Context, a *app.App, c *registry.Client, name
 		if !merged {
 			return nil, fmt.Errorf("%s is not merged: there is nothing to look at yet", called(i.ID()))
 		}
-		out = append(out, location{called(i.ID()), p.Prefix + "/" + i.Repository, r.Digest})
+		out = append(out, location{called(i.ID()), p.Prefix + "/" + i.Repository, r.Digest, p.Policy})
 	}
 	return out, nil
 }
 
 // verifyImage verifies an index and each of its platforms.
 func verifyImage(ctx context.Context, c *registry.Client, l location, q attest.Requirements) (verified, error) {
+	q.Policy = l.policy
 	out := verified{Ref: l.repo + "@" + l.digest.String(), Digest: l.digest, Proofs: []attest.Proof{}, Missing: []attest.Missing{}}
 	image, err := attest.Read(ctx, c, l.repo, l.digest)
 	if err != nil {

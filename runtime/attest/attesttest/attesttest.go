@@ -115,7 +115,14 @@ func (p Published) Artifact(t testing.TB, digest model.Digest, kind string, docu
 // known is what sbom, scan and gate leave about a platform.
 func (p Published) known(t testing.TB, platform model.Platform, digest model.Digest, outcome string, when time.Time) {
 	t.Helper()
-	p.Artifact(t, digest, "application/vnd.cyclonedx+json", map[string]any{"bomFormat": "CycloneDX", "specVersion": "1.6"}, when)
+	list := p.Artifact(t, digest, "application/vnd.cyclonedx+json", map[string]any{
+		"bomFormat": "CycloneDX", "specVersion": "1.6",
+		"metadata": map[string]any{"tools": map[string]any{"components": []any{map[string]string{"name": "syft", "version": "1.57.0"}}}},
+	}, when)
+	p.Receipt(t, model.Receipt{
+		Step: model.StepSBOM, StepKey: model.SBOMStepKey(digest, "syft 1.57.0", "cyclonedx-json"), Platform: platform.String(), Digest: digest,
+		Inputs: []model.Material{{Name: "artifact cyclonedx-json", Digest: list}},
+	})
 	scan := model.Scan{
 		Image: "app", Tag: "1", Platform: platform.String(), Digest: digest, Source: model.SourceLocal, Tool: "grype 0.121.2",
 		Database: At.Format(time.RFC3339), State: model.ScanFinished, Time: when.Format(time.RFC3339), Findings: []model.Finding{},

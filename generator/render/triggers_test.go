@@ -77,9 +77,9 @@ func TestTriggers(t *testing.T) {
 	t.Parallel()
 	hub := map[string]string{
 		"push": "fleet manifest result", "request": "comment fleet fork result", "queue": "fleet result", "release": "fleet manifest promote result",
-		"manual": "fleet manifest result", "lock": "lock", "bases": "fleet manifest result",
+		"manual": "fleet manifest result", "lock": "lock", "bases": "fleet manifest result", "rescan": "rescan", "closed": "purge",
 	}
-	lab := map[string]int{"pipelines": 8, "plan": 6, "images": 6, "reports": 6, "manifest": 4, "promote": 1, "fork": 1, "lock": 1, "comment": 1}
+	lab := map[string]int{"pipelines": 9, "rescan": 1, "purge": 1, "plan": 6, "images": 6, "reports": 6, "manifest": 4, "promote": 1, "fork": 1, "lock": 1, "comment": 1}
 	with := func(m map[string]int, changes map[string]int) map[string]int {
 		m = maps.Clone(m)
 		for k, n := range changes {
@@ -96,21 +96,25 @@ func TestTriggers(t *testing.T) {
 		jobs   string // empty: it is not there
 		lab    map[string]int
 	}{
-		"push: plan":          {func(s *model.Triggers) { s.Push = model.TriggerPlan }, "push", "plan result", plans},
-		"push: off":           {func(s *model.Triggers) { s.Push = model.TriggerOff }, "push", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1}},
-		"request: plan":       {func(s *model.Triggers) { s.Request = model.TriggerPlan }, "request", "comment fork plan result", map[string]int{"images": -1, "reports": -1}},
-		"request: off":        {func(s *model.Triggers) { s.Request = model.TriggerOff }, "request", "", map[string]int{"pipelines": -2, "plan": -1, "images": -1, "reports": -1, "fork": -1, "comment": -1}},
-		"queue: plan":         {func(s *model.Triggers) { s.Queue = model.TriggerPlan }, "queue", "plan result", map[string]int{"images": -1, "reports": -1}},
-		"queue: off":          {func(s *model.Triggers) { s.Queue = model.TriggerOff }, "queue", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1}},
-		"tag: off":            {func(s *model.Triggers) { s.Tag = model.TriggerOff }, "release", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1, "promote": -1}},
-		"manual: false":       {func(s *model.Triggers) { s.Manual = false }, "manual", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1}},
-		"schedule: lock off":  {func(s *model.Triggers) { s.Schedule.Lock = model.TriggerOff }, "lock", "", map[string]int{"pipelines": -1, "lock": -1}},
-		"schedule: bases off": {func(s *model.Triggers) { s.Schedule.Bases = model.TriggerOff }, "bases", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1}},
+		"push: plan":           {func(s *model.Triggers) { s.Push = model.TriggerPlan }, "push", "plan result", plans},
+		"push: off":            {func(s *model.Triggers) { s.Push = model.TriggerOff }, "push", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1}},
+		"request: plan":        {func(s *model.Triggers) { s.Request = model.TriggerPlan }, "request", "comment fork plan result", map[string]int{"purge": -1, "images": -1, "reports": -1}},
+		"request: off":         {func(s *model.Triggers) { s.Request = model.TriggerOff }, "request", "", map[string]int{"purge": -1, "pipelines": -2, "plan": -1, "images": -1, "reports": -1, "fork": -1, "comment": -1}},
+		"queue: plan":          {func(s *model.Triggers) { s.Queue = model.TriggerPlan }, "queue", "plan result", map[string]int{"images": -1, "reports": -1}},
+		"queue: off":           {func(s *model.Triggers) { s.Queue = model.TriggerOff }, "queue", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1}},
+		"tag: off":             {func(s *model.Triggers) { s.Tag = model.TriggerOff }, "release", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1, "promote": -1}},
+		"manual: false":        {func(s *model.Triggers) { s.Manual = false }, "manual", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1}},
+		"schedule: lock off":   {func(s *model.Triggers) { s.Schedule.Lock = model.TriggerOff }, "lock", "", map[string]int{"pipelines": -1, "lock": -1}},
+		"schedule: rescan off": {func(s *model.Triggers) { s.Schedule.Rescan = model.TriggerOff }, "rescan", "", map[string]int{"pipelines": -1, "rescan": -1}},
+		"schedule: bases off":  {func(s *model.Triggers) { s.Schedule.Bases = model.TriggerOff }, "bases", "", map[string]int{"pipelines": -1, "plan": -1, "images": -1, "reports": -1, "manifest": -1}},
 	} {
 		files := triggered(t, c.change)
 		want := maps.Clone(hub)
 		if want[c.file] = c.jobs; c.jobs == "" {
 			delete(want, c.file)
+		}
+		if c.file == "request" { // what is not built leaves nothing behind
+			delete(want, "closed")
 		}
 		if d := cmp.Diff(want, jobsOnGitHub(t, files)); d != "" {
 			t.Errorf("%s: GitHub (-want +got):\n%s", name, d)

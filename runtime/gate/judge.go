@@ -35,6 +35,9 @@ func Judge(p model.Policy, at time.Time, target model.TargetID, digest model.Dig
 	current := j.current(scans, digest)
 	answers := j.answers(current, where)
 	v.Unfinished = answers.unfinished
+	for i, why := range v.Unfinished {
+		v.Unfinished[i] = clean(why) // a stranger's words are in it
+	}
 	refused := false
 	for _, s := range current {
 		v.Sources = append(v.Sources, model.VerdictScan{
@@ -52,6 +55,9 @@ func Judge(p model.Policy, at time.Time, target model.TargetID, digest model.Dig
 		v.IfFixed = outcome(unfixable, len(v.Unfinished) > 0, unfixable)
 	}
 	j.warnings = append(j.warnings, answers.warnings...)
+	for i, warning := range j.warnings {
+		j.warnings[i] = clean(warning)
+	}
 	slices.Sort(j.warnings)
 	v.Warnings = slices.Compact(j.warnings)
 	return v

@@ -31,7 +31,8 @@ func subjects() []gate.Subject {
 	p := strict()
 	p.Exceptions = []model.Exception{allowed()}
 	p.Exceptions[0].Images = []string{"python"}
-	of := func(image string, platform model.Platform, s model.Scan) gate.Subject {
+	of := func(image string, platform model.Platform, s model.Scan, more ...model.Finding) gate.Subject {
+		s.Findings = append(s.Findings, more...)
 		id := model.TargetID{Image: image, Tag: "1", Platform: platform}
 		s.Image, s.Tag, s.Platform = image, "1", platform.String()
 		v := gate.Judge(p, now, id, digest, []model.Scan{s}, gate.Where{})
@@ -41,11 +42,14 @@ func subjects() []gate.Subject {
 	failed.State, failed.Detail = model.ScanFailed, "it \x07crashed"
 	worst := scan(hostile, high)
 	worst.Source = model.SourceLocal
+	strange := hostile
+	strange.Severity = model.SeverityUnknown
+	p.Unknown = model.PolicyWarn
 	kev := high
 	kev.ID, kev.KEV, kev.Fixed, kev.CVSS, kev.URL = "CVE-2026-77", true, "", 9.8, "https://example.com/CVE-2026-77"
 	return []gate.Subject{
 		of("python", model.LinuxAMD64, scan(low, high)), of("python", model.LinuxARM64, scan(low)),
-		of("hello", model.LinuxAMD64, failed), of("hello", model.LinuxARM64, scan(kev, high)), of("evil", model.LinuxAMD64, worst),
+		of("hello", model.LinuxAMD64, failed, strange), of("hello", model.LinuxARM64, scan(kev, high)), of("evil", model.LinuxAMD64, worst),
 	}
 }
 
@@ -67,6 +71,12 @@ func TestReport(t *testing.T) {
 	pass, refused := r.IfFixed()
 	if pass != 1 || refused != 2 {
 		t.Errorf("with fixed versions %d of %d pass", pass, refused)
+	}
+	for i := range r.Verdicts {
+		v := &r.Verdicts[i]
+		if said := fmt.Sprint(v.Unfinished, v.Warnings); strings.ContainsAny(said, "\x1b\r\n\x07\u202e") {
+			t.Errorf("a stranger's text is in the verdict's words: %q", said)
+		}
 	}
 	for _, row := range r.Rows() {
 		if strings.ContainsAny(fmt.Sprint(row), "\x1b\r\n\x07\u202e") {
@@ -313,7 +323,7 @@ func TestGitLabReport(t *testing.T) {
 			continue
 		}
 		failed, found := strings.Contains(b.String(), `"status": "failure"`), strings.Count(b.String(), `"operating_system"`)
-		if want := map[int]int{2: 3, 5: 7}[len(s)]; failed != (len(s) == 5) || found != want {
+		if want := map[int]int{2: 3, 5: 8}[len(s)]; failed != (len(s) == 5) || found != want {
 			t.Errorf("%d subjects: failed %v, %d findings, want %d", len(s), failed, found, want)
 		}
 	}

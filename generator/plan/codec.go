@@ -106,6 +106,9 @@ func check(p *model.Plan) error {
 	if !slices.Contains([]string{model.ScopePR, model.ScopeTesting, model.ScopeProd}, p.Scope) {
 		return fmt.Errorf("unknown scope %q", p.Scope)
 	}
+	if err := checkSigned(p); err != nil {
+		return err
+	}
 	if p.Policy != "" && !p.Policy.Valid() {
 		return errors.New("the digest of its policy is not valid")
 	}

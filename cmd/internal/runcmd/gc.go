@@ -16,7 +16,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/artifactregistry"
-	"github.com/rootfsgen/rootfsgen/runtime/channel"
 	"github.com/rootfsgen/rootfsgen/runtime/gc"
 	"github.com/rootfsgen/rootfsgen/runtime/login"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
@@ -104,13 +103,9 @@ func (o *collection) run(ctx context.Context, a *app.App) error {
 	if prefix == "" {
 		return app.Fail(app.ExitUsage, fmt.Errorf("no registry: write registry.%s into rootfsgen.yaml, or name one with --registry", o.scope))
 	}
-	store, err := openStore(a, o.store, fleet.Settings, o.scope)
-	if err != nil {
-		return err
-	}
 	client := registry.New(registry.Options{Bootstrap: fleet.Settings.Registry.Bootstrap, Scope: o.scope, Log: a.Log})
 	s := gc.Step{Registry: client, Storage: gc.Tagged{Registry: client}, Grace: o.grace, Log: a.Log}
-	named, err := o.roots(ctx, &s, store, plan)
+	named, err := o.roots(ctx, a, &s, fleet.Settings, plan)
 	if err != nil {
 		return err
 	}
@@ -154,13 +149,17 @@ func (o *collection) check() error {
 }
 
 // planned is the fleet of this commit, and what it is built as: its keys are
-// the same in every scope.
+// the same in every scope. A closed request's images are no longer wanted even
+// where they are what the fleet has become: no other scope reuses them.
 func (o *collection) planned(ctx context.Context, a *app.App) (f *model.Fleet, p *model.Plan, err error) {
 	s, err := planning.Load(ctx, a, planning.Options{Scope: model.ScopeTesting, State: planning.StateOff})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if o.snapshot != "" {
+		return s.Now.Fleet, &model.Plan{}, nil
+	}
 	p, err = s.Plan(ctx)
 	return s.Now.Fleet, p, err
 }
@@ -188,8 +187,20 @@ func (o *collection) prefix(ctx context.Context, a *app.App, set model.Settings)
 }
 
 // roots makes the step ask the channels each time that it asks what counts, and
-// returns the repositories that they name.
-func (o *collection) roots(ctx context.Context, s *gc.Step, store channel.Store, p *model.Plan) ([]string, error) {
+// returns the repositories that they name. No channel names what requests
+// publish; that the same bytes are in testing, too, is no reason to keep them.
+func (o *collection) roots(ctx context.Context, a *app.App, s *gc.Step, set model.Settings, p *model.Plan) ([]string, error) {
+	if o.scope == model.ScopePR {
+		s.Roots = func(context.Context) (r gc.Roots, _ error) {
+			r.Planned(p)
+			return r, nil
+		}
+		return nil, nil
+	}
+	store, err := openStore(a, o.store, set, o.scope)
+	if err != nil {
+		return nil, err
+	}
 	_, named, err := gc.Published(ctx, store, o.history)
 	if err != nil {
 		return nil, err

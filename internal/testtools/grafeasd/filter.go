@@ -41,18 +41,18 @@ func eval(e *cel.Expr, o *pb.Occurrence) (bool, error) {
 		have, err := field(o, call.Args[0].GetIdentExpr().GetName())
 		return have == call.Args[1].GetConstExpr().GetStringValue() == (call.Function == operators.Equals), err
 	case operators.LogicalAnd, operators.Sequence, operators.LogicalOr:
-		all, any := true, false
+		every, some := true, false
 		for _, a := range call.Args {
 			ok, err := eval(a, o)
 			if err != nil {
 				return false, err
 			}
-			all, any = all && ok, any || ok
+			every, some = every && ok, some || ok
 		}
 		if call.Function == operators.LogicalOr {
-			return any, nil
+			return some, nil
 		}
-		return all, nil
+		return every, nil
 	}
 	return false, fmt.Errorf("%s is not known", call.Function)
 }

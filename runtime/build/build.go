@@ -211,7 +211,7 @@ func (j *job) publish(ctx context.Context, e *model.Entry, digest model.Digest, 
 	if err := g.Wait(); err != nil {
 		return model.Receipt{}, fmt.Errorf("publishing %s: %w", e.ID(), err)
 	}
-	if winner != digest && j.Registry.JudgesReceipts() {
+	if winner != digest && j.Registry.JudgesReceipts(repo) {
 		return model.Receipt{}, &registry.Unavailable{
 			Doing: "publishing " + e.ID().String(), Attempts: 1,
 			Err: fmt.Errorf("somebody else tagged %s at the same moment, which nobody who is trusted has vouched for", winner.Short()),

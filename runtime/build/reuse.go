@@ -25,7 +25,7 @@ func (j *job) fits(ctx context.Context, e *model.Entry, c content, in inputs) (*
 		return &r, slices.Equal(r.Inputs, in.materials), nil
 	}
 	switch {
-	case j.Registry.JudgesReceipts(): // nobody who is trusted says that these are its bytes
+	case j.Registry.JudgesReceipts(c.repo): // nobody who is trusted says that these are its bytes
 		return nil, false, nil
 	case in.unlocked > 0:
 		return nil, false, nil

@@ -55,7 +55,7 @@ func (u *UnvouchedParent) Error() string {
 // checkVouched makes sure that a parent's content was built by somebody who is
 // trusted, where that is asked for: a tag alone can be anybody's.
 func (j *job) checkVouched(ctx context.Context, e *model.Entry, p model.Parent, parent model.TargetID, c content) error {
-	if !j.Registry.JudgesReceipts() {
+	if !j.Registry.JudgesReceipts(c.repo) {
 		return nil
 	}
 	r, found, err := j.Registry.Receipt(ctx, c.repo, model.ReceiptTag(model.StepBuild, model.BuildStepKey(p.Key, c.Generation)))

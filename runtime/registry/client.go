@@ -40,6 +40,9 @@ type Options struct {
 	// digest does not count. nil believes every receipt, as long as only those
 	// who build may write to the registry.
 	TrustReceipt func(ctx context.Context, bundle, statement []byte, digest model.Digest) error
+	// Unjudged is an address below which receipts count unsigned all the same: a
+	// request's own scope, which nothing else reads. Empty is none.
+	Unjudged string
 	// Sleep waits for d or until ctx is done, and then returns ctx's error; nil
 	// is the clock.
 	Sleep func(ctx context.Context, d time.Duration) error

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -20,10 +21,12 @@ type untrusted struct{ err error }
 
 func (u *untrusted) Error() string { return u.err.Error() }
 
-// JudgesReceipts tells whether only receipts count that somebody who is trusted
-// has signed. What can be concluded without a receipt does not count then
-// either.
-func (c *Client) JudgesReceipts() bool { return c.o.TrustReceipt != nil }
+// JudgesReceipts tells whether in a repository only receipts count that somebody
+// who is trusted has signed. What can be concluded without a receipt does not
+// count then either.
+func (c *Client) JudgesReceipts(repo string) bool {
+	return c.o.TrustReceipt != nil && (c.o.Unjudged == "" || !strings.HasPrefix(repo, c.o.Unjudged+"/"))
+}
 
 // isReceipt tells whether an artifact has the form of a receipt, signed or not.
 func (a *artifact) isReceipt() bool {
@@ -56,7 +59,7 @@ func (c *Client) receiptLayer(ctx context.Context, repo string, layer v1.Descrip
 
 // trust judges the signature of a receipt where signatures are asked for.
 func (c *Client) trust(ctx context.Context, repo string, a artifact, statement []byte, digest model.Digest) error {
-	if c.o.TrustReceipt == nil {
+	if !c.JudgesReceipts(repo) {
 		return nil
 	}
 	if len(a.Layers) < 2 {
@@ -108,7 +111,7 @@ func (c *Client) receiptAt(ctx context.Context, repo string, digest model.Digest
 	}
 	var a artifact
 	if json.Unmarshal(raw, &a) != nil || !a.isReceipt() {
-		return model.Receipt{}, false, nil
+		return model.Receipt{}, false, nil //nolint:nilerr // anybody can attach anything
 	}
 	body, err := c.receiptLayer(ctx, repo, a.Layers[0])
 	if err != nil {

@@ -64,6 +64,33 @@ func TestReceiptSignedByNobodyWeTrust(t *testing.T) {
 	}
 }
 
+// TestUnjudgedScope believes receipts of a request's own scope, and of no other.
+func TestUnjudgedScope(t *testing.T) {
+	t.Parallel()
+	s := registrytest.New(t)
+	o := seals("us")
+	o.Unjudged = s.Prefix("pr")
+	c, unsigned := registry.New(o), registry.New(registry.Options{})
+	for scope, counts := range map[string]bool{"pr": true, "pr-else": false, "testing": false} {
+		repo := s.Prefix(scope + "/app")
+		img, err := random.Image(64, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := unsigned.PushImage(t.Context(), repo, img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := model.Receipt{Version: model.ReceiptVersion, Step: "build", StepKey: model.StepKey("build", digest), Status: model.ReceiptPassed, Digest: digest}
+		if err := unsigned.PutReceipt(t.Context(), repo, r); err != nil {
+			t.Fatal(err)
+		}
+		if _, found, err := c.Receipt(t.Context(), repo, model.ReceiptTag(r.Step, r.StepKey)); err != nil || found != counts || c.JudgesReceipts(repo) == counts {
+			t.Errorf("%s: found %v, %v", scope, found, err)
+		}
+	}
+}
+
 // TestTamperedReceipt changes what a signed receipt says.
 func TestTamperedReceipt(t *testing.T) {
 	t.Parallel()

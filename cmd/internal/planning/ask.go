@@ -102,7 +102,11 @@ func (s *Session) ask(ctx context.Context, req plan.Request) (model.RegistryStat
 	if err != nil {
 		return model.RegistryState{}, err
 	}
-	c := registry.New(Sealed(s.app, registry.Options{Bootstrap: q.Bootstrap, Scope: s.o.Scope, Log: s.app.Log}, nil, &s.Now.Fleet.Settings.Trust))
+	o := registry.Options{Bootstrap: q.Bootstrap, Scope: s.o.Scope, Log: s.app.Log}
+	if s.o.Scope == model.ScopePR {
+		o.Unjudged = q.Prefix
+	}
+	c := registry.New(Sealed(s.app, o, nil, &s.Now.Fleet.Settings.Trust))
 	state, err := c.State(ctx, q)
 	if err == nil {
 		err = errors.Join(vouched(ctx, c, q.Prefix, state.Repositories), vouched(ctx, c, q.ReadPrefix, state.Read))

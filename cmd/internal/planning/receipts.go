@@ -23,7 +23,8 @@ func SignOptions(a *app.App, scope string) (sign.Options, error) {
 
 // Sealed adds to the options of a registry's client that receipts are signed,
 // and which count, where trust.builders names anybody. Keys are read when the
-// first receipt is written or read.
+// first receipt is written or read. A request's own scope, which o.Unjudged
+// names, is left out: its jobs are nobody whom others trust, and need not be.
 func Sealed(a *app.App, o registry.Options, how *model.Signing, whom *model.Trust) registry.Options {
 	if whom == nil || len(whom.Builders) == 0 {
 		return o
@@ -46,7 +47,7 @@ func Sealed(a *app.App, o registry.Options, how *model.Signing, whom *model.Trus
 		}
 		return err
 	}
-	if how == nil || !how.On() {
+	if how == nil || !how.On() || o.Scope == model.ScopePR { // nobody reads what a request has built but its own jobs
 		return o
 	}
 	signer := sync.OnceValues(func() (*sign.Signer, error) {
@@ -71,7 +72,7 @@ func Sealed(a *app.App, o registry.Options, how *model.Signing, whom *model.Trus
 // built anew as the next one. It costs a request for each target, and only
 // where trust.builders names anybody.
 func vouched(ctx context.Context, c *registry.Client, prefix string, repositories map[string]model.RepositoryState) error {
-	if !c.JudgesReceipts() {
+	if !c.JudgesReceipts(prefix + "/") {
 		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -88,7 +88,11 @@ func indexes(p *model.Plan, names []string) ([]*model.Index, error) {
 
 // registryOf is a client for what a plan speaks of.
 func registryOf(a *app.App, p *model.Plan) *registry.Client {
-	return registry.New(planning.Sealed(a, registry.Options{Bootstrap: p.Bootstrap, Scope: p.Scope, Log: a.Log}, p.Signing, p.Trust))
+	o := registry.Options{Bootstrap: p.Bootstrap, Scope: p.Scope, Log: a.Log}
+	if p.Scope == model.ScopePR {
+		o.Unjudged = p.Prefix
+	}
+	return registry.New(planning.Sealed(a, o, p.Signing, p.Trust))
 }
 
 // inert tells whether a pipeline's job has nowhere to push to, and says so:

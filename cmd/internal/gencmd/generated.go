@@ -158,13 +158,14 @@ func printWritten(a *app.App, o *generateOptions, root *os.Root, changes []tree.
 	return nil
 }
 
-// nearest is of each forge the limit that least is left of, the first of
-// several.
+// nearest is of each forge the limit that least is left of, of those that a
+// fleet grows towards, and the first of several.
 func nearest(limits []render.Limit) []render.Limit {
 	var out []render.Limit
 	for _, l := range limits {
 		at := slices.IndexFunc(out, func(o render.Limit) bool { return o.Forge == l.Forge })
 		switch {
+		case l.Fixed:
 		case at < 0:
 			out = append(out, l)
 		case l.Used*out[at].Max > out[at].Used*l.Max:

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
+
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 )
 
 const modulePath = "github.com/rootfsgen/rootfsgen"
@@ -19,7 +21,7 @@ func TestGoInstall(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "checkout")
-	commit := checkout(t, source)
+	commit := checkout(t, enginetest.Root(t), source)
 	v := "v0.0.0-test." + "g" + commit[:12]
 	versions := filepath.Join(dir, "proxy", modulePath, "@v")
 	if err := os.MkdirAll(versions, 0o750); err != nil {

@@ -38,10 +38,10 @@ func must(t *testing.T, dir string, env []string, name string, args ...string) s
 	return out
 }
 
-// checkout is the last commit in a folder of its own.
-func checkout(t *testing.T, dir string) string {
+// checkout is the last commit of a repository in a folder of its own.
+func checkout(t *testing.T, from, dir string) string {
 	t.Helper()
-	must(t, "", nil, "git", "clone", "-q", "--no-hardlinks", enginetest.Root(t), dir)
+	must(t, "", nil, "git", "clone", "-q", "--no-hardlinks", from, dir)
 	return must(t, dir, nil, "git", "rev-parse", "HEAD")
 }
 
@@ -70,9 +70,10 @@ func TestTheSameBytesTwice(t *testing.T) {
 	platform := runtime.GOOS + "-" + runtime.GOARCH
 	syft := "SYFT=" + filepath.Join(enginetest.Root(t), ".cache", "bin", "syft")
 	var made []map[string][]byte
-	var commit string
-	for _, dir := range []string{filepath.Join(root, "a"), filepath.Join(root, "another", "folder")} {
-		commit = checkout(t, dir)
+	first, second := filepath.Join(root, "a"), filepath.Join(root, "another", "folder")
+	commit := checkout(t, enginetest.Root(t), first)
+	checkout(t, first, second) // people may commit meanwhile
+	for _, dir := range []string{first, second} {
 		out := filepath.Join(dir, "..", "out-"+filepath.Base(dir))
 		must(t, dir, []string{syft}, "tools/release.sh", version, out, runtime.GOOS+"/"+runtime.GOARCH)
 		made = append(made, files(t, out))
@@ -114,7 +115,7 @@ func TestTheSameBytesTwice(t *testing.T) {
 func TestOnlyCommits(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "checkout")
-	checkout(t, dir)
+	checkout(t, enginetest.Root(t), dir)
 	if out, err := command(t.Context(), dir, nil, "tools/release.sh", "1.0", filepath.Join(dir, "..", "out")); err == nil || !strings.Contains(out, "no version") {
 		t.Errorf("a version without v: %v, %s", err, out)
 	}

@@ -2,6 +2,7 @@ package promote
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 )
 
 // copy brings one image to prod with everything that speaks for it, byte by
@@ -30,8 +32,17 @@ func (s Step) copy(ctx context.Context, v *verified) error {
 		}
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	for _, d := range v.digests() {
-		g.Go(func() error { return s.copyEvidence(gctx, v, target, d, v.evidence[d], there) })
+	for n, d := range v.digests() {
+		g.Go(func() error {
+			found := v.evidence[d]
+			if n > 0 && s.Policy.Mode != model.EnforceOff { // it was scanned and judged meanwhile
+				var err error
+				if found, err = s.Registry.Artifacts(gctx, v.repo, d, ""); err != nil {
+					return err
+				}
+			}
+			return s.copyEvidence(gctx, v, target, d, found, there)
+		})
 	}
 	if !there {
 		g.Go(func() error { return s.copyReceipts(gctx, v, target) })
@@ -63,8 +74,24 @@ func (s Step) copyReceipts(ctx context.Context, v *verified, target string) erro
 	return nil
 }
 
+// copyScanReceipt copies the receipt of a scan, without which the scan counts
+// for nothing; its tag follows from what the scan says of itself.
+func (s Step) copyScanReceipt(ctx context.Context, v *verified, target string, subject, artifact model.Digest) error {
+	body, about, _, err := s.Registry.ReadArtifact(ctx, v.repo, artifact, maxScan)
+	if err != nil {
+		return err
+	}
+	var said model.Scan
+	if json.Unmarshal(body, &said) != nil || about != subject || said.Digest != subject {
+		return nil // it speaks for nothing
+	}
+	tag := model.ReceiptTag(model.StepScan, model.ScanStepKey(said.Digest, said.Source, said.Tool, said.Database))
+	_, err = s.Registry.CopyReceipt(ctx, v.repo, target, tag)
+	return err
+}
+
 // byTag are the steps whose receipts are copied by their tags.
-var byTag = []string{model.StepBuild, model.StepTest, model.StepGate, model.StepMerge}
+var byTag = []string{model.StepBuild, model.StepTest, model.StepGate, model.StepMerge, model.StepScan}
 
 // tag gives the copy its tags. The version's never moves; the others say of
 // which bytes it is made, and follow.
@@ -132,6 +159,11 @@ func (s Step) copyEvidence(ctx context.Context, v *verified, target string, subj
 		}
 		if err := s.Registry.CopyArtifact(ctx, v.repo, target, f.Digest); err != nil {
 			return err
+		}
+		if f.Type == scan.ArtifactType {
+			if err := s.copyScanReceipt(ctx, v, target, subject, f.Digest); err != nil {
+				return err
+			}
 		}
 		if s.Verifier == nil {
 			continue

@@ -13,9 +13,10 @@ import (
 // sbomTypes are the lists of packages that count, by the type of the artifact.
 var sbomTypes = []string{"application/vnd.cyclonedx+json", "application/spdx+json", "application/vnd.syft+json"}
 
-// The most that is read of one list of packages, and of one record.
+// The most that is read of one list of packages, one scan and one record.
 const (
 	maxSBOM   = 128 << 20
+	maxScan   = 64 << 20
 	maxRecord = 1 << 20
 )
 

@@ -407,6 +407,6 @@ func TestTheBlobsAreMountedAndTheRequestsCounted(t *testing.T) {
 
 // What docs/guide/channels.md says.
 const (
-	requestsFirst = 113
-	requestsAgain = 48
+	requestsFirst = 122
+	requestsAgain = 58
 )

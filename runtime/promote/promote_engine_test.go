@@ -13,6 +13,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/manifest"
 	"github.com/rootfsgen/rootfsgen/runtime/promote"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/withdraw"
 )
 
@@ -30,6 +31,13 @@ func TestPromotionInTheRealRegistry(t *testing.T) {
 		plantest.Test(t, c, p, e, d)
 		repo := p.Prefix + "/" + e.Repository
 		if _, err := c.PutArtifact(t.Context(), repo, registry.Artifact{Subject: d, Type: cycloneDX, Body: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+		err := scan.Store{Registry: c}.Save(t.Context(), repo, model.Scan{
+			Image: e.Image, Tag: e.Tag, Platform: e.Platform.String(), Digest: d, Source: model.SourceLocal, Tool: "grype 1",
+			Database: "2026-11-20T00:00:00Z", State: model.ScanFinished, Time: "2026-11-21T00:00:00Z", Findings: []model.Finding{},
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		if e.Image == "python" && e.Platform == model.LinuxARM64 {
@@ -65,6 +73,9 @@ func TestPromotionInTheRealRegistry(t *testing.T) {
 	}
 	if !kinds[cycloneDX] || !kinds[verdictType] {
 		t.Errorf("prod has %v", list)
+	}
+	if scans, err := (scan.Store{Registry: c}).Newest(t.Context(), prefix+"prod/python", arm); err != nil || len(scans) != 1 {
+		t.Errorf("the scan came without its receipt: %v, %v", scans, err)
 	}
 	for _, e := range p.Entries {
 		if _, found, err := c.Receipt(t.Context(), prefix+"prod/"+e.Repository, model.ReceiptTag(model.StepBuild, model.BuildStepKey(e.Key, 0))); err != nil || !found {

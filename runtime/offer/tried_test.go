@@ -58,7 +58,7 @@ func TestTry(t *testing.T) {
 	if d := cmp.Diff([]string{"java", "node", "python3.13"}, got.Failed); d != "" {
 		t.Errorf("failed (-want +got):\n%s", d)
 	}
-	if d.offer(); d.tip() != tip {
+	if d.must(); d.tip() != tip {
 		t.Error("to look at the offer made it another one")
 	}
 }

@@ -69,7 +69,7 @@ func (o *runnersOptions) run(ctx context.Context, a *app.App) (err error) {
 	for _, given := range o.machines {
 		arch, families, _ := strings.Cut(given, "=")
 		if _, known := o.Families[arch]; !known || families == "" {
-			return app.Fail(app.ExitUsage, fmt.Errorf("invalid --machines %q: expected amd64=FAMILY,... or arm64=FAMILY,...", given))
+			return app.Fail(app.ExitUsage, fmt.Errorf("invalid --machines %q: expected amd64= or arm64= and the names of families", given))
 		}
 		o.Families[arch] = strings.Split(families, ",")
 	}

@@ -129,10 +129,6 @@ release: ## Make the programs, their packages, digests and provenance of VERSION
 
 ##### Get what is needed
 
-.PHONY: tools-scan
-tools-scan: ## Compile the scanners into .cache/bin
-	@tools/build.sh syft grype
-
 .PHONY: packages
 packages: ## Install the Debian packages that are missing, for everything here
 	@tools/packages.sh $(run_packages) $(test_packages)

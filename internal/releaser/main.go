@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 )
 
 const usage = `usage:
@@ -21,13 +22,15 @@ const usage = `usage:
                                                             the same, signed by a job
 `
 
+var errUsage = errors.New(strings.TrimSuffix(usage, "\n"))
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout) //nolint:forbidigo // this is the program itself
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "releaser:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // likewise
 	}
 }
 
@@ -39,7 +42,7 @@ type options struct {
 
 func run(ctx context.Context, args []string, env func(string) string, out io.Writer) error {
 	if len(args) < 2 {
-		return errors.New(usage)
+		return errUsage
 	}
 	var o options
 	flags := flag.NewFlagSet("releaser", flag.ContinueOnError)
@@ -51,7 +54,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	flags.StringVar(&o.issuer, "issuer", "", "")
 	flags.StringVar(&o.root, "root", "", "")
 	if err := flags.Parse(args[2:]); err != nil || flags.NArg() > 0 {
-		return errors.New(usage)
+		return errUsage
 	}
 	o.dir, o.origin = args[1], originOf(env)
 	switch args[0] {
@@ -66,5 +69,5 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 		}
 		return err
 	}
-	return errors.New(usage)
+	return errUsage
 }

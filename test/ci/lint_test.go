@@ -106,9 +106,9 @@ func TestGitLabList(t *testing.T) {
 		return v
 	}
 	elsewhere := []string{"CI_COMMIT_BRANCH", "feature", "CI_COMMIT_REF_NAME", "feature"}
-	built := []string{"rootfsgen-images", "rootfsgen-plan"}
-	requested := []string{"rootfsgen-comment", "rootfsgen-images", "rootfsgen-plan"}
-	published := []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan"}
+	built := []string{"rootfsgen-images", "rootfsgen-plan", "rootfsgen-reports"}
+	requested := []string{"rootfsgen-comment", "rootfsgen-images", "rootfsgen-plan", "rootfsgen-reports"}
+	published := []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-reports"}
 	events := map[string]struct {
 		variables map[string]string
 		jobs      []string
@@ -122,7 +122,7 @@ func TestGitLabList(t *testing.T) {
 		"merge request from a fork, in the fork":     {request("2", "1", "CI_PROJECT_ID", "2"), []string{"rootfsgen-fork"}},
 		"merge train":                                {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
 		"merge train, with a request from a fork":    {request("2", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
-		"release tag":                                {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true"}, append(slices.Clone(published), "rootfsgen-promote")},
+		"release tag":                                {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true"}, []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-promote", "rootfsgen-reports"}},
 		"unprotected tag":                            {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"}, published},
 		"other tag":                                  {map[string]string{"CI_COMMIT_TAG": "nightly", "CI_COMMIT_REF_NAME": "nightly", "CI_COMMIT_BRANCH": "-"}, nil},
 		"by hand":                                    {from("web", "ROOTFSGEN_IMAGES", "base"), published},
@@ -130,6 +130,7 @@ func TestGitLabList(t *testing.T) {
 		"by the API":                                 {from("api"), published},
 		"by a trigger":                               {from("trigger"), published},
 		"by another project's pipeline":              {from("pipeline"), nil},
+		"time to judge prod":                         {from("schedule", "ROOTFSGEN_SCHEDULE", "rescan"), []string{"rootfsgen-rescan"}},
 		"time for the lock":                          {from("schedule", "ROOTFSGEN_SCHEDULE", "lock"), []string{"rootfsgen-lock"}},
 		"time for the bases":                         {from("schedule", "ROOTFSGEN_SCHEDULE", "bases"), published},
 		"a schedule that does not say what it is":    {from("schedule"), nil},
@@ -187,7 +188,7 @@ func (f *fleet) starts(variables map[string]string) []string {
 	}
 	var names []string
 	for _, j := range jobs {
-		if j.When != "never" {
+		if j.When != "never" && j.When != "manual" { // which a person starts, or the end of a request
 			names = append(names, j.Name)
 		}
 	}

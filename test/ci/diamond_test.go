@@ -34,7 +34,7 @@ type diamondEvent struct {
 // platform and one whose tests need a device. What ran is what the plan says,
 // and what the plan says is what a person would; in the end both forges have
 // made the same bytes.
-func TestDiamond(t *testing.T) {
+func TestDiamond(t *testing.T) { //nolint:tparallel // it compares what its subtests have left, and so waits for them
 	t.Parallel()
 	lives := map[string]func(*fleet) diamondForge{
 		"github": func(f *fleet) diamondForge { h := eventsOnGitHub(f).(hubEvents); return hubDiamond{h} },

@@ -205,7 +205,8 @@ func TestEveryEventOnce(t *testing.T) {
 		}
 		seen[r.If] = true
 	}
-	if len(seen) != len(pipeline.Events()) {
-		t.Errorf("%d rules for %d events", len(seen), len(pipeline.Events()))
+	// A request that is closed starts no pipeline: its own has the job.
+	if want := len(pipeline.Events()) - 1; len(seen) != want {
+		t.Errorf("%d rules for %d events", len(seen), want)
 	}
 }

@@ -45,7 +45,8 @@ done
 syft=${SYFT:-$PWD/.cache/bin/syft}
 for file in "$out"/*; do
 	echo "listing the packages of ${file##*/}"
-	SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan --quiet "file:$file" --source-name "${file##*/}" --source-version "$version" -o "cyclonedx-json=$file.cdx.json"
+	# By its name alone: syft makes an identifier of the path that it is given.
+	(cd "$out" && SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan --quiet "file:${file##*/}" --source-name "${file##*/}" --source-version "$version" -o "cyclonedx-json=${file##*/}.cdx.json")
 done
 
 go run ./internal/releaser document "$out" --version "$version" --commit "$commit"

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // ScanVersion is the version of the findings' document that this program reads
@@ -92,6 +93,16 @@ const (
 	FindingMalicious     = "malicious" // the package is there to do harm
 	FindingSecret        = "secret"    // a key or password lies in the image
 )
+
+// maliciousPrefix begins the ids that OpenSSF gives to packages that are there to
+// do harm.
+const maliciousPrefix = "MAL-"
+
+// Malicious tells whether an id of the finding is that of a malicious package,
+// whatever its Kind says: few scanners set that.
+func (f *Finding) Malicious() bool {
+	return slices.ContainsFunc(append([]string{f.ID}, f.Aliases...), func(id string) bool { return strings.HasPrefix(id, maliciousPrefix) })
+}
 
 // The states that a statement of VEX gives a finding.
 const (

@@ -97,6 +97,9 @@ type finding struct {
 // add judges one finding; it tells whether it blocks.
 func (j *judge) add(f *model.Finding) bool {
 	g := finding{Judged: model.Judged{Finding: *f}, key: f.ID + "\x00" + f.PURL + "\x00" + f.Package + "\x00" + f.Version + "\x00" + f.Kind + "\x00" + f.Path}
+	if f.Kind == model.FindingVulnerability && f.Malicious() {
+		g.Finding.Kind = model.FindingMalicious
+	}
 	g.Finding.Severity, g.Finding.Basis = severity(f, j.policy.Basis)
 	rule, why, warning := rule(j.policy, &g.Finding)
 	g.Rule, g.Why, g.blocks = rule, why, rule != ""

@@ -178,9 +178,9 @@ func (j *judge) state(s *model.Scan) answer {
 	case s.State != model.ScanFinished:
 		return answer{state: s.State, why: because(said, s.Detail)}
 	}
-	if wanted := j.tool(s.Source); wanted != "" && s.Tool != "" {
+	if wanted := j.tool(s.Source); wanted != "" {
 		if tool, _, _ := strings.Cut(s.Tool, " "); !strings.EqualFold(tool, wanted) {
-			return answer{state: model.ScanMissing, why: fmt.Sprintf("it was scanned with %s, and the policy asks for %s", s.Tool, wanted)}
+			return answer{state: model.ScanMissing, why: fmt.Sprintf("it was scanned with %s, and the policy asks for %s", cmp.Or(s.Tool, "an unnamed tool"), wanted)}
 		}
 	}
 	if why, old := j.stale("the scan", s.Time); why != "" {

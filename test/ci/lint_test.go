@@ -161,7 +161,15 @@ func listed(t *testing.T, tree string) *fleet {
 	f := &fleet{t: t, Repo: gittest.New(t), scratch: t.TempDir()}
 	f.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.scratch, "LANG=C.UTF-8"}
 	files := map[string]string{}
-	for _, path := range []string{".gitlab-ci.yml", ".gitlab/rootfsgen/pipeline.yml", ".gitlab/rootfsgen/fleet.yml"} {
+	paths := []string{".gitlab-ci.yml", ".gitlab/rootfsgen/pipeline.yml", ".gitlab/rootfsgen/fleet.yml"}
+	own, err := filepath.Glob(filepath.Join(tree, ".gitlab", "*.yml")) // what a pipeline's own jobs are made of
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range own {
+		paths = append(paths, ".gitlab/"+filepath.Base(file))
+	}
+	for _, path := range paths {
 		b, err := os.ReadFile(filepath.Join(tree, path))
 		if err != nil {
 			t.Fatal(err)

@@ -15,19 +15,19 @@ func TestTrap06DeletedImage(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, map[string]string{
 		"rootfsgen.yaml":         "version: 1\nregistry: {testing: registry.example.com/testing}\nrepositories: [\"\"]\n",
-		"images/base/Dockerfile": "FROM scratch\n", "images/app/Dockerfile": "# on its base\nFROM base\n", "images/lone/Dockerfile": "FROM scratch\n",
+		"images/base/Dockerfile": "FROM scratch\n", "images/app/Dockerfile": "# on its base\nFROM base\n", "images/orphan/Dockerfile": "FROM scratch\n",
 	})
 	d.Git("tag", "v1")
-	d.remove("images/lone")
+	d.remove("images/orphan")
 	d.Commit(nil)
 	p := d.plan()
 	p.builds()
-	p.steps("lone", model.ActionRetire, "", "")
-	p.because("lone", model.Reason{Kind: model.ReasonRemoved, Name: "lone"})
+	p.steps("orphan", model.ActionRetire, "", "")
+	p.because("orphan", model.Reason{Kind: model.ReasonRemoved, Name: "orphan"})
 	out := t.TempDir()
 	d.ok("generate", "--changed", "--from", "v1", "--out", out)
 	for _, name := range []string{".github/workflows/rootfsgen-fleet.yml", ".gitlab/rootfsgen/fleet.yml"} {
-		if text := d.at(d.elsewhere(out)).readIfThere(name); strings.Contains(text, "lone") {
+		if text := d.at(d.elsewhere(out)).readIfThere(name); strings.Contains(text, "orphan") {
 			t.Errorf("%s has jobs for an image that is gone:\n%s", name, text)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -25,7 +26,10 @@ func (o *searching) scanChannel(ctx context.Context, a *app.App) (err error) {
 	if err := at.open(ctx, a); err != nil {
 		return err
 	}
-	prefix := map[string]string{model.ScopeTesting: at.registry, model.ScopeProd: at.prod}[o.channel]
+	prefix := at.registry
+	if o.channel == model.ScopeProd && at.prod != "" { // without a registry of prod its images stay where they are
+		prefix = at.prod
+	}
 	if inert(a, prefix) {
 		return nil
 	}
@@ -60,7 +64,8 @@ func channelRequests(d *manifest.Document, prefix string) ([]scan.Request, error
 		if i.Repository == "" || len(i.Platforms) == 0 {
 			continue
 		}
-		if err := errors.Join(model.CheckRepository(i.Repository), model.CheckImageName(i.ID)); err != nil {
+		target, err := targetOf(i)
+		if err := errors.Join(err, model.CheckRepository(i.Repository)); err != nil {
 			return nil, fmt.Errorf("reading the channel: %w", err)
 		}
 		for _, name := range slices.Sorted(maps.Keys(i.Platforms)) {
@@ -71,10 +76,28 @@ func channelRequests(d *manifest.Document, prefix string) ([]scan.Request, error
 			if err != nil {
 				return nil, fmt.Errorf("reading the channel: %w", err)
 			}
-			requests = append(requests, scan.Request{
-				Repo: prefix + "/" + i.Repository, Target: model.TargetID{Image: i.ID, Tag: i.ComponentVersion, Platform: p}, Digest: i.Platforms[name],
-			})
+			target.Platform = p
+			requests = append(requests, scan.Request{Repo: prefix + "/" + i.Repository, Target: target, Digest: i.Platforms[name]})
 		}
 	}
 	return requests, nil
+}
+
+// targetOf is what an entry of a document is of: its id is the image's name,
+// and has tag and variant behind it where the image has several.
+func targetOf(i *manifest.Image) (model.TargetID, error) {
+	name, tag, several := strings.Cut(i.ID, ":")
+	tag, variant, variants := strings.Cut(tag, ":")
+	t := model.TargetID{Image: name, Tag: tag, Variant: variant}
+	if !several {
+		t.Tag = i.ComponentVersion
+	}
+	err := model.CheckImageName(name)
+	if several {
+		err = errors.Join(err, model.CheckTag(tag))
+	}
+	if variants {
+		err = errors.Join(err, model.CheckTag(variant))
+	}
+	return t, err
 }

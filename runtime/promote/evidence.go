@@ -8,6 +8,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/sbom"
 )
 
 // sbomTypes are the lists of packages that count, by the type of the artifact.
@@ -89,7 +90,7 @@ func (s Step) hasSBOM(ctx context.Context, v *verified, digest model.Digest) (bo
 		if err != nil {
 			return false, err
 		}
-		if subject == digest && artifactType == f.Type && json.Valid(body) {
+		if _, err := sbom.Packages(body); err == nil && subject == digest && artifactType == f.Type {
 			return true, nil
 		}
 	}

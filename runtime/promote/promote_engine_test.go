@@ -30,7 +30,7 @@ func TestPromotionInTheRealRegistry(t *testing.T) {
 		d := plantest.Build(t, c, p, e)
 		plantest.Test(t, c, p, e, d)
 		repo := p.Prefix + "/" + e.Repository
-		if _, err := c.PutArtifact(t.Context(), repo, registry.Artifact{Subject: d, Type: cycloneDX, Body: []byte("{}")}); err != nil {
+		if _, err := c.PutArtifact(t.Context(), repo, registry.Artifact{Subject: d, Type: cycloneDX, Body: []byte(`{"bomFormat":"CycloneDX"}`)}); err != nil {
 			t.Fatal(err)
 		}
 		err := scan.Store{Registry: c}.Save(t.Context(), repo, model.Scan{

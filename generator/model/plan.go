@@ -20,8 +20,7 @@ const (
 	StepTest  = "test"
 	StepMerge = "merge" // of an index, not of a target
 
-	// These follow the test, for each platform's digest, before the merge.
-	StepSBOM = "sbom"
+	StepSBOM = "sbom" // this and the next two follow the test, for each platform's digest, before the merge
 	StepScan = "scan"
 	StepGate = "gate"
 

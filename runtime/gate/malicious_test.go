@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
-	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
 )
 
@@ -16,7 +15,7 @@ func TestAMaliciousPackageIsKnownByItsID(t *testing.T) {
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	digest := model.DigestOf([]byte("image"))
 	target := model.TargetID{Image: "web", Platform: model.LinuxAMD64}
-	p := policy.Default()
+	p := strict()
 	p.Exceptions = []model.Exception{{
 		ID: "MAL-2026-1", PURL: "pkg:npm/evil", Reason: "none", Owner: "@a", ApprovedBy: "@b", Created: "2026-11-20", Expires: "2026-11-24",
 	}}

@@ -143,10 +143,10 @@ for result in $ROOTFSGEN_RESULTS; do
   esac
 done
 if [ "$done" = no ]; then
-  echo "No job before this one has run" >&2
   if [ "${GITHUB_EVENT_NAME:-}" = workflow_dispatch ] && [ "${GITHUB_REF_NAME:-}" != "$ROOTFSGEN_BASE" ]; then
-    echo "::error::A run by hand is of the branch $ROOTFSGEN_BASE and of no other: choose it under Use workflow from"
+    echo "::error::A run by hand is of the branch $ROOTFSGEN_BASE and of no other: choose it under Use workflow from" >&2
   fi
+  echo "No job before this one has run" >&2
   exit 1
 fi
 `

@@ -205,7 +205,7 @@ func (s *selector) folder(ctx context.Context, read Read, f filter, rel string) 
 	if rel != "." {
 		prefix += rel + "/"
 	}
-	found := false
+	found, sent := false, false
 	for _, e := range under(s.entries, prefix) {
 		picked := f.keeps(e.Path[len(prefix):])
 		if picked {
@@ -215,21 +215,25 @@ func (s *selector) folder(ctx context.Context, read Read, f filter, rel string) 
 			}
 		}
 		if !picked {
-			s.leaveFolders(f, rel, e.Path[len(s.prefix):])
+			file := e.Path[len(s.prefix):]
+			comes := !s.ignore.excludes(file)
+			sent = sent || comes
+			s.leaveFolders(f, rel, file, comes)
 		}
 		found = found || picked
 	}
 	if f.include == nil {
-		// A folder can be copied though all in it is left out, but not when it
-		// is left out itself.
-		return found || rel == "." || s.isFolder(rel) && !s.ignore.excludes(rel), nil
+		// A folder can be copied though all in it is left out, but not when the
+		// ignore file leaves out it and all in it.
+		return found || sent || rel == "." || s.isFolder(rel) && !s.ignore.excludes(rel), nil
 	}
 	return found, nil
 }
 
 // leaveFolders notes the folders between base and a file that is left out:
-// BuildKit makes them, even if nothing is in them.
-func (s *selector) leaveFolders(f filter, base, file string) {
+// BuildKit makes them, even if nothing is in them. Those of a file that only
+// the instruction leaves out come with it, whatever the ignore file says of them.
+func (s *selector) leaveFolders(f filter, base, file string, sent bool) {
 	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
 		rel := strings.TrimPrefix(strings.TrimPrefix(dir, base), "/")
 		if base == "." {
@@ -238,7 +242,7 @@ func (s *selector) leaveFolders(f filter, base, file string) {
 		if s.folders[dir] {
 			return
 		}
-		if (rel == "" || f.keeps(rel)) && !s.ignore.excludes(dir) {
+		if (rel == "" || f.keeps(rel)) && (sent || !s.ignore.excludes(dir)) {
 			s.folders[dir] = true
 		}
 		if dir == base {

@@ -81,6 +81,8 @@ func TestSelect(t *testing.T) {
 		{"only such a folder", []string{"i/.dockerignore=d/*\n", "i/d/x"}, "COPY d /", "", "d/", nil},
 		{"an ignored folder", []string{"i/.dockerignore=d\n", "i/d/x"}, "COPY d /", "", "", []string{`warning:2:6 context-source COPY reads "d", which is not in i: i/.dockerignore excludes it`}},
 		{"an excluded folder", []string{"i/d/a/x", "i/d/b.md"}, "COPY --exclude=a --exclude=*.md d /", "", "d/", nil},
+		{"an ignored folder whose only file is excluded", []string{"i/.dockerignore=*\n!d/a/h.sh\n", "i/d/a/h.sh", "i/d/b"}, "COPY --exclude=**/*.sh d /", "", "d/a/", nil},
+		{"an ignored source whose only file is excluded", []string{"i/.dockerignore=*\n!d/a/h.sh\n", "i/d/a/h.sh", "i/d/b"}, "COPY --exclude=**/*.sh d/a /", "", "d/a/", nil},
 		{"ignored source", []string{"i/.dockerignore=a\n", "i/a"}, "COPY a /", "", "", []string{`warning:2:6 context-source COPY reads "a", which is not in i: i/.dockerignore excludes it`}},
 		{"an ignore file that is wrong", []string{"i/.dockerignore=!\n", "i/a"}, "COPY a /", "", "a", []string{`warning:0:0 dockerignore illegal exclusion pattern: "!": `}},
 		{"an ignore pattern that is wrong", []string{"i/.dockerignore=a[\n", "i/a"}, "COPY a /", "", "a", []string{`warning:0:0 dockerignore syntax error in pattern: `}},

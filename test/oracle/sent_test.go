@@ -3,6 +3,7 @@ package oracle
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"path"
@@ -146,10 +147,26 @@ func sent(ctx context.Context, all fsutil.FS, reads []dockerfile.Read, ignored [
 		case stat.Linkname != "":
 			out[p] = "> " + stat.Linkname
 		default:
-			out[p] = fmt.Sprint(stat.Size)
+			out[p] = opened(filtered, p)
 		}
 		return nil
 	})
+}
+
+// opened is how many bytes the client sends of a file: it opens a file with
+// another reading of the ignore file than it walks with, and sends it empty if
+// that one leaves it out.
+func opened(all fsutil.FS, p string) string {
+	r, err := all.Open(p)
+	if err != nil {
+		return "0"
+	}
+	defer r.Close() //nolint:errcheck // it was only read
+	n, err := io.Copy(io.Discard, r)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(n)
 }
 
 // read is what an instruction finds: where it begins, and the files that it

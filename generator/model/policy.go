@@ -35,27 +35,19 @@ type Policy struct {
 	State       PolicyState              `json:"scan_state"`
 	VEX         PolicyVEX                `json:"vex"`
 	Exceptions  []Exception              `json:"exceptions"`
-	MaxLifetime map[string]time.Duration `json:"max_lifetime"`               // of an exception, by severity of what it excepts
-	WarnBefore  time.Duration            `json:"warn_before"`                // an exception's end
-	Unused      string                   `json:"unused"`                     // PolicyWarn, PolicyBlock or PolicyAllow: exceptions that nothing needed
-	BreakGlass  string                   `json:"break_glass,omitempty"`      // environment in which a refusal may be overridden
-	GlassUses   int                      `json:"break_glass_uses,omitempty"` // how many times, of one digest; every one is attested
+	MaxLifetime map[string]time.Duration `json:"max_lifetime"` // of an exception, by severity of what it excepts
+	WarnBefore  time.Duration            `json:"warn_before"`  // an exception's end
+	Unused      string                   `json:"unused"`       // PolicyWarn, PolicyBlock or PolicyAllow: exceptions that nothing needed
 	Evidence    PolicyEvidence           `json:"evidence"`
 }
 
-// PolicyEvidence is what is kept of a judgement.
+// PolicyEvidence is what is done with a judgement beside keeping it.
 type PolicyEvidence struct {
-	Attest []string      `json:"attest"`           // the Evidence constants, sorted
-	Upload string        `json:"upload,omitempty"` // UploadSARIF, or empty
-	Retain time.Duration `json:"retain"`           // of verdicts in the registry, from when they were given
+	Upload string `json:"upload,omitempty"` // UploadSARIF, or empty
 }
 
-// What is attested of a judgement, and where else it goes.
-const (
-	EvidenceVuln     = "cosign-vuln" // the scan, as cosign's predicate of vulnerabilities
-	EvidenceDecision = "decision"    // the verdict
-	UploadSARIF      = "sarif"       // to the forge's code scanning
-)
+// UploadSARIF sends findings to the forge's code scanning.
+const UploadSARIF = "sarif"
 
 // PolicySource is a source of findings, and when it must have spoken.
 type PolicySource struct {

@@ -63,8 +63,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			},
 		},
 		MaxLifetime: map[string]time.Duration{"CRITICAL": 7 * day, "HIGH": 20 * day, "MEDIUM": 90 * day, "LOW": 180 * day, "NEGLIGIBLE": 180 * day, "UNKNOWN": 14 * day},
-		WarnBefore:  2 * day, Unused: model.PolicyBlock, BreakGlass: "prod-breakglass", GlassUses: 2,
-		Evidence: model.PolicyEvidence{Attest: []string{"cosign-vuln", "decision"}, Upload: "sarif", Retain: 90 * day},
+		WarnBefore:  2 * day, Unused: model.PolicyBlock, Evidence: model.PolicyEvidence{Upload: "sarif"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -159,8 +158,6 @@ func TestWhatIsRefused(t *testing.T) {
 		{head + "scanState: {maxAge: 91d}\n", "is not a time between 1m and 90d"},
 		{head + "scanState: {maxAge: 0d}\n", "is not a time between"},
 		{head + "vex: {statuses: [under_investigation]}\n", `"under_investigation" is not one of fixed, not_affected`},
-		{head + "enforcement: {breakglass: {environment: prod, attest: false}}\n", "an override is always attested"},
-		{head + "enforcement: {breakglass: {maxUses: 2}}\n", "breakglass has no environment"},
 		{head + exception("owner: a, approvedBy: b, created: 2026-11-01"), "has no expires"},
 		{head + exception("owner: a, created: 2026-11-01, expires: 2026-11-02"), "has no approvedBy"},
 		{head + exception("owner: a, approvedBy: '@A', created: 2026-11-01, expires: 2026-11-02"), "@A approves an exception of their own"},
@@ -178,6 +175,27 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 	if _, list := policy.Parse(policy.File, []byte(head+exception("owner: a, approvedBy: b, created: 2026-11-01, expires: 2027-04-30"))); len(list) > 0 {
 		t.Errorf("180 days: %v", list)
+	}
+}
+
+// TestWhatWouldDoNothingIsRefused also holds that what is to be written instead
+// is said.
+func TestWhatWouldDoNothingIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, want, hint string }{
+		{"sources: [{name: local, tool: trivy}]\n", `tool: "trivy" is not one of grype`, "rootfsrun gate --findings judges what another scanner found"},
+		{"sources: [{name: local, tool: osv}]\n", `tool: "osv" is not one of grype`, "rootfsrun gate --findings judges what another scanner found"},
+		{"sources: [{name: local, wait: {poll: 10s}}]\n", "poll is of the source artifact-analysis", "leave it out"},
+		{"enforcement: {breakglass: {environment: prod}}\n", `unknown key "breakglass" in enforcement`, "write an exception"},
+		{"evidence: {attest: [decision]}\n", `unknown key "attest" in evidence`, "rootfsrun attest always attaches both"},
+		{"evidence: {retain: 400d}\n", `unknown key "retain" in evidence`, "for as long as the digest"},
+	} {
+		_, list := policy.Parse(policy.File, []byte(head+c.text))
+		if !slices.ContainsFunc(list, func(d diag.Diagnostic) bool {
+			return d.Severity == diag.Error && strings.Contains(d.Message, c.want) && strings.Contains(d.Hint, c.hint)
+		}) {
+			t.Errorf("%q: want %q, got %v", c.text, c.want, list)
+		}
 	}
 }
 

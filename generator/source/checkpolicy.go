@@ -24,9 +24,6 @@ func (f *file) checkPolicy(p *model.Policy, root value) {
 		f.checkBlocked("severity."+kind, root.at("severity", kind, "block"))
 	}
 	f.checkPolicySources(root.at("sources"))
-	if attest := root.at("enforcement", "breakglass", "attest"); attest.pos.Line > 0 && !attest.flag {
-		f.errorf(RuleBadValue, attest.pos, "leave it out", "an override is always attested")
-	}
 	for _, x := range root.at("exceptions", "list").items {
 		f.checkException(p, x)
 	}
@@ -56,8 +53,8 @@ func (f *file) checkBlocked(what string, v value) {
 	}
 }
 
-// checkPolicySources refuses a source that is there twice, and a tool of
-// Google's scanner.
+// checkPolicySources refuses a source that is there twice, a tool of Google's
+// scanner, and how often the local one would be asked.
 func (f *file) checkPolicySources(v value) {
 	seen := map[string]bool{}
 	for _, item := range v.items {
@@ -68,6 +65,9 @@ func (f *file) checkPolicySources(v value) {
 		seen[s.Name] = true
 		if s.Tool != "" && s.Name == model.SourceArtifactAnalysis {
 			f.errorf(RuleNoEffect, item.at("tool").pos, "leave it out", "tool is of the source %s", model.SourceLocal)
+		}
+		if poll := item.at("wait", "poll"); poll.pos.Line > 0 && s.Name == model.SourceLocal {
+			f.errorf(RuleNoEffect, poll.pos, "leave it out", "poll is of the source %s: the other one is not asked again, but ends", model.SourceArtifactAnalysis)
 		}
 	}
 }

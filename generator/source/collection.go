@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,7 +138,8 @@ type field[T any] struct {
 type record[T any] struct {
 	name   string // "an image"
 	fields []field[T]
-	first  string // key that must come first, if any
+	first  string            // key that must come first, if any
+	gone   map[string]string // keys that people look for here, and what to write instead
 }
 
 func (r record[T]) read(f *file, what string, n ast.Node) (value, bool) {
@@ -149,7 +151,7 @@ func (r record[T]) read(f *file, what string, n ast.Node) (value, bool) {
 		have[e.key] = true
 		field, known := r.field(e.key)
 		if !known {
-			f.errorf(RuleUnknownKey, e.pos, didYouMean(e.key, r.keys()), "unknown key %q in %s", e.key, what)
+			f.errorf(RuleUnknownKey, e.pos, cmp.Or(r.gone[e.key], didYouMean(e.key, r.keys())), "unknown key %q in %s", e.key, what)
 			good = false
 			continue
 		}

@@ -14,7 +14,7 @@ func Texts() map[string]Text {
 		"rooted": rootedPath, "build-file": buildFileGlob, "match": referenceMatch, "folder": referenceFolder, "group": groupName,
 		"context": contextName, "context-value": contextValue, "empty-tag": emptyTag,
 		"lock-target": lockTarget, "version": packageVersion, "platform": platformName, "foreign": lockText,
-		"finding": findingID, "purl": purlText, "image-glob": imageGlob, "day": dateText, "environment": environmentName, "reason": longReason,
+		"finding": findingID, "purl": purlText, "image-glob": imageGlob, "day": dateText, "reason": longReason,
 	} {
 		out[name] = Text{t}
 	}

@@ -26,7 +26,6 @@ const (
 const (
 	longestAge       = 90 * day  // of a scan
 	longestException = 366 * day // of an exception
-	longestRetention = 3660 * day
 )
 
 // givenSeverities are those that a scanner gives: UNKNOWN has a key of its own.
@@ -75,7 +74,7 @@ var policySourceShape = record[model.PolicySource]{name: "a source", fields: []f
 	{key: "name", doc: "`artifact-analysis` is Google's scanner, of what lies in Artifact Registry; `local` is a scanner that runs beside rootfsrun.", required: true,
 		shape: text{enum: []string{model.SourceArtifactAnalysis, model.SourceLocal}}, set: func(s *model.PolicySource, v value) { s.Name = v.text }},
 	{key: "tool", doc: "Scanner of `local`. Where it is given, a scan by another one does not count.", defWords: "any",
-		shape: text{enum: []string{"grype", "osv", "trivy"}}, set: func(s *model.PolicySource, v value) { s.Tool = v.text }},
+		shape: text{enum: []string{"grype"}, gone: map[string]string{"osv": otherScanner, "trivy": otherScanner}}, set: func(s *model.PolicySource, v value) { s.Tool = v.text }},
 	{key: "required", doc: "When it must have spoken: `always`; `when-gar`, where the image lies in Artifact Registry; `when-unsupported`, where no source before it has spoken; `never`: what it says counts, that it says nothing does not.",
 		def: model.RequiredAlways, shape: text{enum: []string{model.RequiredAlways, model.RequiredGAR, model.RequiredUnsupported, model.RequiredNever}},
 		set: func(s *model.PolicySource, v value) { s.Required = v.text }},
@@ -85,10 +84,13 @@ var policySourceShape = record[model.PolicySource]{name: "a source", fields: []f
 	}},
 }}
 
+// otherScanner is what to do with a scanner that rootfsrun does not start.
+const otherScanner = "leave tool out; rootfsrun gate --findings judges what another scanner found"
+
 var policyWaitShape = record[model.PolicySource]{name: "wait", fields: []field[model.PolicySource]{
 	{key: "timeout", doc: "How long in all; then `scanState.timeout` applies.", def: "15m",
 		shape: duration{max: 6 * time.Hour}, set: func(s *model.PolicySource, v value) { s.Timeout = v.seconds() }},
-	{key: "poll", doc: "How often it is asked.", def: "10s",
+	{key: "poll", doc: "How often `artifact-analysis` is asked.", def: "10s",
 		shape: duration{max: time.Hour}, set: func(s *model.PolicySource, v value) { s.Poll = v.seconds() }},
 }}
 
@@ -226,8 +228,6 @@ var (
 		pattern: regexp.MustCompile(`^[a-z0-9*?][A-Za-z0-9._*?:/-]*$`)}
 	dateText = text{name: "a day", max: 10, check: checkDay,
 		pattern: regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)}
-	environmentName = text{name: "an environment", max: 128, expect: "letters, digits and . _ / -, such as prod-breakglass",
-		pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)}
 )
 
 var exceptionShape = record[model.Exception]{name: "an exception", fields: []field[model.Exception]{
@@ -269,36 +269,19 @@ func platforms(names []string) []string {
 var policyEnforcementShape = record[policyEdits]{name: "enforcement", fields: []field[policyEdits]{
 	{key: "mode", doc: "`block`: what is refused is neither merged nor promoted; `warn`: it is said and written down, and only promotion refuses; `off`: nothing is scanned, and every promotion says so.", def: model.EnforceBlock,
 		shape: text{enum: []string{model.EnforceBlock, model.EnforceOff, model.EnforceWarn}}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Mode = v.text }) }},
-	nested("breakglass", "Who may override a refusal in an emergency. It is recorded in the policy's digest, for the environment's approvers; no command of ours overrides a refusal: an exception does, with a reason and an end.", policyGlassShape),
-}}
-
-var policyGlassShape = record[policyEdits]{name: "breakglass", fields: []field[policyEdits]{
-	{key: "environment", doc: "Environment of the forge whose approvers answer for it.", required: true,
-		shape: environmentName, set: func(e *policyEdits, v value) {
-			e.add(func(p *model.Policy) { p.BreakGlass, p.GlassUses = v.text, max(p.GlassUses, 1) })
-		}},
-	{key: "attest", doc: "Every override is attested: `true` is the only value.", def: true,
-		shape: boolean{}, set: func(*policyEdits, value) {}},
-	{key: "maxUses", doc: "How many times one digest may be let through so.", def: 1,
-		shape: number{min: 1, max: 10, whole: true}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.GlassUses = int(v.number) }) }},
+}, gone: map[string]string{
+	"breakglass": "leave it out: no command overrides a refusal; write an exception, which has a reason, an approver and an end, and stands in every verdict",
 }}
 
 var policyEvidenceShape = record[policyEdits]{name: "evidence", fields: []field[policyEdits]{
-	{key: "attest", doc: "What is to be signed and attached to each digest: `cosign-vuln`, the scan; `decision`, the verdict. It is recorded in the policy's digest; `rootfsrun attest` always attaches both.", def: attestations,
-		shape: list{of: text{enum: attestations}, unique: true}, set: func(e *policyEdits, v value) {
-			e.add(func(p *model.Policy) { p.Evidence.Attest = v.sorted() })
-		}},
 	{key: "upload", doc: "Where else findings go: `sarif`, to the forge's code scanning; `none`.", def: "none",
 		shape: text{enum: []string{"none", model.UploadSARIF}}, set: func(e *policyEdits, v value) {
 			e.add(func(p *model.Policy) { p.Evidence.Upload = strings.TrimPrefix(v.text, "none") })
 		}},
-	{key: "retain", doc: "How long verdicts are to be kept. It is recorded in the policy's digest; verdicts are removed with the digest that they are about, and never for their age.", def: "400d",
-		shape: period{max: longestRetention}, set: func(e *policyEdits, v value) {
-			e.add(func(p *model.Policy) { p.Evidence.Retain = v.seconds() })
-		}},
+}, gone: map[string]string{
+	"attest": "leave it out: rootfsrun attest always attaches both, the scan and the verdict",
+	"retain": "leave it out: a verdict is kept for as long as the digest that it is about, and no longer",
 }}
-
-var attestations = []string{model.EvidenceVuln, model.EvidenceDecision}
 
 const (
 	defaultWait = 15 * time.Minute
@@ -330,7 +313,6 @@ func DefaultPolicy() model.Policy {
 		},
 		WarnBefore: 7 * day,
 		Unused:     model.PolicyWarn,
-		Evidence:   model.PolicyEvidence{Attest: slices.Clone(attestations), Retain: 400 * day},
 	}
 }
 

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -65,8 +66,9 @@ type text struct {
 	pattern   *regexp.Regexp     // regular expression over the whole string; JSON schema and Go read it alike
 	check     func(string) error // instead of, or beside, pattern
 	enum      []string
-	expect    string // what is expected, for a pattern without a check
-	max       int    // characters; 0 is 4096
+	gone      map[string]string // values that people look for, and what to write instead
+	expect    string            // what is expected, for a pattern without a check
+	max       int               // characters; 0 is 4096
 	multiline bool
 	slash     bool // one "/" at the end is dropped
 	empty     bool // "" is accepted
@@ -99,7 +101,7 @@ func (t text) read(f *file, what string, n ast.Node) (value, bool) {
 
 func (t text) hint(s string) string {
 	if len(t.enum) > 0 {
-		return nearest(s, t.enum)
+		return cmp.Or(t.gone[s], nearest(s, t.enum))
 	}
 	return ""
 }

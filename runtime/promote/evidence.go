@@ -2,7 +2,6 @@ package promote
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -20,35 +19,6 @@ const (
 	maxScan   = 64 << 20
 	maxRecord = 1 << 20
 )
-
-// withdrawn refuses what somebody has withdrawn. The tag is asked for, and not
-// the list of what is about a digest, which may lack an entry.
-func (s Step) withdrawn(ctx context.Context, v *verified, c *checking) error {
-	for _, d := range v.digests() {
-		_, found, err := s.Registry.Resolve(ctx, v.repo, model.WithdrawalTag(d))
-		if err != nil {
-			return err
-		}
-		if found {
-			c.refuse("%s was withdrawn%s", d.Short(), s.why(ctx, v.repo, d))
-		}
-	}
-	return nil
-}
-
-// why is the reason of a withdrawal, as far as it can be read.
-func (s Step) why(ctx context.Context, repo string, digest model.Digest) string {
-	at, found, err := s.Registry.Resolve(ctx, repo, model.WithdrawalTag(digest))
-	if err != nil || !found {
-		return ""
-	}
-	body, subject, _, err := s.Registry.ReadArtifact(ctx, repo, at.Digest, maxRecord)
-	var w model.Withdrawal
-	if err != nil || subject != digest || json.Unmarshal(body, &w) != nil || w.Reason == "" {
-		return ""
-	}
-	return ": " + w.Reason
-}
 
 // evidence lists what is about the image, and checks that each platform's
 // packages are known, where anything is asked at all.

@@ -407,6 +407,6 @@ func TestTheBlobsAreMountedAndTheRequestsCounted(t *testing.T) {
 
 // What docs/guide/channels.md says.
 const (
-	requestsFirst = 122
-	requestsAgain = 58
+	requestsFirst = 137
+	requestsAgain = 73
 )

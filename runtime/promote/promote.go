@@ -28,6 +28,8 @@ type Step struct {
 	Order    manifest.Order   // of commits; nil compares nothing
 	Now      func() time.Time // nil is the clock
 
+	Fleet *model.Fleet // as it is checked out; nil knows no parents of images and no fixed references
+
 	Policy   model.Policy           // what is asked of findings; Mode off asks for nothing
 	Scanner  Scanner                // of today's findings; needed unless Mode is off
 	Google   func(repo string) bool // whether Google scans what lies in a repository; nil is no
@@ -66,9 +68,11 @@ type Result struct {
 	Notes    []string         // what a person should know, one sentence each
 }
 
-// Refused is a promotion of something that is not proven. Nothing was written.
+// Refused is a promotion of something that is not proven. Nothing was written,
+// unless TakenBack says so.
 type Refused struct {
 	Rollback   bool     // it would have been one
+	TakenBack  bool     // it was, and was undone again
 	Missing    []string // "python: linux/arm64: there is no receipt of a passed test"
 	Unfinished []string // what nobody can say yet
 }
@@ -79,7 +83,11 @@ func (r *Refused) Error() string {
 	if r.Rollback {
 		what = "rolled back"
 	}
-	return "nothing is " + what + ":\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ")
+	what = "nothing is " + what
+	if r.TakenBack {
+		what = "what was withdrawn meanwhile was taken back"
+	}
+	return what + ":\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ")
 }
 
 // ExitCode is that of a refusing gate; of an incomplete one where nothing but
@@ -131,7 +139,7 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 	for n, e := range chosen {
 		entries[n] = s.promoted(e, images[n])
 	}
-	out, before, err := s.write(ctx, source, entries, len(ids) == 0)
+	out, before, err := s.write(ctx, source, images, entries, len(ids) == 0)
 	out.Verdicts, out.Notes = verdicts, s.notes()
 	if err != nil {
 		return out, err
@@ -140,6 +148,9 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 		return out, nil
 	}
 	if err := s.float(ctx, out.Document, nil); err != nil {
+		return out, err
+	}
+	if err := s.stand(ctx, images); err != nil {
 		return out, err
 	}
 	return out, s.record(ctx, images, before, source.Commit)
@@ -197,19 +208,19 @@ func choose(d *manifest.Document, ids []string) ([]manifest.Image, error) {
 func (s Step) verifyAll(ctx context.Context, images []manifest.Image) ([]*verified, error) {
 	out := make([]*verified, len(images))
 	refused := make([][]string, len(images))
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(inParallel)
 	for n, e := range images {
 		if e.Digest == "" {
 			continue
 		}
 		g.Go(func() error {
-			v, missing, err := s.verify(ctx, e)
+			v, missing, err := s.verify(gctx, e)
 			if err != nil {
 				return err
 			}
 			if len(missing) == 0 {
-				missing, err = s.free(ctx, v)
+				missing, err = s.free(gctx, v)
 			}
 			out[n], refused[n] = v, missing
 			return err
@@ -218,7 +229,11 @@ func (s Step) verifyAll(ctx context.Context, images []manifest.Image) ([]*verifi
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if missing := slices.Concat(refused...); len(missing) > 0 {
+	gone, err := s.withdrawn(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+	if missing := append(slices.Concat(refused...), s.accuse(ctx, out, gone)...); len(missing) > 0 {
 		return nil, &Refused{Missing: missing}
 	}
 	return out, nil
@@ -261,10 +276,14 @@ func (s Step) promoted(e manifest.Image, v *verified) manifest.Image {
 	return e
 }
 
-// write replaces the document, and returns what it was before, too.
-func (s Step) write(ctx context.Context, source *manifest.Document, entries []manifest.Image, whole bool) (out Result, before *manifest.Document, err error) {
+// write replaces the document, and returns what it was before, too. Whether
+// anything was withdrawn is asked each time that the document is composed.
+func (s Step) write(ctx context.Context, source *manifest.Document, images []*verified, entries []manifest.Image, whole bool) (out Result, before *manifest.Document, err error) {
 	out = Result{Promoted: entries}
 	compose := func(b []byte) ([]byte, error) {
+		if err := s.usable(ctx, images); err != nil {
+			return nil, err
+		}
 		var old *manifest.Document
 		if b != nil {
 			if old, err = manifest.Decode(b); err != nil {

@@ -64,8 +64,7 @@ func (s Step) Finish(ctx context.Context) (Result, error) {
 	if err := s.float(ctx, d, nil); err != nil {
 		return out, err
 	}
-	anywhere := s
-	anywhere.Testing = ""
+	anywhere := s.inProd()
 	for _, e := range d.Images {
 		repo, ok := anywhere.repository(e)
 		if e.Digest == "" || !ok {

@@ -12,7 +12,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
 	"github.com/rootfsgen/rootfsgen/runtime/manifest"
-	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
 // Choice says which version of prod is meant; the zero value is the one before
@@ -54,21 +53,35 @@ func (s Step) Rollback(ctx context.Context, c Choice, ids []string) (out Result,
 		if err != nil {
 			return out, nil, err
 		}
-		out, err = s.replace(ctx, now, next)
+		images, err := s.comingBack(ctx, restored)
+		if err != nil {
+			return out, nil, asRollback(err)
+		}
+		out, err = s.replace(ctx, now, next, images)
 		if errors.Is(err, errMoved) {
 			continue
 		}
 		if err != nil {
-			return out, nil, err
+			return out, nil, asRollback(err)
 		}
-		return out, restored, s.settleRollback(ctx, out.Document, restored)
+		return out, restored, asRollback(s.settleRollback(ctx, out.Document, restored, images))
 	}
 	return out, nil, fmt.Errorf("rolling back: %w, %d times", errMoved, floatTries)
 }
 
-// replace writes a document in the place of one that is still there.
-func (s Step) replace(ctx context.Context, now, next *manifest.Document) (out Result, err error) {
+// asRollback is a refusal that speaks of a rollback.
+func asRollback(err error) error {
+	if refused, is := errors.AsType[*Refused](err); is {
+		refused.Rollback = true
+	}
+	return err
+}
+
+// replace writes a document in the place of one that is still there, unless
+// what it brings back was withdrawn meanwhile.
+func (s Step) replace(ctx context.Context, now, next *manifest.Document, images []*verified) (out Result, err error) {
 	out.Document = now
+	prod := s.inProd()
 	out.Written, err = channel.Update(ctx, s.Store, channel.Prod, func(b []byte) ([]byte, error) {
 		d, err := manifest.Decode(b)
 		if err != nil {
@@ -76,6 +89,9 @@ func (s Step) replace(ctx context.Context, now, next *manifest.Document) (out Re
 		}
 		if !d.Same(now) {
 			return nil, errMoved
+		}
+		if err := prod.usable(ctx, images); err != nil {
+			return nil, err
 		}
 		if next.Same(now) {
 			return nil, nil
@@ -163,7 +179,7 @@ func (s Step) earlier(ctx context.Context, now *manifest.Document, c Choice, ids
 	if err != nil {
 		return nil, nil, err
 	}
-	return &next, restored, s.usable(ctx, restored)
+	return &next, restored, nil
 }
 
 // wholeBack takes every image of an earlier document.
@@ -300,8 +316,7 @@ func (s Step) materials(ctx context.Context, d *manifest.Document) (map[string]m
 // madeFrom reads the receipts of an image's builds. Without them nobody knows
 // what must go with what, so that is an error.
 func (s Step) madeFrom(ctx context.Context, e manifest.Image) (map[model.Digest]bool, error) {
-	anywhere := s
-	anywhere.Testing = ""
+	anywhere := s.inProd()
 	repo, ok := anywhere.repository(e)
 	if !ok {
 		return nil, fmt.Errorf("%s: its reference %s is not one of ours", e.ID, e.Image)
@@ -333,40 +348,53 @@ func builtOn(from map[model.Digest]bool, e manifest.Image) bool {
 	return from[model.Digest(e.Digest)]
 }
 
-// usable refuses what is gone or was withdrawn.
-func (s Step) usable(ctx context.Context, restored []Restored) error {
-	refused := &Refused{Rollback: true}
-	anywhere := s
-	anywhere.Testing = ""
-	for _, r := range restored {
+// inProd is the step for what lies in prod already, wherever that was when it
+// came there.
+func (s Step) inProd() Step {
+	s.Testing = ""
+	return s
+}
+
+// comingBack reads what is to come back, and refuses what is gone or was
+// withdrawn. The result is nil for a fixed reference.
+func (s Step) comingBack(ctx context.Context, restored []Restored) ([]*verified, error) {
+	s = s.inProd()
+	out := make([]*verified, len(restored))
+	refused := &Refused{}
+	for n, r := range restored {
 		if r.To.Digest == "" {
 			continue
 		}
 		c := &checking{id: r.ID}
-		repo, ok := anywhere.repository(r.To)
+		repo, ok := s.repository(r.To)
 		if !ok {
 			c.refuse("its reference %s is not one of ours", r.To.Image)
 			refused.Missing = append(refused.Missing, c.refused...)
 			continue
 		}
 		v := &verified{entry: r.To, repo: repo}
-		_, err := s.readIndex(ctx, v, c, model.Digest(r.To.Digest))
-		if err == nil {
-			err = s.withdrawn(ctx, v, c)
+		identity, err := s.readIndex(ctx, v, c, model.Digest(r.To.Digest))
+		if err == nil && len(c.refused) == 0 { // for what it was built on, as far as that is told
+			err = s.readReceipts(ctx, v, &checking{}, identity, model.Digest(r.To.Digest))
 		}
-		if err != nil && !errors.Is(err, registry.ErrAbsent) {
-			return err
+		if err != nil {
+			return nil, err
 		}
+		out[n] = v
 		refused.Missing = append(refused.Missing, c.refused...)
 	}
-	if len(refused.Missing) > 0 {
-		return refused
+	gone, err := s.withdrawn(ctx, out)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if refused.Missing = append(refused.Missing, s.accuse(ctx, out, gone)...); len(refused.Missing) > 0 {
+		return nil, refused
+	}
+	return out, nil
 }
 
 // settleRollback moves the floating tags back, and records what came back.
-func (s Step) settleRollback(ctx context.Context, d *manifest.Document, restored []Restored) error {
+func (s Step) settleRollback(ctx context.Context, d *manifest.Document, restored []Restored, images []*verified) error {
 	var leave []model.Digest
 	for _, r := range restored {
 		leave = append(leave, model.Digest(r.From.Digest))
@@ -374,8 +402,10 @@ func (s Step) settleRollback(ctx context.Context, d *manifest.Document, restored
 	if err := s.float(ctx, d, leave); err != nil {
 		return err
 	}
-	anywhere := s
-	anywhere.Testing = ""
+	anywhere := s.inProd()
+	if err := anywhere.stand(ctx, images); err != nil {
+		return err
+	}
 	for _, r := range restored {
 		repo, ok := anywhere.repository(r.To)
 		if r.To.Digest == "" || !ok {

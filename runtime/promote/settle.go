@@ -51,7 +51,33 @@ func (s Step) Settle(ctx context.Context, withdrawn []model.Digest) (left []stri
 	if err := s.float(ctx, now, withdrawn); err != nil {
 		return nil, err
 	}
+	if standing, err = s.unmarked(ctx, standing); err != nil {
+		return nil, err
+	}
 	return s.takeFrom(ctx, withdrawn, wanted(past), wanted(standing))
+}
+
+// unmarked are the images of which nothing was withdrawn at another time.
+func (s Step) unmarked(ctx context.Context, images []manifest.Image) ([]manifest.Image, error) {
+	s = s.inProd()
+	read := make([]*verified, len(images))
+	for n, e := range images {
+		read[n] = &verified{entry: e, repo: s.target(e)}
+		for _, d := range e.Platforms {
+			read[n].children = append(read[n].children, child{digest: d})
+		}
+	}
+	gone, err := s.withdrawn(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	var out []manifest.Image
+	for n, e := range images {
+		if len(gone[n]) == 0 {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
 
 // takeFrom moves the tags that are still at a withdrawn digest.

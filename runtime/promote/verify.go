@@ -94,7 +94,7 @@ func (s Step) verify(ctx context.Context, e manifest.Image) (*verified, []string
 	if err := s.readReceipts(ctx, v, c, identity, digest); err != nil {
 		return nil, nil, err
 	}
-	for _, check := range []func(context.Context, *verified, *checking) error{s.withdrawn, s.evidence, s.signed} {
+	for _, check := range []func(context.Context, *verified, *checking) error{s.evidence, s.signed} {
 		if err := check(ctx, v, c); err != nil {
 			return nil, nil, err
 		}

@@ -91,7 +91,7 @@ func (o *channels) client(a *app.App, scope string) *registry.Client {
 
 // step is what all that changes prod has in common.
 func (o *channels) step(a *app.App) promote.Step {
-	s := promote.Step{Registry: o.client(a, model.ScopeProd), Store: o.opened, Testing: o.registry, Prod: o.prod, Policy: o.policy}
+	s := promote.Step{Registry: o.client(a, model.ScopeProd), Store: o.opened, Testing: o.registry, Prod: o.prod, Policy: o.policy, Fleet: o.fleet}
 	s.Actor, s.Job = whoever(a)
 	return s
 }

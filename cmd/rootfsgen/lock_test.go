@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,5 +185,43 @@ func TestLockCommandInTrouble(t *testing.T) {
 	}
 	if strings.Contains(out, "docker/dockerfile") {
 		t.Errorf("a frontend that is not used was locked:\n%s", out)
+	}
+}
+
+// TestLockCountsAFailureOnce tells of an offered update with which one image
+// failed: the rounds of one lock, which go on until nothing moves, count it once.
+func TestLockCountsAFailureOnce(t *testing.T) {
+	t.Setenv("CI", "")
+	t.Setenv("HOME", t.TempDir())
+	s := registrytest.New(t)
+	bad, good := s.Prefix("bad"), s.Prefix("good")
+	publish(t, bad, "one")
+	publish(t, good, "one")
+	r := gittest.New(t)
+	r.Commit(map[string]string{
+		"rootfsgen.yaml":      "version: 1\nupdates: {backoff: 24h, quarantine: 3}\n",
+		"images/a/Dockerfile": "FROM " + bad + ":1\n",
+		"images/b/Dockerfile": "FROM " + good + ":1\n",
+	})
+	lock := func(args ...string) {
+		t.Helper()
+		if out, errs, code := call(t, r.Dir, append([]string{"lock"}, args...)...); code != 0 {
+			t.Fatalf("lock %v: exit code %d\n%s%s", args, code, out, errs)
+		}
+	}
+	lock()
+	r.Commit(nil)
+	publish(t, bad, "two")
+	publish(t, good, "two")
+	lock("--update")
+	tried := filepath.Join(t.TempDir(), "tried")
+	if err := errors.Join(os.Rename(filepath.Join(r.Dir, "images.lock"), tried), os.WriteFile(tried+".txt", []byte("a\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r.Git("checkout", "-q", "images.lock")
+	lock("--update", "--offered", tried, "--failed", tried+".txt")
+	b, err := os.ReadFile(filepath.Join(r.Dir, "images.lock"))
+	if err != nil || strings.Count(string(b), "VALUE=one") == 0 || strings.Count(string(b), "VALUE=two") == 0 || !strings.Contains(string(b), "failures: 1\n") {
+		t.Errorf("the good base goes on, the bad one waits, and one failure is noted: %v\n%s", err, b)
 	}
 }

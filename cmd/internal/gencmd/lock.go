@@ -123,6 +123,7 @@ func runLock(ctx context.Context, a *app.App, o lockOptions) error {
 			break
 		}
 		o.update = false // what has just been looked up is not looked up again
+		o.offered = ""   // and what failed is noted
 	}
 	result.summarize()
 	if trouble != nil && !result.Changed && !a.JSON {

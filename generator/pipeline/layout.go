@@ -93,7 +93,8 @@ func (p *Pipeline) images(fleet *model.Fleet, edges Edges, o Options) ([]Image, 
 			if o.Only != nil && !o.Only[id] {
 				continue
 			}
-			leg := Leg{Platform: id.Platform, Runner: classOf(src, id.Platform), Parents: parentsOf(id, edges, o, names)}
+			leg := Leg{Platform: id.Platform, Runner: classOf(src, id.Platform)}
+			leg.waitFor(parentsOf(id, edges, o), names)
 			leg.testOn(&fleet.Settings, src)
 			img.Legs = append(img.Legs, leg)
 		}
@@ -144,15 +145,33 @@ func namesOf(fleet *model.Fleet) map[model.TargetID]string {
 	return model.NodeNames(nodes)
 }
 
-// parentsOf are the other nodes that have a job which id must wait for.
-func parentsOf(id model.TargetID, edges Edges, o Options, names map[model.TargetID]string) []string {
-	var ids []string
+// parentsOf are the other targets that have a job which id must wait for.
+func parentsOf(id model.TargetID, edges Edges, o Options) []model.TargetID {
+	var parents []model.TargetID
 	for _, parent := range edges[id] {
 		if parent.AllPlatforms() != id.AllPlatforms() && (o.Only == nil || o.Only[parent]) {
-			ids = append(ids, names[parent.AllPlatforms()])
+			parents = append(parents, parent)
 		}
 	}
-	return sortedSet(ids)
+	return parents
+}
+
+// waitFor sorts what a leg waits for into what is on its platform and what is
+// on another.
+func (l *Leg) waitFor(parents []model.TargetID, names map[model.TargetID]string) {
+	var ids []string
+	for _, parent := range parents {
+		if id := names[parent.AllPlatforms()]; parent.Platform == l.Platform {
+			ids = append(ids, id)
+		} else {
+			l.Across = append(l.Across, Wait{id, parent.Platform})
+		}
+	}
+	l.Parents = sortedSet(ids)
+	slices.SortFunc(l.Across, func(a, b Wait) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Platform.String(), b.Platform.String()))
+	})
+	l.Across = slices.Compact(l.Across)
 }
 
 // joinedBefore are the other nodes that an image is built from and that have a

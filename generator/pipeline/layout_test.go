@@ -44,6 +44,9 @@ func shape(p *pipeline.Pipeline) []string {
 			if len(l.Parents) > 0 {
 				s += "<" + strings.Join(l.Parents, ",")
 			}
+			for _, b := range l.Across {
+				s += "<" + b.ID + "/" + b.Platform.Arch
+			}
 		}
 		if i.Merge {
 			s += " merge"
@@ -86,6 +89,31 @@ func TestLayout(t *testing.T) {
 				t.Errorf("%s: %s may take %d minutes, want %d", name, i.ID, i.Minutes, want)
 			}
 		}
+	}
+}
+
+// What a stage of another platform is built from is waited for there, and
+// nowhere else.
+func TestLayoutAcrossPlatforms(t *testing.T) {
+	t.Parallel()
+	both := []model.Platform{model.LinuxAMD64, model.LinuxARM64}
+	f := fleet(image("a", both...), image("b", both...), image("z", both...))
+	p, list, err := pipeline.Layout(f, pipeline.Edges{
+		target("a", model.LinuxAMD64): {target("z", model.LinuxAMD64), target("b", model.LinuxAMD64)},
+		target("a", model.LinuxARM64): {target("z", model.LinuxAMD64), target("b", model.LinuxARM64), target("z", model.LinuxAMD64)},
+	}, pipeline.Options{})
+	if err != nil || len(list) > 0 {
+		t.Fatal(err, list)
+	}
+	want := []string{
+		"b amd64:spot-amd64 arm64:spot-arm64 merge", "z amd64:spot-amd64 arm64:spot-arm64 merge",
+		"a amd64:spot-amd64<b,z arm64:spot-arm64<b<z/amd64 merge",
+	}
+	if d := cmp.Diff(want, shape(p)); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if d := cmp.Diff([]string{"b", "z"}, p.Images[2].Parents()); d != "" {
+		t.Errorf("parents, -want +got:\n%s", d)
 	}
 }
 

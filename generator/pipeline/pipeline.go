@@ -101,15 +101,33 @@ type Leg struct {
 	Platform model.Platform
 	Runner   string   // machine class
 	Parents  []string // IDs of those whose build on this platform must be done, sorted
+	Across   []Wait   `json:",omitempty"` // what must be done on another platform, as for FROM --platform, sorted
 	Device   string   `json:",omitempty"` // what its tests need of their machine, where a class has it
 	Test     string   `json:",omitempty"` // that machine class: tests run in a job of their own, after the build
+}
+
+// Wait is for the build of another image on one platform.
+type Wait struct {
+	ID       string
+	Platform model.Platform
+}
+
+// Waits are all builds that a leg waits for: those on its own platform first.
+func (l *Leg) Waits() []Wait {
+	all := make([]Wait, 0, len(l.Parents)+len(l.Across))
+	for _, id := range l.Parents {
+		all = append(all, Wait{id, l.Platform})
+	}
+	return append(all, l.Across...)
 }
 
 // Parents are the images that any leg waits for, sorted.
 func (i *Image) Parents() []string {
 	var all []string
-	for _, l := range i.Legs {
-		all = append(all, l.Parents...)
+	for n := range i.Legs {
+		for _, b := range i.Legs[n].Waits() {
+			all = append(all, b.ID)
+		}
 	}
 	return sortedSet(all)
 }

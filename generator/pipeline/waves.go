@@ -66,11 +66,9 @@ func (i *Image) ready(wave int, done map[string]int) bool {
 	if i.Level >= wave {
 		return false
 	}
-	for _, l := range i.Legs {
-		for _, parent := range l.Parents {
-			if at, known := done[parent]; known && (at == 0 || at == wave) {
-				return false
-			}
+	for _, parent := range i.Parents() {
+		if at, known := done[parent]; known && (at == 0 || at == wave) {
+			return false
 		}
 	}
 	return true

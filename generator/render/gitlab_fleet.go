@@ -129,8 +129,8 @@ func (g *gitlab) imageJobs(i *pipeline.Image) []glJob {
 		if i.Minutes != g.p.Fixed[pipeline.Build].Minutes {
 			j.Minutes = minutes(i.Minutes)
 		}
-		for _, parent := range l.Parents {
-			j.Needs = append(j.Needs, need{Job: g.lastOf(parent, l.Platform)})
+		for _, parent := range l.Waits() {
+			j.Needs = append(j.Needs, need{Job: g.lastOf(parent.ID, parent.Platform)})
 		}
 		merge.Needs = append(merge.Needs, need{Job: g.lastOf(i.ID, l.Platform)})
 		jobs = append(jobs, j)

@@ -100,8 +100,8 @@ func (d *drawing) images(begin int) {
 func (d *drawing) ofParents(i *pipeline.Image, l *pipeline.Leg) []int {
 	var jobs []int
 	if d.Forge == pipeline.GitLab {
-		for _, parent := range l.Parents {
-			if job, runs := d.legs[parent][l.Platform]; runs {
+		for _, parent := range l.Waits() {
+			if job, runs := d.legs[parent.ID][parent.Platform]; runs {
 				jobs = append(jobs, job)
 			}
 		}
@@ -125,8 +125,8 @@ func (d *drawing) waves(begin int) {
 				i := &batch.Images[n]
 				d.builds(i, func(l *pipeline.Leg) Job {
 					var parents []int
-					for _, parent := range l.Parents {
-						if job, runs := d.legs[parent][l.Platform]; runs {
+					for _, parent := range l.Waits() {
+						if job, runs := d.legs[parent.ID][parent.Platform]; runs {
 							parents = append(parents, job)
 						}
 					}

@@ -155,7 +155,7 @@ var policyStateShape = record[policyEdits]{name: "scanState", fields: []field[po
 	scanState("unsupported", "The scanner cannot read such an image.", model.PolicyFallback, func(s *model.PolicyState) *string { return &s.Unsupported }),
 	scanState("missing", "Nobody has scanned it.", model.PolicyBlock, func(s *model.PolicyState) *string { return &s.Missing }),
 	scanState("timeout", "It did not finish in the time that `wait` gives it.", model.PolicyBlock, func(s *model.PolicyState) *string { return &s.Timeout }),
-	scanState("inactive", "It is older than `maxAge`, or the scanner no longer watches the image. `rescan` has it scanned again; until that is done it blocks.", model.PolicyRescan,
+	scanState("inactive", "It is older than `maxAge`, or the scanner no longer watches the image. `rescan` has the scanner asked again, before it is judged, and makes the scan incomplete where that cannot be done, or does not help.", model.PolicyRescan,
 		func(s *model.PolicyState) *string { return &s.Inactive }, model.PolicyRescan),
 	{key: "maxAge", doc: "How old a scan, and what its scanner knew, may be.", def: "72h",
 		shape: period{max: longestAge}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.State.MaxAge = v.seconds() }) }},

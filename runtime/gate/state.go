@@ -93,9 +93,12 @@ func (j *judge) answers(current []scanned, where Where) answers {
 			a = answer{state: model.ScanMissing, why: "nobody has scanned it"}
 		}
 		said := s.Name + ": " + a.why
-		if j.policy.State.Action(a.state) == model.PolicyFallback {
+		switch j.policy.State.Action(a.state) {
+		case model.PolicyFallback:
 			open = append(open, said)
 			continue
+		case model.PolicyRescan:
+			said += "; scan it again: rootfsrun scan"
 		}
 		out.unfinished = append(out.unfinished, said)
 	}

@@ -38,6 +38,9 @@ type Step struct {
 	Artifacts string           // build-artifacts; empty reads and writes none
 	Judged    func(Subject)    // is told of each judgement, concurrently; nil tells nobody
 	Now       func() time.Time // nil is the clock
+	// Rescan asks the scanners again, of an image whose scan is too old and
+	// where the policy says "rescan"; nil: nobody is there to be asked.
+	Rescan func(context.Context, scan.Request) ([]model.Scan, error)
 }
 
 var _ step.Target = Step{}.Run
@@ -88,14 +91,49 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 	if err != nil {
 		return model.Receipt{}, err
 	}
-	subject := Subject{
-		Verdict: Judge(s.Policy, s.Now(), e.ID(), built.Digest, scans, InGoogle(repo)), Scans: scans,
-		Ref: repo + "@" + built.Digest.String(), File: source(e),
+	subject := Subject{Ref: repo + "@" + built.Digest.String(), File: source(e)}
+	subject.Verdict, subject.Scans, err = s.judge(ctx, scan.Request{Repo: repo, Target: e.ID(), Digest: built.Digest}, scans)
+	if err != nil {
+		return model.Receipt{}, err
 	}
 	if s.Judged != nil {
 		s.Judged(subject)
 	}
 	return s.keep(ctx, repo, file, e, &subject.Verdict)
+}
+
+// judge judges by the scans that there are and, where one of them is too old
+// and the policy says "rescan", by those that are made now. Both are returned:
+// what an old one found still counts where the new one has not ended.
+func (s Step) judge(ctx context.Context, r scan.Request, scans []model.Scan) (model.Verdict, []model.Scan, error) {
+	where := InGoogle(r.Repo)
+	v := Judge(s.Policy, s.Now(), r.Target, r.Digest, scans, where)
+	n := slices.IndexFunc(v.Sources, func(s model.VerdictScan) bool { return s.State == model.ScanStale && ended(scans, s.Digest) })
+	if s.Rescan == nil || s.Policy.State.Inactive != model.PolicyRescan || n < 0 {
+		return v, scans, nil
+	}
+	old := v.Sources[n]
+	said := fmt.Sprintf("the scan by %s, of %s, is too old: the image was scanned again (scanState.inactive)", old.Source, old.Time)
+	more, err := s.Rescan(ctx, r)
+	switch {
+	case ctx.Err() != nil:
+		return v, nil, context.Cause(ctx)
+	case err != nil:
+		said = fmt.Sprintf("the scan by %s, of %s, is too old, and the image could not be scanned again: %v", old.Source, old.Time, err)
+	}
+	scans = append(slices.Clone(scans), more...)
+	v = Judge(s.Policy, s.Now(), r.Target, r.Digest, scans, where)
+	v.Warnings = append(v.Warnings, clean(said))
+	slices.Sort(v.Warnings)
+	return v, scans, nil
+}
+
+// ended tells whether a scan had finished when it was made: a scanner that says
+// itself that what it knows is too old has just been asked.
+func ended(scans []model.Scan, document model.Digest) bool {
+	return slices.ContainsFunc(scans, func(s model.Scan) bool {
+		return s.State == model.ScanFinished && s.DocumentDigest() == document
+	})
 }
 
 // source is the file that a target is made from.

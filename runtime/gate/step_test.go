@@ -3,6 +3,7 @@ package gate_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,6 +159,55 @@ func TestAPassLeavesAReceiptAndAVerdict(t *testing.T) {
 	b.scanned(b.scan(low, model.Finding{ID: "CVE-2026-2", PURL: "pkg:deb/a@1", Severity: model.SeverityLow}))
 	if r, err = b.run(); err != nil || len(b.verdicts()) != 2 || cmp.Diff(want, r.Inputs) == "" {
 		t.Errorf("another scan: %v, %+v", err, r)
+	}
+}
+
+// TestAnOldScanIsMadeAgain where the policy says so, and is said; where nobody
+// can make it, or it does not end either, the gate cannot judge.
+func TestAnOldScanIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		inactive string
+		again    func(*bench) ([]model.Scan, error)
+		code     int
+		said     string // a warning, or why
+	}{
+		"it passes":     {model.PolicyRescan, func(b *bench) ([]model.Scan, error) { return []model.Scan{b.scan(low)}, nil }, 0, "was scanned again"},
+		"it is refused": {model.PolicyRescan, func(b *bench) ([]model.Scan, error) { return []model.Scan{b.scan(high)}, nil }, 5, "was scanned again"},
+		"it fails": {model.PolicyRescan, func(b *bench) ([]model.Scan, error) {
+			s := b.scan()
+			s.State, s.Detail = model.ScanFailed, "no database"
+			return []model.Scan{s}, nil
+		}, 6, "no database"},
+		"nobody can":         {model.PolicyRescan, func(*bench) ([]model.Scan, error) { return nil, errors.New("grype is missing") }, 6, "grype is missing"},
+		"nobody is there":    {model.PolicyRescan, nil, 6, "scan it again: rootfsrun scan"},
+		"nobody wants it":    {model.PolicyBlock, func(b *bench) ([]model.Scan, error) { return []model.Scan{b.scan(low)}, nil }, 6, "may be 3 days old"},
+		"another may answer": {model.PolicyFallback, func(b *bench) ([]model.Scan, error) { return []model.Scan{b.scan(low)}, nil }, 6, "may be 3 days old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.step.Policy.State.Inactive = c.inactive
+			old := b.scan(low)
+			old.Time = at(30 * dayLong)
+			b.stored(old)
+			if c.again != nil {
+				b.step.Rescan = func(_ context.Context, r scans.Request) ([]model.Scan, error) {
+					if r.Digest != b.digest || r.Repo != b.repo || r.Target != b.entry.ID() {
+						t.Errorf("%+v", r)
+					}
+					return c.again(b)
+				}
+			}
+			_, err := b.run()
+			if code(err) != c.code {
+				t.Errorf("%v, want the code %d", err, c.code)
+			}
+			v := b.verdicts()[0]
+			if text := strings.Join(append(v.Warnings, v.Unfinished...), "\n"); !strings.Contains(text, c.said) {
+				t.Errorf("want %q in %s", c.said, text)
+			}
+		})
 	}
 }
 

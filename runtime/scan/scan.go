@@ -27,6 +27,12 @@ type Source interface {
 	Scan(ctx context.Context, repo string, target model.TargetID, digest model.Digest) (model.Scan, error)
 }
 
+// Rescanner is a source that can be made to look at an image anew of which it
+// knows too little of today. It answers as Scan does.
+type Rescanner interface {
+	Rescan(ctx context.Context, repo string, target model.TargetID, digest model.Digest) (model.Scan, error)
+}
+
 // Request is one image to be scanned.
 type Request struct {
 	Repo   string // "host/path"
@@ -41,7 +47,8 @@ const perCPU = 8
 // All asks, for each request, the sources that the policy names, in its order,
 // and returns what each said, in the order of the requests. A source that the
 // policy names and that is not among those given has scanned nothing: its scan
-// is missing. The error is that of ctx alone.
+// is missing. One whose answer is too old is asked to look again where the
+// policy says so. The error is that of ctx alone.
 func All(ctx context.Context, sources []Source, policy model.Policy, requests []Request) ([]model.Scan, error) {
 	said := make([][]model.Scan, len(requests))
 	g, gctx := errgroup.WithContext(ctx)
@@ -70,6 +77,9 @@ func one(ctx context.Context, sources []Source, policy model.Policy, r Request) 
 			continue
 		}
 		s, err := sources[n].Scan(ctx, r.Repo, r.Target, r.Digest)
+		if again, can := sources[n].(Rescanner); can && err == nil && s.State == model.ScanStale && policy.State.Inactive == model.PolicyRescan {
+			s, err = again.Rescan(ctx, r.Repo, r.Target, r.Digest)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("scanning %s: %w", r.Target, err)
 		}

@@ -85,6 +85,35 @@ func TestWhoIsAsked(t *testing.T) {
 	}
 }
 
+// again is a source that can be made to look again.
+type again struct{ says }
+
+func (a again) Rescan(_ context.Context, repo string, target model.TargetID, digest model.Digest) (model.Scan, error) {
+	*a.asked = append(*a.asked, a.name+" again")
+	return Request{Repo: repo, Target: target, Digest: digest}.State(a.name, model.ScanFinished, ""), nil
+}
+
+// TestWhatIsTooOldIsAskedAgain, where the policy says so, and only then.
+func TestWhatIsTooOldIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ inactive, state, want string }{
+		{model.PolicyRescan, model.ScanStale, "local, local again: finished"},
+		{model.PolicyBlock, model.ScanStale, "local: stale"},
+		{model.PolicyFallback, model.ScanStale, "local: stale"},
+		{model.PolicyRescan, model.ScanFailed, "local: failed"},
+		{model.PolicyRescan, model.ScanFinished, "local: finished"},
+	} {
+		var asked []string
+		s := again{says{model.SourceLocal, c.state, nil, &sync.Mutex{}, &asked}}
+		scans, err := All(t.Context(), []Source{s}, model.Policy{
+			Sources: []model.PolicySource{{Name: s.name, Required: model.RequiredAlways}}, State: model.PolicyState{Inactive: c.inactive},
+		}, []Request{{Target: python, Digest: "sha256:x"}})
+		if err != nil || len(scans) != 1 || strings.Join(asked, ", ")+": "+scans[0].State != c.want {
+			t.Errorf("%+v: %v, %v, %+v", c, err, asked, scans)
+		}
+	}
+}
+
 func TestCancellingAllIsAnError(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

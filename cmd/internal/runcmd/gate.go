@@ -26,6 +26,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 )
 
@@ -190,7 +191,7 @@ func (o *gating) readFindings(a *app.App) ([]byte, error) {
 }
 
 // judgePlan judges the images of a plan.
-func (o *gating) judgePlan(ctx context.Context, a *app.App, p model.Policy, images []string) error {
+func (o *gating) judgePlan(ctx context.Context, a *app.App, p model.Policy, images []string) (err error) {
 	if p.Mode == model.EnforceOff {
 		a.Log.Warn("enforcement is off in scan-policy.yaml: nothing was judged")
 		return nil
@@ -217,7 +218,13 @@ func (o *gating) judgePlan(ctx context.Context, a *app.App, p model.Policy, imag
 		return err
 	}
 	o.out = cmp.Or(o.out, dir)
-	subjects, err := judgeEntries(ctx, gate.Step{Registry: registryOf(a, plan), Policy: p, Artifacts: dir}, a, plan, part)
+	c := registryOf(a, plan)
+	again := scanners{app: a, registry: c, policy: p}
+	defer func() { err = errors.Join(err, again.close()) }()
+	rescan := func(ctx context.Context, r scan.Request) ([]model.Scan, error) {
+		return again.run(ctx, []scan.Request{r})
+	}
+	subjects, err := judgeEntries(ctx, gate.Step{Registry: c, Policy: p, Artifacts: dir, Rescan: rescan}, a, plan, part)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package runcmd
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -26,6 +27,10 @@ func artifactAnalysis(a *app.App, c *registry.Client, p model.PolicySource, maxA
 	o := analysis.Options{
 		API:     googleapi.Options{Endpoint: a.Env(googleapi.AnalysisVariable), Tokens: &login.Google{Scope: c.Scope()}},
 		Timeout: p.Timeout, Poll: p.Poll, MaxAge: maxAge, Manifests: c, Log: a.Log,
+	}
+	o.Pull = func(ctx context.Context, repo string, digest model.Digest) error {
+		_, _, err := c.Manifest(ctx, repo, digest.String())
+		return err
 	}
 	settings, err := artifactRegistry(a, c.Scope())
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
+	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/sbom"
 	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
@@ -17,14 +18,21 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/walk"
 )
 
-// judging is what a walk lists, scans and judges with. Its scanners are opened
-// when the first image is scanned.
+// judging is what a walk lists, scans and judges with.
 type judging struct {
-	w      *workshop
-	policy model.Policy
+	w        *workshop
+	scanners scanners
+}
+
+// scanners are those of all images of a plan, which lie in one registry. They
+// are opened when the first image is scanned.
+type scanners struct {
+	app      *app.App
+	registry *registry.Client
+	policy   model.Policy
 
 	mu   sync.Mutex
-	scan *scan.Step
+	step *scan.Step
 	end  func() error
 }
 
@@ -53,7 +61,7 @@ func (w *workshop) judge(p *model.Plan, s *walk.Steps) error {
 	if err != nil {
 		return err
 	}
-	j := &judging{w: w, policy: policy}
+	j := &judging{w: w, scanners: scanners{app: w.app, registry: w.registry, policy: policy}}
 	w.judging = j
 	log := w.app.Log
 	s.SBOM = step.ForTarget(model.StepSBOM, log, sbom.Step{Registry: w.registry, Program: sbom.NewProgram(syft), Reports: w.artifacts}.Run)
@@ -80,11 +88,7 @@ func (j *judging) run(ctx context.Context, p *model.Plan, e *model.Entry) (model
 		return model.Receipt{}, err
 	}
 	requests := []scan.Request{{Repo: s.Repo, Target: s.Target, Digest: s.Digest}}
-	scanners, err := j.scanners(ctx, requests)
-	if err != nil {
-		return model.Receipt{}, err
-	}
-	scans, err := scanners.Run(ctx, requests)
+	scans, err := j.scanners.run(ctx, requests)
 	if err != nil {
 		return model.Receipt{}, err
 	}
@@ -92,27 +96,43 @@ func (j *judging) run(ctx context.Context, p *model.Plan, e *model.Entry) (model
 	return model.Receipt{Digest: s.Digest}, writeScans(filepath.Join(j.w.artifacts, gate.ScansFolder), file, scans, s.Target)
 }
 
-// scanners are those of all images of a plan, which lie in one registry.
-func (j *judging) scanners(ctx context.Context, requests []scan.Request) (*scan.Step, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.scan != nil {
-		return j.scan, nil
+// run scans images of one repository.
+func (s *scanners) run(ctx context.Context, requests []scan.Request) ([]model.Scan, error) {
+	step, err := s.open(ctx, requests)
+	if err != nil {
+		return nil, err
 	}
-	s, end, err := (&scanning{}).step(ctx, j.w.app, j.w.registry, j.policy, requests)
+	return step.Run(ctx, requests)
+}
+
+func (s *scanners) open(ctx context.Context, requests []scan.Request) (*scan.Step, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.step != nil {
+		return s.step, nil
+	}
+	step, end, err := (&scanning{}).step(ctx, s.app, s.registry, s.policy, requests)
 	if err != nil {
 		return nil, errors.Join(err, end())
 	}
-	j.scan, j.end = &s, end
-	return j.scan, nil
+	s.step, s.end = &step, end
+	return s.step, nil
 }
 
 // close ends the scanners.
-func (j *judging) close() error {
-	if j == nil || j.end == nil {
+func (s *scanners) close() error {
+	if s.end == nil {
 		return nil
 	}
-	return j.end()
+	return s.end()
+}
+
+// close ends what was opened.
+func (j *judging) close() error {
+	if j == nil {
+		return nil
+	}
+	return j.scanners.close()
 }
 
 // verdict collects what was judged, for the reports of the run.

@@ -145,16 +145,16 @@ func (o *scanning) local(a *app.App, c *registry.Client, p model.PolicySource, m
 		s.Store = &scan.Store{Registry: c}
 	}
 	if own {
-		s.Prepare = func(ctx context.Context) { o.refresh(ctx, a, paths[0], db) }
+		s.Prepare = func(ctx context.Context) { o.refresh(ctx, a, paths[0], db, maxAge) }
 	}
 	return local.New(s), nil
 }
 
-// refresh fetches a newer database than one that is a day old. That there is
-// none to be had is a warning: what there is may be young enough for the
-// policy, and the scans will say if it is not.
-func (o *scanning) refresh(ctx context.Context, a *app.App, grype, db string) {
-	if local.Built(ctx, grype, db).After(time.Now().Add(-freshFor)) {
+// refresh fetches a newer database than one that is a day old, or older than
+// the policy allows. That there is none to be had is a warning: what there is
+// may be young enough for the policy, and the scans will say if it is not.
+func (o *scanning) refresh(ctx context.Context, a *app.App, grype, db string, maxAge time.Duration) {
+	if local.Built(ctx, grype, db).After(time.Now().Add(-min(freshFor, maxAge))) {
 		return
 	}
 	a.Log.Info("bringing the database of vulnerabilities up to date")

@@ -56,13 +56,16 @@ type Options struct {
 	API       googleapi.Options // how Artifact Analysis is reached
 	Manifests Manifests         // nil: that a digest is no index is taken on trust
 	Settings  Settings          // nil: nobody asks before waiting
-	Timeout   time.Duration     // how long one digest may take, 0 is DefaultTimeout
-	Appear    time.Duration     // how long until an analysis must have begun, 0 is a fifth of Timeout
-	Poll      time.Duration     // between two questions, 0 is DefaultPoll; a quarter of it is jitter
-	MaxAge    time.Duration     // of an analysis that still counts, 0 is DefaultMaxAge
-	Retry     googleapi.Retry   // of one question
-	Log       *slog.Logger      // nil: nothing is logged
-	Now       func() time.Time  // nil is the clock
+	// Pull reads a manifest as those do who run the image, which is what has
+	// Google analyse it again; nil: it cannot be asked to.
+	Pull    func(ctx context.Context, repo string, digest model.Digest) error
+	Timeout time.Duration    // how long one digest may take, 0 is DefaultTimeout
+	Appear  time.Duration    // how long until an analysis must have begun, 0 is a fifth of Timeout
+	Poll    time.Duration    // between two questions, 0 is DefaultPoll; a quarter of it is jitter
+	MaxAge  time.Duration    // of an analysis that still counts, 0 is DefaultMaxAge
+	Retry   googleapi.Retry  // of one question
+	Log     *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // nil is the clock
 	// Sleep waits for d or until ctx is done, and then returns ctx's error; nil
 	// is the clock.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -75,7 +78,10 @@ type Source struct {
 	client *containeranalysis.Client
 }
 
-var _ scan.Source = (*Source)(nil)
+var (
+	_ scan.Source    = (*Source)(nil)
+	_ scan.Rescanner = (*Source)(nil)
+)
 
 // New makes a source. It connects to nothing until it is asked.
 func New(o Options) (*Source, error) {
@@ -134,11 +140,32 @@ func placeOf(repo string, digest model.Digest) (place, bool) {
 // reads its findings. The error is that of ctx alone; everything else is a
 // state.
 func (s *Source) Scan(ctx context.Context, repo string, target model.TargetID, digest model.Digest) (model.Scan, error) {
+	return s.answer(ctx, repo, target, digest, s.wait)
+}
+
+// Rescan pulls an image whose analysis is too old, which Google answers with a
+// new one within a day, and waits for it as long as for one that has to begin.
+func (s *Source) Rescan(ctx context.Context, repo string, target model.TargetID, digest model.Digest) (model.Scan, error) {
+	return s.answer(ctx, repo, target, digest, func(ctx context.Context, at place) (status, error) {
+		if s.o.Pull == nil {
+			return s.wait(ctx, at)
+		}
+		if err := s.o.Pull(ctx, repo, digest); err != nil {
+			return status{}, fmt.Errorf("pulling it, for Google to analyse it again: %w", err)
+		}
+		return s.renewed(ctx, at)
+	})
+}
+
+// waiting is how a status is had that will not change by itself soon.
+type waiting func(context.Context, place) (status, error)
+
+func (s *Source) answer(ctx context.Context, repo string, target model.TargetID, digest model.Digest, wait waiting) (model.Scan, error) {
 	out := model.Scan{
 		Image: target.Image, Tag: target.Tag, Variant: target.Variant, Platform: target.Platform.String(), Digest: digest,
 		Source: s.Name(), Tool: Tool, Findings: []model.Finding{},
 	}
-	w, err := s.scan(ctx, repo, digest, &out)
+	w, err := s.scan(ctx, repo, digest, wait, &out)
 	if ctx.Err() != nil {
 		return model.Scan{}, fmt.Errorf("waiting for the analysis of %s: %w", target, context.Cause(ctx))
 	}
@@ -177,7 +204,7 @@ func failed(err error) status {
 	return status{state: model.ScanFailed, detail: googleapi.Line(err.Error())}
 }
 
-func (s *Source) scan(ctx context.Context, repo string, digest model.Digest, out *model.Scan) (status, error) {
+func (s *Source) scan(ctx context.Context, repo string, digest model.Digest, wait waiting, out *model.Scan) (status, error) {
 	at, ok := placeOf(repo, digest)
 	if !ok || !digest.Valid() {
 		return status{state: model.ScanMissing, detail: repo + " does not lie in Artifact Registry"}, nil
@@ -186,7 +213,7 @@ func (s *Source) scan(ctx context.Context, repo string, digest model.Digest, out
 		return w, err
 	}
 	for range consistentReads {
-		w, err := s.wait(ctx, at)
+		w, err := wait(ctx, at)
 		if err != nil || w.state != model.ScanFinished {
 			return w, err
 		}
@@ -257,6 +284,24 @@ func (s *Source) wait(ctx context.Context, at place) (status, error) {
 			return w, nil
 		}
 		s.o.Log.Debug(fmt.Sprintf("%s: %s, asking again in %.0f s", at.resource, w.detail, pause.Seconds()))
+		if err := s.o.Sleep(ctx, pause); err != nil {
+			return status{}, err
+		}
+	}
+}
+
+// renewed waits until an analysis that is too old is followed by another one.
+func (s *Source) renewed(ctx context.Context, at place) (status, error) {
+	for began := s.o.Now(); ; {
+		w, err := s.wait(ctx, at)
+		if err != nil || w.state != model.ScanStale {
+			return w, err
+		}
+		waited, pause := s.o.Now().Sub(began), s.o.Poll+rand.N(s.o.Poll/4+1)
+		if waited+pause > s.o.Appear {
+			w.detail = fmt.Sprintf("it was pulled, and Google has not analysed it again after %s, which may take a day: %s", waited.Round(time.Second), w.detail)
+			return w, nil
+		}
 		if err := s.o.Sleep(ctx, pause); err != nil {
 			return status{}, err
 		}

@@ -189,6 +189,48 @@ func TestEveryState(t *testing.T) {
 	}
 }
 
+// TestRescanPullsTheImage: Google analyses an image again that is pulled; until
+// it has, what it says is as old as before.
+func TestRescanPullsTheImage(t *testing.T) {
+	t.Parallel()
+	inactive := success()
+	inactive.ContinuousAnalysis = grafeaspb.DiscoveryOccurrence_INACTIVE
+	refused := errors.New("no right to pull")
+	for name, c := range map[string]struct {
+		states       []*grafeaspb.DiscoveryOccurrence
+		pull         error
+		want, detail string
+		atMost       time.Duration
+	}{
+		"analysed again":     {[]*grafeaspb.DiscoveryOccurrence{inactive, inactive, success()}, nil, model.ScanFinished, "", 25 * time.Second},
+		"not analysed again": {[]*grafeaspb.DiscoveryOccurrence{inactive}, nil, model.ScanStale, "it was pulled", 3 * time.Minute},
+		"fails":              {[]*grafeaspb.DiscoveryOccurrence{inactive, state(grafeaspb.DiscoveryOccurrence_FINISHED_FAILED)}, nil, model.ScanFailed, "failed", 13 * time.Second},
+		"may not be pulled":  {[]*grafeaspb.DiscoveryOccurrence{inactive}, refused, model.ScanFailed, "no right to pull", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := gcptest.NewAnalysis(t)
+			a.Discover(resource, c.states...)
+			pulled := 0
+			s, clock := source(t, a, func(o *analysis.Options) {
+				o.Pull = func(_ context.Context, of string, d model.Digest) error {
+					if pulled++; of != repo || d != digest {
+						t.Errorf("pulled %s@%s", of, d)
+					}
+					return c.pull
+				}
+			})
+			got, err := s.Rescan(t.Context(), repo, target, digest)
+			if err != nil || got.State != c.want || !strings.Contains(got.Detail, c.detail) || pulled != 1 {
+				t.Errorf("%v, pulled %d times, %s: %q, want %s: %q", err, pulled, got.State, got.Detail, c.want, c.detail)
+			}
+			if w := clock.waited(); w > c.atMost {
+				t.Errorf("waited %s, at most %s", w, c.atMost)
+			}
+		})
+	}
+}
+
 // TestSeveralAnalyses: where there are several, the worst speaks, but for what
 // is archived.
 func TestSeveralAnalyses(t *testing.T) {

@@ -73,6 +73,7 @@ type Result struct {
 type Refused struct {
 	Rollback   bool     // it would have been one
 	TakenBack  bool     // it was, and was undone again
+	Merged     bool     // the document names it already: somebody has merged it
 	Missing    []string // "python: linux/arm64: there is no receipt of a passed test"
 	Unfinished []string // what nobody can say yet
 }
@@ -84,10 +85,15 @@ func (r *Refused) Error() string {
 		what = "rolled back"
 	}
 	what = "nothing is " + what
-	if r.TakenBack {
+	hint := ""
+	switch {
+	case r.TakenBack:
 		what = "what was withdrawn meanwhile was taken back"
+	case r.Merged:
+		what = "no floating tag was moved, and " + channel.Prod + " names what may not be in prod"
+		hint = "\nhint: rootfsrun rollback, or a request that mends it"
 	}
-	return what + ":\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ")
+	return what + ":\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ") + hint
 }
 
 // ExitCode is that of a refusing gate; of an incomplete one where nothing but
@@ -124,7 +130,7 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 	if err != nil {
 		return Result{}, err
 	}
-	images, err := s.verifyAll(ctx, chosen)
+	images, err := s.verifyAll(ctx, chosen, s.Testing)
 	if err != nil {
 		return Result{}, err
 	}
@@ -203,9 +209,10 @@ func choose(d *manifest.Document, ids []string) ([]manifest.Image, error) {
 	return out, nil
 }
 
-// verifyAll checks every image before anything is written. The result is nil
-// for a fixed reference, which is nobody's to prove.
-func (s Step) verifyAll(ctx context.Context, images []manifest.Image) ([]*verified, error) {
+// verifyAll checks every image, which must lie below a prefix (empty is any),
+// before anything is written. The result is nil for a fixed reference, which is
+// nobody's to prove.
+func (s Step) verifyAll(ctx context.Context, images []manifest.Image, below string) ([]*verified, error) {
 	out := make([]*verified, len(images))
 	refused := make([][]string, len(images))
 	g, gctx := errgroup.WithContext(ctx)
@@ -215,7 +222,7 @@ func (s Step) verifyAll(ctx context.Context, images []manifest.Image) ([]*verifi
 			continue
 		}
 		g.Go(func() error {
-			v, missing, err := s.verify(gctx, e)
+			v, missing, err := s.verify(gctx, e, below)
 			if err != nil {
 				return err
 			}
@@ -241,7 +248,7 @@ func (s Step) verifyAll(ctx context.Context, images []manifest.Image) ([]*verifi
 
 // free checks that prod has nothing else under the image's version.
 func (s Step) free(ctx context.Context, v *verified) ([]string, error) {
-	if s.Prod == "" {
+	if s.Prod == "" || v.repo == s.target(v.entry) {
 		return nil, nil
 	}
 	d, found, err := s.Registry.Resolve(ctx, s.target(v.entry), v.entry.VersionTag)

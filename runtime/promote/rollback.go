@@ -316,8 +316,7 @@ func (s Step) materials(ctx context.Context, d *manifest.Document) (map[string]m
 // madeFrom reads the receipts of an image's builds. Without them nobody knows
 // what must go with what, so that is an error.
 func (s Step) madeFrom(ctx context.Context, e manifest.Image) (map[model.Digest]bool, error) {
-	anywhere := s.inProd()
-	repo, ok := anywhere.repository(e)
+	repo, ok := s.repository(e, "")
 	if !ok {
 		return nil, fmt.Errorf("%s: its reference %s is not one of ours", e.ID, e.Image)
 	}
@@ -366,7 +365,7 @@ func (s Step) comingBack(ctx context.Context, restored []Restored) ([]*verified,
 			continue
 		}
 		c := &checking{id: r.ID}
-		repo, ok := s.repository(r.To)
+		repo, ok := s.repository(r.To, "")
 		if !ok {
 			c.refuse("its reference %s is not one of ours", r.To.Image)
 			refused.Missing = append(refused.Missing, c.refused...)
@@ -402,12 +401,11 @@ func (s Step) settleRollback(ctx context.Context, d *manifest.Document, restored
 	if err := s.float(ctx, d, leave); err != nil {
 		return err
 	}
-	anywhere := s.inProd()
-	if err := anywhere.stand(ctx, images); err != nil {
+	if err := s.inProd().stand(ctx, images); err != nil {
 		return err
 	}
 	for _, r := range restored {
-		repo, ok := anywhere.repository(r.To)
+		repo, ok := s.repository(r.To, "")
 		if r.To.Digest == "" || !ok {
 			continue
 		}

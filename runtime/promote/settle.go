@@ -62,10 +62,7 @@ func (s Step) unmarked(ctx context.Context, images []manifest.Image) ([]manifest
 	s = s.inProd()
 	read := make([]*verified, len(images))
 	for n, e := range images {
-		read[n] = &verified{entry: e, repo: s.target(e)}
-		for _, d := range e.Platforms {
-			read[n].children = append(read[n].children, child{digest: d})
-		}
+		read[n] = listed(e, s.target(e))
 	}
 	gone, err := s.withdrawn(ctx, read)
 	if err != nil {

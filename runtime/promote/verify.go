@@ -67,9 +67,9 @@ func (c *checking) absent(err error, digest model.Digest) error {
 // verify reads an image from its registry again, and what speaks for it. What
 // it lacks is returned as refusals; an error is a registry that does not
 // answer.
-func (s Step) verify(ctx context.Context, e manifest.Image) (*verified, []string, error) {
+func (s Step) verify(ctx context.Context, e manifest.Image, below string) (*verified, []string, error) {
 	c := &checking{id: e.ID}
-	repo, ok := s.repository(e)
+	repo, ok := s.repository(e, below)
 	if !ok {
 		c.refuse("its reference %s is not one of ours", e.Image)
 		return nil, c.refused, nil
@@ -112,12 +112,12 @@ func (v *verified) digests() []model.Digest {
 }
 
 // repository takes an entry's reference apart, and checks that it lies where
-// images of this fleet lie.
-func (s Step) repository(e manifest.Image) (string, bool) {
+// images of this fleet lie: below a prefix, empty is any.
+func (s Step) repository(e manifest.Image, below string) (string, bool) {
 	repo, tag, _ := strings.Cut(strings.TrimPrefix(e.Image, hostOf(e.Image)), ":")
 	repo = hostOf(e.Image) + repo
 	prefix, found := strings.CutSuffix(repo, "/"+e.Repository)
-	return repo, found && e.Repository != "" && tag == e.VersionTag && tag != "" && (s.Testing == "" || s.Testing == prefix)
+	return repo, found && e.Repository != "" && tag == e.VersionTag && tag != "" && (below == "" || below == prefix)
 }
 
 // hostOf is the part of a reference up to its first slash, where a colon

@@ -50,7 +50,10 @@ testing channel has moved on since. With images, the others stay as they are.
 
 With --request nothing is replaced: a pull or merge request is opened, or
 brought up to date, that edits manifest.json on the branch of the channels.
-Merging it is the promotion; "promote --merged" then moves the floating tags.`,
+Merging it is the promotion; "promote --merged" then moves the floating tags and
+writes the records. The merged document is not believed: whatever has no record
+since it came there is verified and judged as above, and where anything is
+missing no tag moves, with the same exit codes.`,
 		Example: `  rootfsrun promote
   rootfsrun promote python --store file:channels
   rootfsrun promote --plan plan.json
@@ -88,18 +91,14 @@ func (o *promotion) run(ctx context.Context, a *app.App) error {
 	}
 	s := o.step(a)
 	s.Reason = o.reason
-	if o.merged {
-		r, err := s.Finish(ctx)
-		if err != nil {
-			return err
-		}
-		return printDocument(a, r.Document)
-	}
 	if !o.replace {
 		s.Order = manifest.GitOrder(root)
 	}
 	if err := o.witnesses(ctx, a, &s); err != nil {
 		return err
+	}
+	if o.merged {
+		return o.finish(ctx, a, s)
 	}
 	if o.request || o.set.Channels.ByRequest() {
 		if s.Propose, err = o.proposal(a); err != nil {
@@ -117,9 +116,7 @@ func (o *promotion) run(ctx context.Context, a *app.App) error {
 	if err != nil {
 		return err
 	}
-	for _, note := range r.Notes {
-		a.Log.Warn(note)
-	}
+	warn(a, r.Notes)
 	state := "nothing new"
 	switch {
 	case r.Written && s.Propose != nil:
@@ -129,6 +126,23 @@ func (o *promotion) run(ctx context.Context, a *app.App) error {
 	}
 	a.Log.Info(fmt.Sprintf("%s: %s, in %s", channel.Prod, state, o.opened))
 	return printDocument(a, r.Document)
+}
+
+// finish ends what a merged request promoted.
+func (o *promotion) finish(ctx context.Context, a *app.App, s promote.Step) error {
+	r, err := s.Finish(ctx)
+	if err != nil {
+		return err
+	}
+	warn(a, r.Notes)
+	a.Log.Info(fmt.Sprintf("%s: finished, %d new, in %s", channel.Prod, len(r.Promoted), o.opened))
+	return printDocument(a, r.Document)
+}
+
+func warn(a *app.App, notes []string) {
+	for _, note := range notes {
+		a.Log.Warn(note)
+	}
 }
 
 // source is what a plan made, nil for what the testing channel holds. While

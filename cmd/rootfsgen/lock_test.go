@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -203,25 +204,44 @@ func TestLockCountsAFailureOnce(t *testing.T) {
 		"images/a/Dockerfile": "FROM " + bad + ":1\n",
 		"images/b/Dockerfile": "FROM " + good + ":1\n",
 	})
-	lock := func(args ...string) {
+	lockIt := func(args ...string) {
 		t.Helper()
 		if out, errs, code := call(t, r.Dir, append([]string{"lock"}, args...)...); code != 0 {
 			t.Fatalf("lock %v: exit code %d\n%s%s", args, code, out, errs)
 		}
 	}
-	lock()
+	lockIt()
 	r.Commit(nil)
 	publish(t, bad, "two")
 	publish(t, good, "two")
-	lock("--update")
-	tried := filepath.Join(t.TempDir(), "tried")
-	if err := errors.Join(os.Rename(filepath.Join(r.Dir, "images.lock"), tried), os.WriteFile(tried+".txt", []byte("a\n"), 0o600)); err != nil {
-		t.Fatal(err)
+	lockIt("--update")
+	file, tried := filepath.Join(r.Dir, "images.lock"), filepath.Join(t.TempDir(), "tried")
+	read := func() string {
+		t.Helper()
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
 	}
-	r.Git("checkout", "-q", "images.lock")
-	lock("--update", "--offered", tried, "--failed", tried+".txt")
-	b, err := os.ReadFile(filepath.Join(r.Dir, "images.lock"))
-	if err != nil || strings.Count(string(b), "VALUE=one") == 0 || strings.Count(string(b), "VALUE=two") == 0 || !strings.Contains(string(b), "failures: 1\n") {
-		t.Errorf("the good base goes on, the bad one waits, and one failure is noted: %v\n%s", err, b)
+	offered := func(lock, failed string) string {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(tried, []byte(lock), 0o600), os.WriteFile(tried+".txt", []byte(failed), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		r.Git("checkout", "-q", "images.lock") // nobody has merged it
+		lockIt("--update", "--offered", tried, "--failed", tried+".txt")
+		return read()
+	}
+	now := offered(read(), "a\n")
+	if !strings.Contains(now, "VALUE=one") || !strings.Contains(now, "VALUE=two") || !strings.Contains(now, "failures: 1\n") {
+		t.Errorf("the good base goes on, the bad one waits, and one failure is noted:\n%s", now)
+	}
+	now = offered(regexp.MustCompile(`last: .*`).ReplaceAllString(now, "last: \"2026-01-01T00:00:00Z\""), "")
+	if strings.Contains(now, "VALUE=one") || !strings.Contains(now, "failures: 1\n") {
+		t.Errorf("the bad base is tried again, and its failure stays noted:\n%s", now)
+	}
+	if now = offered(now, "a\n"); !strings.Contains(now, "failures: 2\n") {
+		t.Errorf("a second failure is the second:\n%s", now)
 	}
 }

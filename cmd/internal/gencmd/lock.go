@@ -32,11 +32,12 @@ const lockRounds = 5
 // lockOptions are the flags of lock.
 type lockOptions struct {
 	update, check bool
-	programs      bool     // lock the programs' release instead
-	url           string   // with programs: address of its files
-	offered       string   // with update: the lock that was offered last
-	failed        string   // with offered: file of what failed with it, a word for each image
-	names         []string // with update: images, or outside references; with programs: the version
+	programs      bool                         // lock the programs' release instead
+	url           string                       // with programs: address of its files
+	offered       string                       // with update: the lock that was offered last
+	failed        string                       // with offered: file of what failed with it, a word for each image
+	noted         *map[string]model.FailedBase // after the first round: what the lock notes of updates that failed
+	names         []string                     // with update: images, or outside references; with programs: the version
 }
 
 // lockCommand writes down what the world outside looks like.
@@ -122,8 +123,9 @@ func runLock(ctx context.Context, a *app.App, o lockOptions) error {
 		if trouble = err; err != nil || !r.Changed || o.check {
 			break
 		}
-		o.update = false // what has just been looked up is not looked up again
-		o.offered = ""   // and what failed is noted
+		// What has just been looked up is not looked up again, and what failed
+		// is noted: an update that this lock takes is not merged yet.
+		o.update, o.offered, o.noted = false, "", &l.now.Failed
 	}
 	result.summarize()
 	if trouble != nil && !result.Changed && !a.JSON {
@@ -166,6 +168,9 @@ func lockOnce(ctx context.Context, a *app.App, o lockOptions) (result locked, l 
 		var mistakes diag.List
 		if l.now, mistakes, trouble, err = ask(ctx, a, s, o, lock); err != nil {
 			return result, l, err
+		}
+		if o.noted != nil {
+			l.now.Failed = *o.noted
 		}
 		a.PrintDiagnostics(mistakes)
 		for _, m := range mistakes {

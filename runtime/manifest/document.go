@@ -55,6 +55,7 @@ type Image struct {
 	Platforms  map[string]model.Digest `json:"platforms,omitempty"`   // "linux/amd64" -> its manifest
 	StaleSince string                  `json:"stale_since,omitempty"` // since when a newer state has not passed
 	Untested   bool                    `json:"untested,omitempty"`    // no machine can test that newer state
+	Commit     string                  `json:"commit,omitempty"`      // that it was planned from, where it came by itself; empty: the document's
 }
 
 // Digest is a digest that is null where there is none.

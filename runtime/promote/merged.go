@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) 
 			continue
 		}
 		err := s.putRecord(ctx, v.repo, model.Promotion{
-			Digest: model.Digest(v.entry.Digest), Image: v.entry.ID, From: v.entry.Image, To: v.entry.Image, Commit: d.Commit, Verdicts: v.verdicts, Reason: s.Reason,
+			Digest: model.Digest(v.entry.Digest), Image: v.entry.ID, From: v.entry.Image, To: v.entry.Image, Commit: cmp.Or(v.entry.Commit, d.Commit), Verdicts: v.verdicts, Reason: s.Reason,
 		})
 		if err != nil {
 			return out, err

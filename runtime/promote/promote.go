@@ -4,6 +4,7 @@
 package promote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -298,17 +299,10 @@ func (s Step) write(ctx context.Context, source *manifest.Document, images []*ve
 			}
 		}
 		out.Document, before = old, old
-		next := &manifest.Document{Version: manifest.Version, GeneratedAt: s.Now().UTC().Format(time.RFC3339), Source: source.Source, Commit: source.Commit}
-		switch {
-		case whole:
-			if err := manifest.MayReplace(ctx, s.Order, channel.Prod, source.Commit, old); err != nil {
-				return nil, err
-			}
-		case old != nil:
-			next.Commit = old.Commit
-			next.Images = without(old.Images, entries)
+		next, err := s.compose(ctx, source, old, entries, whole)
+		if err != nil {
+			return nil, err
 		}
-		next.Images = append(next.Images, entries...)
 		if next.Same(old) {
 			return nil, nil
 		}
@@ -324,6 +318,69 @@ func (s Step) write(ctx context.Context, source *manifest.Document, images []*ve
 		err = fmt.Errorf("promoting commit %.12s: %w", source.Commit, err)
 	}
 	return out, before, err
+}
+
+// compose is the document that follows old, which nothing newer may be lost
+// of: neither what it holds as a whole, nor what came to it by itself since.
+func (s Step) compose(ctx context.Context, source, old *manifest.Document, entries []manifest.Image, whole bool) (*manifest.Document, error) {
+	next := &manifest.Document{Version: manifest.Version, GeneratedAt: s.Now().UTC().Format(time.RFC3339), Source: source.Source, Commit: source.Commit}
+	for _, e := range entries {
+		e.Commit = ""
+		had, there := old.Find(e.ID)
+		if !whole && there && sameEntry(had, e) {
+			e = had
+		}
+		next.Images = append(next.Images, e)
+	}
+	if old == nil {
+		return next, nil
+	}
+	if err := s.newer(ctx, source.Commit, old, next.Images, whole); err != nil {
+		return nil, err
+	}
+	if whole {
+		return next, nil
+	}
+	next.Commit = old.Commit
+	for n := range next.Images {
+		if had, there := old.Find(next.Images[n].ID); (!there || !sameEntry(had, next.Images[n])) && source.Commit != old.Commit {
+			next.Images[n].Commit = source.Commit
+		}
+	}
+	next.Images = append(without(old.Images, entries), next.Images...)
+	return next, nil
+}
+
+// newer demands that a commit descends from those of all that it replaces. An
+// image that is not there was left out by the document's commit.
+func (s Step) newer(ctx context.Context, commit string, old *manifest.Document, entries []manifest.Image, whole bool) error {
+	held := []string{}
+	if whole {
+		held = append(held, old.Commit)
+		for _, had := range old.Images {
+			held = append(held, had.Commit)
+		}
+	} else {
+		for _, e := range entries {
+			if had, there := old.Find(e.ID); !there || !sameEntry(had, e) {
+				held = append(held, cmp.Or(had.Commit, old.Commit))
+			}
+		}
+	}
+	slices.Sort(held)
+	for _, c := range slices.Compact(held) {
+		if err := manifest.MayReplace(ctx, s.Order, channel.Prod, commit, &manifest.Document{Commit: c}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameEntry tells whether two entries differ in nothing but the commit that
+// they came from.
+func sameEntry(a, b manifest.Image) bool {
+	a.Commit, b.Commit = "", ""
+	return (&manifest.Document{Images: []manifest.Image{a}}).Same(&manifest.Document{Images: []manifest.Image{b}})
 }
 
 // propose offers what compose makes of the document, where that differs.

@@ -295,25 +295,6 @@ func TestPromotionsOfTwoProcessesLoseNothing(t *testing.T) {
 	}
 }
 
-func TestAnOlderPromotionDoesNotReplaceANewerOne(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, plantest.Image{ID: "python"})
-	if _, err := b.step().Run(t.Context(), nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	before := b.prod()
-	older := *before
-	older.Commit = strings.Repeat("0", 40)
-	for n := range older.Images {
-		older.Images[n].Image = b.server.Prefix("testing/python:1-2026.11.21")
-	}
-	s := b.step()
-	s.Order = func(context.Context, string, string) (manifest.Relation, error) { return manifest.Older, nil }
-	if _, err := s.Run(t.Context(), &older, nil); err == nil || !strings.Contains(err.Error(), "newer commit") {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestFixedReferencesAreCarriedOver(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, plantest.Image{ID: "python"})

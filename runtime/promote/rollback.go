@@ -205,8 +205,11 @@ func (s Step) wholeBack(ctx context.Context, h *history, now, next *manifest.Doc
 	}
 	next.Images = slices.Clone(d.Images)
 	var restored []Restored
-	for _, e := range d.Images {
-		if old, _ := now.Find(e.ID); old.Digest != e.Digest {
+	for n, e := range next.Images {
+		old, _ := now.Find(e.ID)
+		e.Commit = old.Commit // what is older than that may not replace it
+		next.Images[n] = e
+		if old.Digest != e.Digest {
 			restored = append(restored, Restored{ID: e.ID, From: old, To: e, Version: v.ID})
 		}
 	}
@@ -242,6 +245,7 @@ func (s Step) someBack(ctx context.Context, h *history, now, next *manifest.Docu
 		}
 		taken[id] = true
 		old, _ := now.Find(id)
+		e.Commit = old.Commit // what is older than that may not replace it
 		if old.Digest != e.Digest {
 			restored = append(restored, Restored{ID: id, From: old, To: e, Because: because, Version: v.ID})
 		}

@@ -47,6 +47,7 @@ back-port), and a record of the promotion is attached to each image.
 
 With --plan what is promoted is what that plan's commit made, even when the
 testing channel has moved on since. With images, the others stay as they are.
+What prod has of a newer commit is not replaced, unless --replace says so.
 
 With --request nothing is replaced: a pull or merge request is opened, or
 brought up to date, that edits manifest.json on the branch of the channels.

@@ -30,6 +30,10 @@ type Verdict struct {
 	Counts     map[string]int `json:"counts"`             // findings by severity
 	IfFixed    string         `json:"if_fixed,omitempty"` // the outcome if every fixed version were taken
 	Time       string         `json:"time"`               // RFC 3339, UTC: as of when it was judged
+	// Detached: it was judged out of a file, of which nobody knows whether it
+	// names every platform. It stands for nothing in a registry, and is no
+	// gate's answer to a merge or a promotion.
+	Detached bool `json:"detached,omitempty"`
 }
 
 // VerdictScan says which scan a verdict stands on.

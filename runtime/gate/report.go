@@ -49,8 +49,9 @@ type ImageVerdict struct {
 	Outcome string `json:"outcome"`
 }
 
-// JudgeAll judges every digest that the scans speak of, sorted by target. A
-// digest lies where Google scans if Google was asked.
+// JudgeAll judges every digest that the scans of a file speak of, sorted by
+// target. A digest lies where Google scans if Google was asked. Platforms that
+// nobody scanned are not among them, so that the verdicts are detached.
 func JudgeAll(p model.Policy, at time.Time, scans []model.Scan) []Subject {
 	type digest struct {
 		model.TargetID
@@ -72,6 +73,7 @@ func JudgeAll(p model.Policy, at time.Time, scans []model.Scan) []Subject {
 			scans := grouped[d]
 			where := Where{GAR: slices.ContainsFunc(scans, func(s model.Scan) bool { return s.Source == model.SourceArtifactAnalysis })}
 			out[n] = Subject{Verdict: Judge(p, at, d.TargetID, d.Digest, scans, where), Scans: scans}
+			out[n].Verdict.Detached = true
 			return nil
 		})
 	}

@@ -369,3 +369,36 @@ func TestJUnit(t *testing.T) {
 		t.Errorf("%d tests, %d failures, %d errors, and it says %d, %d, %d", tests, failures, errs, doc.Tests, doc.Failures, doc.Errors)
 	}
 }
+
+// TestAVerdictOfAFileStandsForNothing: nobody knows which platforms a file leaves
+// out.
+func TestAVerdictOfAFileStandsForNothing(t *testing.T) {
+	t.Parallel()
+	s := scan(low)
+	body := func(change func(*model.Verdict)) []byte {
+		v := gate.Judge(strict(), now, s.ID(), s.Digest, []model.Scan{s}, gate.Where{})
+		change(&v)
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if v, ok := gate.ReadVerdict(body(func(*model.Verdict) {}), s.Digest); !ok || v.Outcome != model.VerdictPass {
+		t.Errorf("%v, %+v", ok, v)
+	}
+	of := gate.JudgeAll(strict(), now, []model.Scan{s})
+	if len(of) != 1 || of[0].Verdict.Outcome != model.VerdictPass || !of[0].Verdict.Detached {
+		t.Errorf("%+v", of)
+	}
+	for name, b := range map[string][]byte{
+		"of a file":         body(func(v *model.Verdict) { *v = of[0].Verdict }),
+		"of another digest": body(func(v *model.Verdict) { v.Digest = model.DigestOf([]byte("other")) }),
+		"of the future":     body(func(v *model.Verdict) { v.Version++ }),
+		"cut":               body(func(*model.Verdict) {})[:40],
+	} {
+		if v, ok := gate.ReadVerdict(b, s.Digest); ok {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}

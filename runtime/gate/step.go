@@ -21,8 +21,19 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/step"
 )
 
-// VerdictType is what a verdict is in a registry.
-const VerdictType = "application/vnd.rootfsgen.verdict.v1+json"
+// What a verdict is in a registry, and how long one may be, in bytes.
+const (
+	VerdictType = "application/vnd.rootfsgen.verdict.v1+json"
+	MaxVerdict  = 32 << 20
+)
+
+// ReadVerdict reads a verdict of one digest out of a registry. One of another
+// digest or version, or that was judged out of a file, is none: anybody who may
+// push can attach anything.
+func ReadVerdict(body []byte, digest model.Digest) (v model.Verdict, ok bool) {
+	err := json.Unmarshal(body, &v)
+	return v, err == nil && v.Digest == digest && v.Version == model.VerdictVersion && !v.Detached
+}
 
 // The folders of build-artifacts in which a job's steps find what those before
 // them said, a file "<image>-<arch>.json" for each platform.

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,7 +22,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 	"github.com/rootfsgen/rootfsgen/generator/model"
-	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
@@ -58,7 +55,9 @@ anything else is refused (exit code 5), or incomplete where nobody can say yet
 that are known to be exploited, malicious packages and secrets.
 
 With --findings a file is judged, as "rootfsrun scan --json" writes it, without
-a registry. Otherwise the images of a plan are: by the scans of this job in
+a registry. Which other platforms an image has it does not say: such a verdict
+is marked as detached, and no merge and no promotion takes it for the gate's.
+Otherwise the images of a plan are: by the scans of this job in
 build-artifacts/scan, else by the newest ones in the registry. The verdict is
 attached to the digest, and one that passes leaves the receipt that a merge asks
 for. build-artifacts has the verdicts, too, and reports for the forges.
@@ -135,35 +134,6 @@ func (o *gating) check(a *app.App, images []string) error {
 	return nil
 }
 
-// readPolicy is the policy that was named, else the one beside the settings,
-// else, for a file of findings too, the default.
-func (o *gating) readPolicy(a *app.App) (model.Policy, error) {
-	file := o.policy
-	if file == "" {
-		if o.findings != "" {
-			return policy.Default(), nil
-		}
-		dir := filepath.Dir(a.Config)
-		if filepath.IsAbs(a.Config) || strings.HasPrefix(filepath.ToSlash(a.Config), "../") {
-			dir = "." // the settings lie outside the repository
-		}
-		file = filepath.Join(a.Dir, dir, policy.File)
-		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-			return policy.Default(), nil
-		}
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return model.Policy{}, app.Fail(app.ExitInvalid, fmt.Errorf("reading the policy: %w", err))
-	}
-	p, list := policy.Parse(file, content)
-	if list.HasErrors() {
-		return p, list
-	}
-	a.PrintDiagnostics(list)
-	return p, nil
-}
-
 // judgeFile judges a document of findings.
 func (o *gating) judgeFile(a *app.App, p model.Policy, now time.Time) error {
 	content, err := o.readFindings(a)
@@ -174,7 +144,9 @@ func (o *gating) judgeFile(a *app.App, p model.Policy, now time.Time) error {
 	if list.HasErrors() {
 		return list
 	}
-	return o.finish(a, p, now, gate.JudgeAll(p, now, scans), nil)
+	err = o.finish(a, p, now, gate.JudgeAll(p, now, scans), nil)
+	a.Log.Info("a file says nothing of platforms that it does not name: this is no gate of a merge or a promotion")
+	return err
 }
 
 func (o *gating) readFindings(a *app.App) ([]byte, error) {

@@ -26,7 +26,7 @@ help: ## Say what there is to make
 
 define info_after_demo
 printf '%s\n' '' 'What to try next:' \
-  '  make demo                          again: nothing is built, it ends in seconds' \
+  '  make demo                          again: nothing of images/ is built' \
   '  bin/rootfsgen plan                 what would be built now, and why' \
   '  edit images/python/app.py, then:' \
   '  bin/rootfsgen why python           which file it is; make demo builds python alone' \

@@ -20,6 +20,7 @@ func (n Notes) Markdown() string {
 	fmt.Fprintf(&b, "## %s\n\n", n.title())
 	if len(n.Images) == 0 {
 		fmt.Fprintf(&b, "Nothing differs: %d images are the same.\n", n.Same)
+		n.fixed(&b)
 		return b.String()
 	}
 	b.WriteString("| image | | from | to | digest |\n|---|---|---|---|---|\n")
@@ -30,7 +31,19 @@ func (n Notes) Markdown() string {
 	for _, i := range n.Images {
 		i.details(&b)
 	}
+	n.fixed(&b)
 	return b.String()
+}
+
+// fixed names what is somebody else's.
+func (n Notes) fixed(b *strings.Builder) {
+	if len(n.Fixed) == 0 {
+		return
+	}
+	b.WriteString("\n### Not scanned and not judged\n\n")
+	for _, f := range n.Fixed {
+		fmt.Fprintf(b, "- %s is %s, which is somebody else's\n", code(f.ID), code(f.Reference))
+	}
 }
 
 // details are the packages and findings of one image, each list once for all

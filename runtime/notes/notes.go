@@ -33,6 +33,13 @@ type Notes struct {
 	Commits [2]string `json:"commits"` // of the documents; empty for a work tree
 	Same    int       `json:"same"`    // images that do not differ
 	Images  []Image   `json:"images"`  // that do, sorted by id
+	Fixed   []Fixed   `json:"fixed"`   // of the later document: what nobody scans or judges, sorted by id
+}
+
+// Fixed is a reference that is somebody else's.
+type Fixed struct {
+	ID        string `json:"id"`
+	Reference string `json:"reference"`
 }
 
 // Image is an image that differs.
@@ -65,13 +72,16 @@ const maxList = 128 << 20
 // Compare reads what is beside the images of both documents. What is not there
 // is said, and no failure.
 func Compare(ctx context.Context, c *registry.Client, from, to *manifest.Document) (Notes, error) {
-	n := Notes{Commits: [2]string{from.Commit, to.Commit}, Images: []Image{}}
+	n := Notes{Commits: [2]string{from.Commit, to.Commit}, Images: []Image{}, Fixed: []Fixed{}}
 	for _, is := range to.Images {
+		if is.Digest == "" {
+			n.Fixed = append(n.Fixed, Fixed{ID: is.ID, Reference: is.Image})
+		}
 		was, had := from.Find(is.ID)
 		switch {
 		case !had:
 			n.Images = append(n.Images, Image{ID: is.ID, Label: is.Label, Kind: Added, To: is.Image, Is: model.Digest(is.Digest)})
-		case was.Digest != is.Digest:
+		case was.Digest != is.Digest || is.Digest == "" && was.Image != is.Image:
 			n.Images = append(n.Images, Image{
 				ID: is.ID, Label: is.Label, Kind: Changed, From: was.Image, To: is.Image, Was: model.Digest(was.Digest), Is: model.Digest(is.Digest),
 				Platforms: platforms(was, is),
@@ -85,6 +95,7 @@ func Compare(ctx context.Context, c *registry.Client, from, to *manifest.Documen
 			n.Images = append(n.Images, Image{ID: was.ID, Label: was.Label, Kind: Removed, From: was.Image, Was: model.Digest(was.Digest)})
 		}
 	}
+	slices.SortFunc(n.Fixed, func(a, b Fixed) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(n.Images, func(a, b Image) int { return cmp.Compare(a.ID, b.ID) })
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inParallel)

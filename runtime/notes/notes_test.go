@@ -110,3 +110,27 @@ func TestWhatIsNotThereIsSaid(t *testing.T) {
 		t.Error("a registry that is away reads as one that has nothing")
 	}
 }
+
+// TestFixedReferencesAreNamed compares documents with references that are
+// somebody else's: all are named, and one that is another now has changed.
+func TestFixedReferencesAreNamed(t *testing.T) {
+	t.Parallel()
+	c := registry.New(registry.Options{})
+	from := &manifest.Document{Images: []manifest.Image{{ID: "a", Image: "example.com/a:1"}, {ID: "b", Image: "example.com/b:1"}}}
+	to := &manifest.Document{Images: []manifest.Image{{ID: "a", Image: "example.com/a:1"}, {ID: "b", Image: "example.com/b:2|`evil`"}}}
+	n, err := notes.Compare(t.Context(), c, from, to)
+	if err != nil || n.Same != 1 || len(n.Images) != 1 || n.Images[0].Kind != notes.Changed || len(n.Fixed) != 2 {
+		t.Fatalf("%+v, %v", n, err)
+	}
+	for _, documents := range [][2]*manifest.Document{{from, to}, {to, to}} {
+		if n, err = notes.Compare(t.Context(), c, documents[0], documents[1]); err != nil {
+			t.Fatal(err)
+		}
+		text := n.Markdown()
+		for _, want := range []string{"### Not scanned and not judged", "- `a` is `example.com/a:1`, which is somebody else's", "- `b` is `example.com/b:2''evil'`, which"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is not in:\n%s", want, text)
+			}
+		}
+	}
+}

@@ -46,7 +46,7 @@ func (s Step) Finish(ctx context.Context) (Result, error) {
 // finish does so for one state of the document; errMoved where it is another
 // by now.
 func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) {
-	out := Result{Document: d, Notes: s.notes()}
+	out := Result{Document: d, Notes: s.notes(d.Images)}
 	fresh, known, err := s.unrecorded(ctx, d)
 	if err != nil {
 		return out, err

@@ -147,7 +147,7 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 		entries[n] = s.promoted(e, images[n])
 	}
 	out, before, err := s.write(ctx, source, images, entries, len(ids) == 0)
-	out.Verdicts, out.Notes = verdicts, s.notes()
+	out.Verdicts, out.Notes = verdicts, s.notes(chosen)
 	if err != nil {
 		return out, err
 	}
@@ -164,8 +164,8 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 }
 
 // notes say what was not asked.
-func (s Step) notes() []string {
-	var notes []string
+func (s Step) notes(images []manifest.Image) []string {
+	notes, _ := s.fixed(images)
 	if s.Policy.Mode == model.EnforceOff {
 		notes = append(notes, "enforcement is off in scan-policy.yaml: nothing was judged")
 	}
@@ -241,7 +241,8 @@ func (s Step) verifyAll(ctx context.Context, images []manifest.Image, below stri
 	if err != nil {
 		return nil, err
 	}
-	if missing := append(slices.Concat(refused...), s.accuse(ctx, out, gone)...); len(missing) > 0 {
+	_, undeclared := s.fixed(images)
+	if missing := append(slices.Concat(append(refused, undeclared)...), s.accuse(ctx, out, gone)...); len(missing) > 0 {
 		return nil, &Refused{Missing: missing}
 	}
 	return out, nil
@@ -334,6 +335,9 @@ func (s Step) compose(ctx context.Context, source, old *manifest.Document, entri
 	}
 	if old == nil {
 		return next, nil
+	}
+	if err := standIns(old, next.Images); err != nil {
+		return nil, err
 	}
 	if err := s.newer(ctx, source.Commit, old, next.Images, whole); err != nil {
 		return nil, err

@@ -294,15 +294,3 @@ func TestPromotionsOfTwoProcessesLoseNothing(t *testing.T) {
 		t.Errorf("prod has %d images", len(d.Images))
 	}
 }
-
-func TestFixedReferencesAreCarriedOver(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, plantest.Image{ID: "python"})
-	d := &manifest.Document{Version: 1, Source: "x", Images: []manifest.Image{{ID: "vendor", Image: "registry.example.com/vendor:1"}}}
-	if _, err := b.step().Run(t.Context(), d, nil); err != nil {
-		t.Fatal(err)
-	}
-	if i := b.prod().Images[0]; i.Image != "registry.example.com/vendor:1" || i.Digest != "" {
-		t.Errorf("%+v", i)
-	}
-}

@@ -109,6 +109,9 @@ func printNotes(a *app.App, n notes.Notes) error {
 	}
 	if !a.Quiet {
 		fmt.Fprintf(a.Err, "%d images are the same\n", n.Same)
+		for _, f := range n.Fixed {
+			fmt.Fprintf(a.Err, "%s is %q, which is somebody else's: nobody scans or judges it\n", f.ID, f.Reference)
+		}
 	}
 	return nil
 }

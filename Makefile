@@ -115,7 +115,7 @@ lint: packages tools ## Run every linter
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted by gofmt:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	golangci-lint run ./...
-	shellcheck .ci/run tools/*.sh test/ci/testdata/stubs/*/*.sh
+	shellcheck .ci/run tools/*.sh test/ci/testdata/stubs/*/*.sh test/release/testdata/bin/gh
 
 .PHONY: check
 check: build ## Compare the committed pipelines with what rootfsgen would write

@@ -16,7 +16,8 @@ import (
 
 const usage = `usage:
   releaser document DIR --version VERSION --commit COMMIT   write provenance.json and SHA256SUMS
-  releaser sign DIR [--key KEY]                             sign both; without a key, as the job that runs
+  releaser sign DIR [--key KEY]                             sign both; without a key, with the one in RELEASE_KEY,
+                                                            and where that is empty as the job that runs
   releaser verify DIR --key KEY                             check everything, signed with a key
   releaser verify DIR --identity GLOB --issuer URL --root FILE
                                                             the same, signed by a job

@@ -157,6 +157,13 @@ func TestVerifySeesEachChange(t *testing.T) {
 			}
 		})
 	}
+	inVariable := made(t, nil)
+	if err := run(t.Context(), []string{"sign", inVariable}, variables(map[string]string{"RELEASE_KEY": env("KEY")}), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := verify(inVariable); err != nil {
+		t.Errorf("signed with the key in RELEASE_KEY: %v", err)
+	}
 	damaged := made(t, nil)
 	put(t, damaged, "rootfsgen-linux-amd64", "evil")
 	if err := sign(damaged); err == nil {

@@ -18,13 +18,19 @@ const (
 	rekor  = "https://rekor.sigstore.dev"
 )
 
+// keyVariable holds a private key in PEM where jobs cannot reach these services.
+const keyVariable = "RELEASE_KEY"
+
 // sign signs the digests as a file, and the provenance as a statement.
 func (o *options) sign(ctx context.Context, env func(string) string) error {
 	if err := o.complete(); err != nil {
 		return err
 	}
 	settings := model.Signing{Key: o.key, Password: model.DefaultPassword}
-	if o.key == "" {
+	if o.key == "" && env(keyVariable) != "" {
+		settings.Key = "env:" + keyVariable
+	}
+	if settings.Key == "" {
 		settings = model.Signing{Fulcio: fulcio, Rekor: rekor, RekorVersion: 1, Audience: model.DefaultAudience}
 	}
 	signer, err := sign.Open(ctx, settings, sign.Options{Env: env})

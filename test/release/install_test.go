@@ -14,9 +14,9 @@ import (
 
 const modulePath = "github.com/rootfsgen/rootfsgen"
 
-// TestGoInstall installs both programs from a module proxy that has the last
-// commit under a version. What they need is taken from the modules that are on
-// this machine.
+// TestGoInstall installs the latest version of both programs from a module proxy
+// that has the last commit as its only version. What they need is taken from the
+// modules that are on this machine. Go refuses it where go.mod replaces a module.
 func TestGoInstall(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -66,7 +66,7 @@ func TestGoInstall(t *testing.T) {
 	must(t, dir, []string{
 		"GOPROXY=file://" + filepath.Join(dir, "proxy") + ",file://" + filepath.Join(cache, "cache", "download"),
 		"GOSUMDB=off", "GOFLAGS=-mod=mod -modcacherw -trimpath", "GOBIN=" + bin, "CGO_ENABLED=0",
-	}, "go", "install", modulePath+"/cmd/rootfsgen@"+v, modulePath+"/cmd/rootfsrun@"+v)
+	}, "go", "install", modulePath+"/cmd/rootfsgen@latest", modulePath+"/cmd/rootfsrun@latest")
 	for _, program := range []string{"rootfsgen", "rootfsrun"} {
 		if got := must(t, "", nil, filepath.Join(bin, program), "--version"); got != program+" "+v {
 			t.Errorf("%s says that it is %q", program, got)

@@ -81,7 +81,8 @@ type PolicyState struct {
 	Missing     string        `json:"missing"`
 	Timeout     string        `json:"timeout"`
 	Inactive    string        `json:"inactive"`
-	MaxAge      time.Duration `json:"max_age"` // of a scan and of its database
+	Unreported  string        `json:"unreported"` // PolicyWarn or PolicyBlock: a kind of finding blocks that no source reports
+	MaxAge      time.Duration `json:"max_age"`    // of a scan and of its database
 }
 
 // Action is what a scan's state leads to where it had to speak; a state that is

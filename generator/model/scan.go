@@ -49,9 +49,10 @@ type Scan struct {
 	Tool     string    `json:"tool,omitempty"`     // name and version, "grype 0.121.2"
 	Database string    `json:"database,omitempty"` // RFC 3339, UTC: when what the scanner knows was put together
 	State    string    `json:"state"`
-	Detail   string    `json:"detail,omitempty"` // why the state is not finished, one clause for people
-	Time     string    `json:"time"`             // RFC 3339, UTC: when the scan ended
-	Findings []Finding `json:"findings"`         // sorted by id, purl, kind; each once
+	Detail   string    `json:"detail,omitempty"`  // why the state is not finished, one clause for people
+	Time     string    `json:"time"`              // RFC 3339, UTC: when the scan ended
+	Reports  []string  `json:"reports,omitempty"` // kinds of finding that its source looks for beside vulnerabilities, sorted; of others its silence says nothing
+	Findings []Finding `json:"findings"`          // sorted by id, purl, kind; each once
 }
 
 // ID names the target that was scanned; its platform is the zero value where

@@ -52,7 +52,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Always: model.PolicyAlways{KEV: true, Malicious: true, EPSS: 0.7},
 		State: model.PolicyState{
 			Failed: model.PolicyBlock, Unsupported: model.PolicyFallback, Missing: model.PolicyFallback, Timeout: model.PolicyBlock,
-			Inactive: model.PolicyRescan, MaxAge: 84 * time.Hour,
+			Inactive: model.PolicyRescan, Unreported: model.PolicyBlock, MaxAge: 84 * time.Hour,
 		},
 		VEX: model.PolicyVEX{Accept: []string{"csaf", "openvex"}, Statuses: []string{"not_affected"}, Authors: []string{"@b", "security@example.com"}},
 		Exceptions: []model.Exception{
@@ -155,6 +155,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{head + "alwaysBlock: {epssAtLeast: 0}\n", "is not between 0.001 and 1"},
 		{head + "scanState: {missing: allow}\n", `"allow" is not one of block, fallback`},
 		{head + "scanState: {failed: rescan}\n", `"rescan" is not one of block, fallback`},
+		{head + "scanState: {unreported: allow}\n", `"allow" is not one of block, warn`},
 		{head + "scanState: {maxAge: 91d}\n", "is not a time between 1m and 90d"},
 		{head + "scanState: {maxAge: 0d}\n", "is not a time between"},
 		{head + "vex: {statuses: [under_investigation]}\n", `"under_investigation" is not one of fixed, not_affected`},

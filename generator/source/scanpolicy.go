@@ -144,7 +144,7 @@ var policyAlwaysShape = record[policyEdits]{name: "alwaysBlock", fields: []field
 		shape: boolean{}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Always.KEV = v.flag }) }},
 	{key: "malicious", doc: "Packages that are there to do harm. No exception and no VEX can allow them.", def: true,
 		shape: boolean{}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Always.Malicious = v.flag }) }},
-	{key: "secrets", doc: "Keys and passwords that lie in the image. No exception and no VEX can allow them.", def: true,
+	{key: "secrets", doc: "Keys and passwords that lie in the image. No exception and no VEX can allow them. Where nobody looks for them `scanState.unreported` says what follows.", def: true,
 		shape: boolean{}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Always.Secrets = v.flag }) }},
 	{key: "epssAtLeast", doc: "What is exploited within 30 days with at least this probability, by EPSS. An exception can allow it.", defWords: "never",
 		shape: number{min: 0.001, max: 1}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Always.EPSS = v.number }) }},
@@ -157,6 +157,8 @@ var policyStateShape = record[policyEdits]{name: "scanState", fields: []field[po
 	scanState("timeout", "It did not finish in the time that `wait` gives it.", model.PolicyBlock, func(s *model.PolicyState) *string { return &s.Timeout }),
 	scanState("inactive", "It is older than `maxAge`, or the scanner no longer watches the image. `rescan` has the scanner asked again, before it is judged, and makes the scan incomplete where that cannot be done, or does not help.", model.PolicyRescan,
 		func(s *model.PolicyState) *string { return &s.Inactive }, model.PolicyRescan),
+	{key: "unreported", doc: "`alwaysBlock.secrets` holds, and no source that has finished looks for secrets: `artifact-analysis` does, `local` does not. `warn` says so in every verdict, whose pass then means that nobody has looked; `block` makes the scan incomplete.", def: model.PolicyWarn,
+		shape: text{enum: []string{model.PolicyBlock, model.PolicyWarn}}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.State.Unreported = v.text }) }},
 	{key: "maxAge", doc: "How old a scan, and what its scanner knew, may be.", def: "72h",
 		shape: period{max: longestAge}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.State.MaxAge = v.seconds() }) }},
 }}
@@ -303,7 +305,7 @@ func DefaultPolicy() model.Policy {
 		Always:    model.PolicyAlways{KEV: true, Malicious: true, Secrets: true},
 		State: model.PolicyState{
 			Failed: model.PolicyBlock, Unsupported: model.PolicyFallback, Missing: model.PolicyBlock, Timeout: model.PolicyBlock,
-			Inactive: model.PolicyRescan, MaxAge: 72 * time.Hour,
+			Inactive: model.PolicyRescan, Unreported: model.PolicyWarn, MaxAge: 72 * time.Hour,
 		},
 		VEX:        model.PolicyVEX{Accept: slices.Clone(vexFormats), Statuses: slices.Clone(vexStatuses), Justification: true, Authors: []string{}},
 		Exceptions: []model.Exception{},

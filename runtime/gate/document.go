@@ -177,6 +177,11 @@ func (r *reading) check(n int, s *model.Scan) {
 	if _, err := time.Parse(time.RFC3339, s.Database); s.Database != "" && err != nil {
 		say("database: %q is not a time such as 2026-11-21T09:00:00Z", s.Database)
 	}
+	for _, kind := range s.Reports {
+		if kind != model.FindingMalicious && kind != model.FindingSecret {
+			say("reports: %q is not one of %s, %s", kind, model.FindingMalicious, model.FindingSecret)
+		}
+	}
 	for i := range s.Findings {
 		if why := wrong(&s.Findings[i]); why != "" {
 			say("findings[%d]: %s", i, why)

@@ -34,6 +34,7 @@ func Judge(p model.Policy, at time.Time, target model.TargetID, digest model.Dig
 	j := judge{policy: p, at: at, target: target, exceptions: readExceptions(p, target)}
 	current := j.current(scans, digest)
 	answers := j.answers(current, where)
+	j.unreported(&answers, current)
 	v.Unfinished = answers.unfinished
 	for i, why := range v.Unfinished {
 		v.Unfinished[i] = clean(why) // a stranger's words are in it
@@ -61,6 +62,24 @@ func Judge(p model.Policy, at time.Time, target model.TargetID, digest model.Dig
 	slices.Sort(j.warnings)
 	v.Warnings = slices.Compact(j.warnings)
 	return v
+}
+
+// unreported says that the policy stops secrets, and that nobody looks for any.
+// A scanner that the policy does not name speaks for nothing.
+func (j *judge) unreported(out *answers, current []scanned) {
+	looked := slices.ContainsFunc(current, func(s scanned) bool {
+		named := slices.ContainsFunc(j.policy.Sources, func(p model.PolicySource) bool { return p.Name == s.Source })
+		return named && out.states[s.Source] == model.ScanFinished && slices.Contains(s.Reports, model.FindingSecret)
+	})
+	if !j.policy.Always.Secrets || looked {
+		return
+	}
+	const why = "secrets: no source that has finished looks for them"
+	if j.policy.State.Unreported == model.PolicyWarn {
+		out.warnings = append(out.warnings, why+", so that none was found says nothing (scanState.unreported)")
+		return
+	}
+	out.unfinished = append(out.unfinished, why+", and scanState.unreported asks for one; "+model.SourceArtifactAnalysis+" does")
 }
 
 // outcome is what is to be said: refused tells that something blocks in a scan

@@ -217,13 +217,40 @@ func (s Step) keep(ctx context.Context, repo, file string, e *model.Entry, v *mo
 	if passed {
 		return r, s.Registry.PutReceipt(ctx, repo, r)
 	}
+	said, err := s.forget(ctx, repo, r)
+	if err != nil {
+		return model.Receipt{}, err
+	}
 	if s.Policy.Mode != model.EnforceBlock {
 		return model.Receipt{Digest: v.Digest}, nil
 	}
 	if v.Outcome == model.VerdictIncomplete {
-		return model.Receipt{Digest: v.Digest}, &Incomplete{Why: []string{Sentence(v)}}
+		return model.Receipt{Digest: v.Digest}, &Incomplete{Why: append([]string{Sentence(v)}, said...)}
 	}
-	return model.Receipt{Digest: v.Digest}, &Refused{Why: []string{Sentence(v)}}
+	return model.Receipt{Digest: v.Digest}, &Refused{Why: append([]string{Sentence(v)}, said...)}
+}
+
+// forget removes the receipt of an earlier pass, so that nobody finds that the
+// digest has passed. A registry that does not let us is said; it changes nothing
+// about the verdict.
+func (s Step) forget(ctx context.Context, repo string, r model.Receipt) (said []string, err error) {
+	tag := model.ReceiptTag(r.Step, r.StepKey)
+	at, found, err := s.Registry.Resolve(ctx, repo, tag)
+	if err != nil || !found {
+		return nil, err
+	}
+	if err = s.Registry.Delete(ctx, repo, at.Digest); err == nil {
+		if _, found, err = s.Registry.Resolve(ctx, repo, tag); err == nil && found {
+			err = errors.New("the registry keeps the tag " + tag)
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return []string{fmt.Sprintf("the receipt of an earlier pass is still there: %v", err)}, nil
+	}
+	return nil, nil
 }
 
 // receipt is that of a verdict that passes.

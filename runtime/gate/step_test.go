@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
@@ -264,6 +266,58 @@ func TestWhatDoesNotPassLeavesNoReceipt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestARefusalForgetsThePass: what passed yesterday and does not today is not
+// found as passed; a registry that lets nobody delete is said.
+func TestARefusalForgetsThePass(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		findings []model.Finding
+		age      time.Duration
+		locked   bool
+		code     int
+	}{
+		"refused":                      {[]model.Finding{high}, 0, false, 5},
+		"incomplete":                   {nil, 30 * dayLong, false, 6},
+		"in a registry that keeps all": {[]model.Finding{high}, 0, true, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			if !c.locked { // the one in memory leaves tags that stand for nothing
+				b.moveTo(enginetest.Services(t).Registry + "/forget-" + name)
+			}
+			b.scanned(b.scan())
+			if _, err := b.run(); err != nil {
+				t.Fatal(err)
+			}
+			if c.locked {
+				b.server.Fail(registrytest.Fault{Method: http.MethodDelete, Path: "/manifests/", Status: http.StatusMethodNotAllowed})
+			}
+			s := b.scan(c.findings...)
+			s.Time = at(c.age)
+			b.scanned(s)
+			_, err := b.run()
+			if code(err) != c.code {
+				t.Errorf("got %v, want code %d", err, c.code)
+			}
+			if _, found := b.receipt(); found != c.locked {
+				t.Errorf("the receipt of the pass is there: %v", found)
+			}
+			if said := strings.Contains(err.Error(), "the receipt of an earlier pass is still there"); said != c.locked {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// moveTo builds the image below another address.
+func (b *bench) moveTo(prefix string) {
+	b.Helper()
+	b.plan.Prefix = prefix
+	b.repo = prefix + "/python"
+	b.digest = plantest.Build(b, b.client, b.plan, b.entry)
 }
 
 func TestTheJobsOwnScanGoesBeforeTheRegistrys(t *testing.T) {

@@ -163,7 +163,7 @@ type waiting func(context.Context, place) (status, error)
 func (s *Source) answer(ctx context.Context, repo string, target model.TargetID, digest model.Digest, wait waiting) (model.Scan, error) {
 	out := model.Scan{
 		Image: target.Image, Tag: target.Tag, Variant: target.Variant, Platform: target.Platform.String(), Digest: digest,
-		Source: s.Name(), Tool: Tool, Findings: []model.Finding{},
+		Source: s.Name(), Tool: Tool, Reports: []string{model.FindingMalicious, model.FindingSecret}, Findings: []model.Finding{},
 	}
 	w, err := s.scan(ctx, repo, digest, wait, &out)
 	if ctx.Err() != nil {

@@ -66,6 +66,7 @@ for folder in $(git ls-files '*_test.go' | xargs grep -l '"pgregory.net/rapid"' 
 	once "laws of $folder" go test -count 1 -timeout 0 -skip '^Test(Oracle|Merge|Program)' "./$folder" -rapid.checks=$((fleets > 100 ? fleets : 100))
 done
 once races env ROOTFSGEN_LONG=1 go test -count 1 -timeout 0 -run '^TestAThousandRaces' ./runtime/channel
+once image env ROOTFSGEN_LONG=1 go test -count 1 -timeout 0 -run '^TestImage$' ./test/ownimage
 while read -r _ target; do
 	once "fuzz $target" tools/fuzz.sh "$duration" "$target"
 done < <(grep -v '^#' tools/fuzz.txt)

@@ -98,19 +98,30 @@ func (s Step) scan(ctx context.Context, repo string, digest model.Digest, f regi
 }
 
 // verdict is the newest, whatever it says; one that lets the image pass counts
-// only with the gate's receipt.
+// only with the gate's receipt, and only if that names just the policy and the
+// scans that the verdict says it judged: a verdict of other scans that somebody
+// has attached, or an older one that is attached again, is not what has passed.
 func (s Step) verdict(ctx context.Context, repo string, digest model.Digest, body []byte) (p predicate, what string, err error) {
 	var v model.Verdict
-	if json.Unmarshal(body, &v) != nil || v.Digest != digest {
+	if json.Unmarshal(body, &v) != nil || v.Digest != digest || v.Version != model.VerdictVersion || v.Detached {
 		return p, "", nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	if v.Outcome == model.VerdictPass {
 		r, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, model.GateStepKey(digest, v.Policy)))
-		if err != nil || !found || r.Digest != digest {
+		if err != nil || !found || r.Digest != digest || !slices.Equal(r.Inputs, judged(v)) {
 			return p, "", err
 		}
 	}
-	return predicate{TypeDecision, json.RawMessage(body)}, TypeDecision, nil
+	return predicate{TypeDecision, v}, TypeDecision, nil // and not what was read: another reader may understand the same bytes otherwise
+}
+
+// judged is what the gate's receipt names of a verdict.
+func judged(v model.Verdict) []model.Material {
+	inputs := []model.Material{{Name: "policy", Digest: v.Policy}}
+	for _, s := range v.Sources {
+		inputs = append(inputs, model.Material{Name: "scan " + s.Source, Digest: s.Digest})
+	}
+	return inputs
 }
 
 // names tells whether a receipt is about a digest and names a document.

@@ -134,7 +134,10 @@ func (p Published) known(t testing.TB, platform model.Platform, digest model.Dig
 	})
 	p.Artifact(t, digest, attest.VerdictArtifactType, Verdict(platform, digest, outcome, when), when)
 	if outcome == model.VerdictPass {
-		p.Receipt(t, model.Receipt{Step: model.StepGate, StepKey: model.GateStepKey(digest, Policy), Platform: platform.String(), Digest: digest})
+		p.Receipt(t, model.Receipt{
+			Step: model.StepGate, StepKey: model.GateStepKey(digest, Policy), Platform: platform.String(), Digest: digest,
+			Inputs: []model.Material{{Name: "policy", Digest: Policy}},
+		})
 	}
 }
 

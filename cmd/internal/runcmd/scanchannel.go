@@ -33,13 +33,13 @@ func (o *searching) scanChannel(ctx context.Context, a *app.App) (err error) {
 	if inert(a, prefix) {
 		return nil
 	}
-	d, err := documentOf(ctx, at.opened, o.channel)
+	requests, err := o.named(ctx, &at, prefix)
 	if err != nil {
-		return err
+		return unknown(ctx, o.channel, err)
 	}
-	requests, err := channelRequests(d, prefix)
-	if err != nil {
-		return err
+	if len(requests) == 0 {
+		a.Log.Info(o.channel + " names no images of ours: nothing is promoted yet, and nothing is scanned")
+		return nil
 	}
 	o.readOnly = true
 	s, end, err := o.step(ctx, a, at.client(a, model.ScopeRead), at.policy, requests)
@@ -54,15 +54,36 @@ func (o *searching) scanChannel(ctx context.Context, a *app.App) (err error) {
 	return printScans(a, scans, func(t model.TargetID) string { return t.Image })
 }
 
+// named are the platforms of the images that a channel names.
+func (o *searching) named(ctx context.Context, at *channels, prefix string) ([]scan.Request, error) {
+	d, err := documentOf(ctx, at.opened, o.channel)
+	if err != nil {
+		return nil, err
+	}
+	return channelRequests(d, prefix)
+}
+
+// unknown is a channel of which nobody can say what it names: that is no clean
+// scan, and trying again may help.
+func unknown(ctx context.Context, channel string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return app.Fail(app.ExitIncomplete, fmt.Errorf("nobody can say what %s names: %w", channel, err))
+}
+
 // channelRequests are the platforms of the images that a document names. One
-// whose digests it does not know, a fixed reference of somebody else's, is left
-// out: nothing of ours runs there.
+// without a repository, a fixed reference of somebody else's, is left out:
+// nothing of ours runs there.
 func channelRequests(d *manifest.Document, prefix string) ([]scan.Request, error) {
 	var requests []scan.Request
 	for n := range d.Images {
 		i := &d.Images[n]
-		if i.Repository == "" || len(i.Platforms) == 0 {
+		if i.Repository == "" {
 			continue
+		}
+		if len(i.Platforms) == 0 {
+			return nil, fmt.Errorf("reading the channel: %s has no digests", i.ID)
 		}
 		target, err := targetOf(i)
 		if err := errors.Join(err, model.CheckRepository(i.Repository)); err != nil {

@@ -89,6 +89,9 @@ func (p *Pipeline) compile(steps ...Step) []Step {
 			step.Name = "Get or compile the programs"
 			step.Script = strict + p.trust() + fetchFunction + sourceScript(compileScript)
 			step.Values = append([]Value{{VarCommit, p.Programs.Commit}}, p.release()...)
+			for i := range steps {
+				steps[i].History = steps[i].History || steps[i].Verb == Checkout // to have the release's commit, too
+			}
 		}
 		return append(steps, Step{Verb: SetupGo, Name: "Set up Go"}, step)
 	}
@@ -175,7 +178,7 @@ done
 `
 
 // releasedSource are the files that decide what the programs are.
-const releasedSource = `'*.go' go.mod go.sum templates ':(exclude)*_test.go'`
+const releasedSource = `'*.go' go.mod go.sum templates generator/policy/first.yaml ':(exclude)*_test.go'`
 
 // sourceScript takes the release where it is of the same source, and else does
 // what compile says.

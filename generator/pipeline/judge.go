@@ -65,7 +65,7 @@ func (p *Pipeline) uploads() bool { return p.Judging.On && p.Judging.Upload == m
 func (p *Pipeline) verdictStep() Step {
 	script, vars := "rootfsrun ci verdict --in "+Reports, []Var(nil)
 	if p.uploads() {
-		script, vars = script+" --upload", []Var{VarForgeToken}
+		script, vars = script+` --upload --category "$ROOTFSGEN_IMAGE"`, []Var{VarImage, VarForgeToken}
 	}
 	s := p.run("Show the verdict", script+"\n", vars...)
 	s.Anyway = true

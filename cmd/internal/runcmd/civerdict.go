@@ -1,6 +1,7 @@
 package runcmd
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -22,8 +23,9 @@ import (
 
 // showing is the flags of ci verdict.
 type showing struct {
-	in     string
-	upload bool
+	in       string
+	upload   bool
+	category string
 }
 
 func ciVerdictCommand(a *app.App) *cobra.Command {
@@ -36,14 +38,16 @@ of GitHub, else on standard output. Where nothing was judged nothing is shown.
 With --upload the findings go to GitHub's code scanning, too. That needs
 security-events: write and a repository that has code scanning; where it has
 none, a warning says so, and the report is among the job's artifacts all the
-same.`,
-		Example: "  rootfsrun ci verdict --in build-artifacts --upload",
+same. Code scanning takes findings of the same category for a newer answer to
+the same question, so that each job which uploads some needs one of its own.`,
+		Example: "  rootfsrun ci verdict --in build-artifacts --upload --category python",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), a) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.in, "in", artifacts, "`folder` that the gate wrote to")
 	f.BoolVar(&o.upload, "upload", false, "hand the findings to GitHub's code scanning")
+	f.StringVar(&o.category, "category", "", "with upload: what the findings are of, for example the image's `name`")
 	return cmd
 }
 
@@ -189,10 +193,33 @@ func (o *showing) hand(ctx context.Context, a *app.App) error {
 	if err != nil {
 		return fmt.Errorf("reading findings: %w", err)
 	}
+	if o.category != "" {
+		if sarif, err = categorized(sarif, o.category); err != nil {
+			return fmt.Errorf("reading findings: %w", err)
+		}
+	}
 	at.Log = a.Log
 	client, err := forge.New(at)
 	if err != nil {
 		return err
 	}
 	return client.UploadFindings(ctx, a.Env("GITHUB_SHA"), a.Env("GITHUB_REF"), sarif)
+}
+
+// categorized is a SARIF document whose runs are of a category. GitHub takes the
+// id up to its last slash for the category.
+func categorized(sarif []byte, category string) ([]byte, error) {
+	var doc map[string]any
+	d := json.NewDecoder(bytes.NewReader(sarif))
+	d.UseNumber()
+	if err := d.Decode(&doc); err != nil {
+		return nil, err
+	}
+	runs, _ := doc["runs"].([]any)
+	for _, r := range runs {
+		if run, is := r.(map[string]any); is {
+			run["automationDetails"] = map[string]any{"id": "rootfsrun-gate/" + category + "/"}
+		}
+	}
+	return json.Marshal(doc)
 }

@@ -58,7 +58,7 @@ func (p *Pipeline) scopes(kind Kind) []string {
 		return []string{model.ScopePR}
 	case Manifest:
 		return []string{model.ScopeTesting}
-	case Promote:
+	case Promote, Finish:
 		return []string{model.ScopeProd}
 	case Fork, Result, Comment:
 	}

@@ -38,6 +38,7 @@ func (p *Pipeline) fix() {
 		Promote:  p.promoteJob(),
 		Rescan:   p.rescanJob(),
 		Purge:    p.purgeJob(),
+		Finish:   p.finishJob(),
 		Fork:     {Kind: Fork, Runner: model.RunnerHosted, Minutes: minutesFork, Events: p.forked(), Interrupt: true, Steps: p.forkSteps()},
 		Comment:  p.commentJob(),
 		Repeat:   p.repeatJob(),

@@ -45,7 +45,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		Runtime: cmp.Or(s.Runtime, model.RuntimeInstalled), Layout: cmp.Or(s.Layout, model.LayoutAuto),
 		Programs: s.Programs, Network: s.Network, Identity: s.Identity,
 		Runners: map[string]model.Runner{}, Forges: slices.Sorted(slices.Values(s.Forges)),
-		Triggers: s.Triggers, Fork: s.Fork, Spot: s.Spot, Judging: s.Judging, Signing: s.Signing, Channels: s.Channels,
+		Triggers: s.Triggers, Fork: s.Fork, Spot: s.Spot, Judging: s.Judging, Signing: s.Signing, Channels: s.Channels, ChannelBranch: s.ChannelBranch,
 		Sealed: s.Signing.On() && len(s.Trust.Builders) > 0,
 	}
 	p.Counted = s.Updates.BackoffSeconds > 0 || s.Updates.Quarantine > 0

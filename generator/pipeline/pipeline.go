@@ -50,7 +50,7 @@ const (
 
 // Events are all of them. What starts a pipeline is exactly one of them.
 func Events() []Event {
-	return []Event{Push, Request, ForkRequest, Queue, Release, Manual, ScheduleLock, ScheduleBases, ScheduleRescan, Closed}
+	return []Event{Push, Request, ForkRequest, Queue, Release, Manual, ScheduleLock, ScheduleBases, ScheduleRescan, Closed, Merged}
 }
 
 // Pipeline is everything that a fleet's CI does. Its slices are sorted, so the
@@ -74,6 +74,7 @@ type Pipeline struct {
 	Signing       model.Signing  // of what was merged
 	Sealed        bool           // of receipts, too: those who build sign
 	Channels      model.Channels // how prod changes
+	ChannelBranch string         // that holds the channels' documents
 	Fixed         map[Kind]Job   // the jobs that do not depend on an image, and Build and Merge as every image has them
 	Images        []Image        // parents before children, then by id
 	Said          Said           // what people said that all this is made from
@@ -167,6 +168,7 @@ type Step struct {
 	Verb     Verb
 	Name     string
 	History  bool     // Checkout: all commits and tags, not only the newest commit
+	Branch   string   // Checkout: instead of what the pipeline is of; empty is that
 	Script   string   // Run and Outputs: whole lines
 	Vars     []Var    // Run and Outputs: what Script reads from its environment
 	Values   []Value  // Run and Outputs: what it reads beside Vars, fixed

@@ -28,6 +28,8 @@ func (p *Pipeline) Mode(e Event) string {
 		return whether(Scheduled(t.Schedule.Rescan) && p.Judging.On)
 	case Closed:
 		return whether(t.Request == model.TriggerBuild)
+	case Merged:
+		return whether(p.Channels.ByRequest())
 	}
 	return model.TriggerOff
 }
@@ -48,7 +50,7 @@ func Scope(e Event) string {
 	case Request, ForkRequest, Queue, Closed:
 		return model.ScopePR
 	case Push, Release, Manual, ScheduleLock, ScheduleBases:
-	case ScheduleRescan:
+	case ScheduleRescan, Merged:
 		return model.ScopeProd
 	}
 	return model.ScopeTesting
@@ -72,7 +74,7 @@ func (p *Pipeline) leads(modes ...string) []Event {
 
 // single tells whether an event leads to one job alone, and to no plan.
 func single(e Event) bool {
-	return e == ForkRequest || e == ScheduleLock || e == ScheduleRescan || e == Closed
+	return e == ForkRequest || e == ScheduleLock || e == ScheduleRescan || e == Closed || e == Merged
 }
 
 func (p *Pipeline) planned() []Event {

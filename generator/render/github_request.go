@@ -57,3 +57,19 @@ func (g *github) closed() *workflow {
 		Jobs: []ghJob{j},
 	}
 }
+
+// merged finishes the promotion that merging a request is. GitHub starts what
+// the pushed branch itself has, which is why this file must be there, too. Each
+// push has a group of its own: one that waits would be cancelled for another.
+func (g *github) merged() *workflow {
+	j := g.job(pipeline.Finish, "finish", "finish")
+	return &workflow{
+		About: []string{
+			"When a request for a promotion was merged, what was merged is verified and judged, and the floating tags move.",
+			"GitHub reads this file from the branch of the channels: copy it there.",
+		},
+		Name: "rootfsgen merged", On: triggers{Branches: []string{g.p.ChannelBranch}},
+		Concurrency: &concurrency{Group: "${{ format('rootfsgen-merged-{0}', github.sha) }}"}, Shell: true,
+		Jobs: []ghJob{j},
+	}
+}

@@ -63,7 +63,10 @@ func (g *github) step(kind pipeline.Kind, s *pipeline.Step) ghStep {
 		if s.History {
 			depth = 0
 		}
-		uses(actionCheckout, pair{"fetch-depth", depth}, pair{"persist-credentials", false})
+		if s.Branch != "" {
+			out.With = []pair{{"ref", s.Branch}}
+		}
+		uses(actionCheckout, append(out.With, pair{"fetch-depth", depth}, pair{"persist-credentials", false})...)
 	case pipeline.SetupGo:
 		uses(actionSetupGo, pair{"go-version-file", "go.mod"}, pair{"cache", false})
 	case pipeline.Save:

@@ -23,9 +23,13 @@ const (
 	glLock     = "rootfsgen-lock"
 	glRescan   = "rootfsgen-rescan"
 	glPurge    = "rootfsgen-purge"
+	glMerged   = "rootfsgen-merged" // on the branch of the channels
 	// parentVar tells a child pipeline which one started it.
 	parentVar = "ROOTFSGEN_PARENT"
 )
+
+// glProd is the group whose jobs change prod, one at a time.
+const glProd = "rootfsgen-prod"
 
 // glStages are the stages of GitLabPipeline, which a file that includes it
 // must have.
@@ -91,7 +95,7 @@ func (g *gitlab) parent() *glFile {
 	manifest.Rules = g.rules(&manifestJob, "always") // what passed is listed, even where another image failed
 	promote := g.job(pipeline.Promote, glPromote, glStages[2])
 	promote.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}, {Job: glManifest}}
-	promote.ResourceGroup = "rootfsgen-prod"
+	promote.ResourceGroup = glProd
 	onProtected(promote.Rules)
 	promote.set([]pair{{string(pipeline.VarTag), "$CI_COMMIT_TAG"}})
 	if manifest.Environment != "" { // for what belongs to it; nothing is deployed there
@@ -108,7 +112,7 @@ func (g *gitlab) parent() *glFile {
 		},
 		Stages: glStages,
 	}
-	for _, j := range []glJob{plan, images, g.comment(), g.reports(), manifest, promote, fork, lock, rescan, g.purge()} {
+	for _, j := range []glJob{plan, images, g.comment(), g.reports(), manifest, promote, fork, lock, rescan, g.purge(), g.merged()} {
 		if len(j.Rules) > 0 { // some event starts it
 			f.Jobs = append(f.Jobs, j)
 		}

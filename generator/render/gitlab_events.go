@@ -50,6 +50,8 @@ func (g *gitlab) when(e pipeline.Event) string {
 		return scheduled + ScheduleBases + `"` + onBranch
 	case pipeline.ScheduleRescan:
 		return scheduled + ScheduleScan + `"` + onBranch
+	case pipeline.Merged:
+		return `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == "` + g.p.ChannelBranch + `"`
 	case pipeline.Closed: // which starts no pipeline: the request's own has the job, see purge
 		return g.when(pipeline.Request)
 	}
@@ -84,7 +86,7 @@ func (g *gitlab) said(rules []rule) {
 			snapshot = "mr-$CI_MERGE_REQUEST_IID"
 		case pipeline.Queue:
 			snapshot = "train-$CI_MERGE_REQUEST_IID"
-		case pipeline.Push, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleBases, pipeline.ScheduleRescan, pipeline.Closed:
+		case pipeline.Push, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleBases, pipeline.ScheduleRescan, pipeline.Closed, pipeline.Merged:
 		}
 		r.Variables = []pair{{string(pipeline.VarScope), pipeline.Scope(r.event)}, {string(pipeline.VarSnapshot), snapshot}}
 		switch r.event {
@@ -92,7 +94,7 @@ func (g *gitlab) said(rules []rule) {
 			r.Variables = append(r.Variables, pair{string(pipeline.VarFrom), "$CI_MERGE_REQUEST_TARGET_BRANCH_SHA"})
 		case pipeline.ScheduleBases:
 			r.Variables = append(r.Variables, pair{string(pipeline.VarForce), "bases"})
-		case pipeline.Push, pipeline.Request, pipeline.ForkRequest, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleRescan, pipeline.Closed:
+		case pipeline.Push, pipeline.Request, pipeline.ForkRequest, pipeline.Release, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleRescan, pipeline.Closed, pipeline.Merged:
 		}
 	}
 }

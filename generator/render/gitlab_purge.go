@@ -25,3 +25,12 @@ func (g *gitlab) purged(j *glJob) {
 		j.Environment, j.OnStop = glRequestEnvironment, glPurge
 	}
 }
+
+// merged finishes the promotion that merging a request is, in turn with those
+// that write the channel.
+func (g *gitlab) merged() glJob {
+	j := g.job(pipeline.Finish, glMerged, glStages[2])
+	j.ResourceGroup = glProd
+	onProtected(j.Rules)
+	return j
+}

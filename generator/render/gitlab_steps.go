@@ -35,6 +35,10 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 				depth = "0"
 			}
 			j.Variables = append(j.Variables, pair{"GIT_DEPTH", depth})
+			if s.Branch != "" {
+				j.set([]pair{{string(pipeline.VarBase), s.Branch}})
+				j.Script = append(j.Script, takeBranch)
+			}
 		case pipeline.Run:
 			if s.Anyway {
 				continue
@@ -51,6 +55,12 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 	j.report(kind)
 	return j
 }
+
+// takeBranch checks out another branch than the one that the pipeline is of.
+const takeBranch = `set -euo pipefail
+git fetch --quiet "$CI_REPOSITORY_URL" "refs/heads/$` + string(pipeline.VarBase) + `"
+git checkout --quiet --force --detach FETCH_HEAD
+`
 
 // set adds variables that the job does not have yet.
 func (j *glJob) set(variables []pair) {

@@ -344,7 +344,7 @@ func checkGitLabJob(t *testing.T, at, id string, job, doc map[string]any) {
 	if made := slices.Contains([]string{".rootfsgen-build", ".rootfsgen-test", ".rootfsgen-merge", "rootfsgen-fork", "rootfsgen-reports", "rootfsgen-rescan"}, id); made != strings.Contains(fmt.Sprint(job["artifacts"]), pipeline.Reports) {
 		t.Errorf("%s: reports are thrown away, or kept where there are none", at)
 	}
-	promote := strings.HasSuffix(id, "promote")
+	promote := strings.HasSuffix(id, "promote") || id == "rootfsgen-merged"
 	own := strings.Contains(fmt.Sprint(get("environment")), "rootfsgen/mr-$CI_MERGE_REQUEST_IID") // what GitLab ends with the request
 	if promote != (get("resource_group") != nil) || promote != (get("environment") != nil && !own) {
 		t.Errorf("%s: only a promotion has an environment that others have, and a resource group", at)

@@ -180,6 +180,7 @@ func TestForkTargets(t *testing.T) {
 func TestEveryEventOnce(t *testing.T) {
 	t.Parallel()
 	f := fixtures()["one"]
+	f.fleet.Settings.Channels.Promotion = model.PromotionRequest
 	p, _, err := pipeline.Layout(&f.fleet, f.edges, pipeline.Options{})
 	if err != nil {
 		t.Fatal(err)

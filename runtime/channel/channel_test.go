@@ -272,3 +272,31 @@ func TestAProposalIsABranchOnTopOfTheDocuments(t *testing.T) {
 		t.Errorf("%q, %v", doc, err)
 	}
 }
+
+// TestWhatElseLiesOnTheBranchStays puts a pipeline beside the documents: it is
+// there after each write, and starts for prod's document only.
+func TestWhatElseLiesOnTheBranchStays(t *testing.T) {
+	t.Parallel()
+	work, origin := clone(t)
+	other := gittest.New(t)
+	other.Commit(map[string]string{".github/workflows/merged.yml": "on: push", ".gitlab-ci.yml": "include: []"})
+	other.Git("push", "-q", origin, "HEAD:refs/heads/rootfsgen/channels")
+	s, err := channel.Open("git", channel.Options{Dir: work.Dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := gittest.At(t, origin)
+	for name, silent := range map[string]bool{channel.Testing: true, channel.Prod: false} {
+		if err := s.Write(t.Context(), name, []byte("{}"), ""); err != nil {
+			t.Fatal(err)
+		}
+		if text := at.Git("log", "-1", "--format=%B", "rootfsgen/channels"); strings.Contains(text, "[skip ci]") != silent {
+			t.Errorf("%s was committed as %q", name, text)
+		}
+		for file, want := range map[string]string{".github/workflows/merged.yml": "on: push", ".gitlab-ci.yml": "include: []"} {
+			if got := at.Git("show", "rootfsgen/channels:"+file); got != want {
+				t.Errorf("after %s, %s is %q", name, file, got)
+			}
+		}
+	}
+}

@@ -153,7 +153,11 @@ func (g *Git) Write(ctx context.Context, name string, doc []byte, old string) er
 		if versionOf(current) != old {
 			return ErrConflict
 		}
-		commit, err := g.commit(ctx, head, name, doc)
+		note := ""
+		if name == Testing { // each push to the default branch writes it: pipelines on this branch are about prod
+			note = "[skip ci]"
+		}
+		commit, err := g.commit(ctx, head, name, doc, note)
 		if err != nil {
 			return err
 		}
@@ -220,7 +224,7 @@ func (g *Git) Propose(ctx context.Context, name string, doc []byte, old, branch 
 			return g.branch, nil // it is offered already
 		}
 	}
-	commit, err := g.commit(ctx, head, name, doc)
+	commit, err := g.commit(ctx, head, name, doc, "")
 	if err != nil {
 		return "", err
 	}
@@ -269,8 +273,9 @@ func (g *Git) document(ctx context.Context, at, commit, name string) ([]byte, er
 	return doc, nil
 }
 
-// commit makes a commit on top of head, in which one document is another.
-func (g *Git) commit(ctx context.Context, head, name string, doc []byte) (string, error) {
+// commit makes a commit on top of head, in which one document is another. A
+// note, empty for none, is for the forge.
+func (g *Git) commit(ctx context.Context, head, name string, doc []byte, note string) (string, error) {
 	hash := g.remote.Git("hash-object", "-w", "--stdin")
 	hash.Stdin = bytes.NewReader(doc)
 	blob, err := hash.Output(ctx)
@@ -282,6 +287,9 @@ func (g *Git) commit(ctx context.Context, head, name string, doc []byte) (string
 	// Two writers of the same document at the same second must not make the
 	// same commit: each has to know whether its own was taken.
 	args := []string{"commit-tree", "-m", "Update " + name, "-m", "Writer: " + rand.Text()}
+	if note != "" {
+		args = append(args, "-m", note)
+	}
 	if head != "" {
 		out, err := g.remote.Git("ls-tree", "-z", "--full-tree", head).Output(ctx)
 		if err != nil {

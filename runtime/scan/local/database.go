@@ -1,10 +1,13 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -162,9 +165,68 @@ func Import(ctx context.Context, program, dir, file string) error {
 }
 
 // Update fills a folder with the newest database that its publisher has, or, by
-// update, what a mirror of it has; empty is the publisher's.
+// update, what a mirror of it has; empty is the publisher's. What is not what
+// the listing says is refused, and the database that was there stays.
 func Update(ctx context.Context, program, dir, update string) error {
+	if err := listed(ctx, cmp.Or(update, publicAddress)); err != nil {
+		return fmt.Errorf("filling the database in %s: %w", dir, err)
+	}
 	return fillFrom(ctx, program, dir, "update", "", update)
+}
+
+// What grype's publisher lists, for the version that is pinned.
+const (
+	publicAddress = "https://grype.anchore.io/databases"
+	listingFile   = "/v6/latest.json"
+	maxListing    = 1 << 20 // bytes
+)
+
+var checksumForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// listed refuses a listing that grype would take for an offer of nothing, or of
+// an archive that it need not check.
+func listed(ctx context.Context, address string) error {
+	if !strings.HasSuffix(address, ".json") {
+		address = strings.TrimRight(address, "/") + listingFile
+	}
+	b, err := fetched(ctx, address)
+	if err != nil {
+		return fmt.Errorf("reading the listing of databases: %w", err)
+	}
+	var listing struct {
+		Built    time.Time `json:"built"`
+		Path     string    `json:"path"`
+		Checksum string    `json:"checksum"`
+	}
+	switch err := json.Unmarshal(b, &listing); {
+	case err != nil:
+		return fmt.Errorf("reading the listing of databases: %w", err)
+	case listing.Path == "" || listing.Built.IsZero():
+		return errors.New("reading the listing of databases: it names none")
+	case !checksumForm.MatchString(listing.Checksum):
+		return fmt.Errorf("reading the listing of databases: it has no SHA-256 of %.80q", listing.Path)
+	}
+	return nil
+}
+
+// fetched asks once: grype does not ask again either, and a mirror in one's own
+// network may speak plain HTTP.
+func fetched(ctx context.Context, address string) (b []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Body.Close()) }()
+	if r.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the answer is %s", r.Status)
+	}
+	return io.ReadAll(io.LimitReader(r.Body, maxListing))
 }
 
 func fillFrom(ctx context.Context, program, dir, what, file string, update ...string) (err error) {

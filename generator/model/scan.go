@@ -50,6 +50,7 @@ type Scan struct {
 	Database string    `json:"database,omitempty"` // RFC 3339, UTC: when what the scanner knows was put together
 	State    string    `json:"state"`
 	Detail   string    `json:"detail,omitempty"`  // why the state is not finished, one clause for people
+	Empty    bool      `json:"empty,omitempty"`   // unsupported, because it has no packages at all
 	Time     string    `json:"time"`              // RFC 3339, UTC: when the scan ended
 	Reports  []string  `json:"reports,omitempty"` // kinds of finding that its source looks for beside vulnerabilities, sorted; of others its silence says nothing
 	Findings []Finding `json:"findings"`          // sorted by id, purl, kind; each once
@@ -94,6 +95,10 @@ const (
 	FindingMalicious     = "malicious" // the package is there to do harm
 	FindingSecret        = "secret"    // a key or password lies in the image
 )
+
+// FindingNoPackages is the id under which an exception allows an image in which
+// a scanner finds no packages at all: PURL is "pkg:oci/" and the image's name.
+const FindingNoPackages = "NO-PACKAGES"
 
 // maliciousPrefix begins the ids that OpenSSF gives to packages that are there to
 // do harm.

@@ -169,6 +169,9 @@ func (r *reading) check(n int, s *model.Scan) {
 	if finished && s.Findings == nil {
 		say("it is finished, and has no list of findings")
 	}
+	if s.Empty && (s.State != model.ScanUnsupported || len(s.Findings) > 0) {
+		say("it is empty, and not unsupported without findings")
+	}
 	if s.Time != "" || finished {
 		if _, err := time.Parse(time.RFC3339, s.Time); err != nil {
 			say("time: %q is not one such as 2026-11-21T09:00:00Z", s.Time)

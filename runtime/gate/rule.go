@@ -17,7 +17,8 @@ const (
 	RuleFixable   = "severity.fixable"
 	RuleUnfixable = "severity.unfixable"
 	RuleUnknown   = "severity.unknown"
-	RuleKind      = "kind" // a kind of finding that this program does not know
+	RuleEmpty     = "scan_state.unsupported" // no packages at all, where nothing else blocks
+	RuleKind      = "kind"                   // a kind of finding that this program does not know
 
 	RuleException = "exception" // it would block without one
 	RuleVEX       = "vex"       // it would block without a statement

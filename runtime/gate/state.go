@@ -178,6 +178,10 @@ func (j *judge) state(s *model.Scan) answer {
 	switch {
 	case !known:
 		return answer{state: model.ScanFailed, why: fmt.Sprintf("its state %q is not known", s.State)}
+	case s.State == model.ScanUnsupported && s.Empty && len(s.Findings) == 0:
+		if hint, allowed := j.empty(); !allowed {
+			return answer{state: s.State, why: because(said, s.Detail) + hint}
+		}
 	case s.State != model.ScanFinished:
 		return answer{state: s.State, why: because(said, s.Detail)}
 	}

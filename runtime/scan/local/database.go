@@ -109,7 +109,7 @@ const fill = "; rootfsrun scan --db-update fills it, or --db-import FILE"
 
 func (d *database) status(ctx context.Context) (time.Time, error) {
 	if _, err := os.Stat(d.dir); err != nil {
-		return time.Time{}, &trouble{model.ScanFailed, "there is no database of vulnerabilities in " + d.dir + fill}
+		return time.Time{}, &trouble{state: model.ScanFailed, detail: "there is no database of vulnerabilities in " + d.dir + fill}
 	}
 	var s struct {
 		Built time.Time `json:"built"`
@@ -120,7 +120,7 @@ func (d *database) status(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if err != nil || !s.Valid || s.Built.IsZero() {
-		return time.Time{}, &trouble{model.ScanFailed, "the database of vulnerabilities in " + d.dir + " is missing or damaged" + fill}
+		return time.Time{}, &trouble{state: model.ScanFailed, detail: "the database of vulnerabilities in " + d.dir + " is missing or damaged" + fill}
 	}
 	return s.Built, nil
 }
@@ -132,7 +132,7 @@ func (d *database) filled(ctx context.Context) error {
 		return err
 	}
 	if len(providers) == 0 {
-		return &trouble{model.ScanFailed, "the database of vulnerabilities in " + d.dir + " is empty" + fill}
+		return &trouble{state: model.ScanFailed, detail: "the database of vulnerabilities in " + d.dir + " is empty" + fill}
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func (s *Source) match(ctx context.Context, list []byte, out *model.Scan) (err e
 // the image.
 func readable(packages []sbom.Package) error {
 	if len(packages) == 0 {
-		return &trouble{model.ScanUnsupported, "no packages were found in it: nobody can say what it is made of"}
+		return &trouble{state: model.ScanUnsupported, detail: "no packages were found in it: nobody can say what it is made of", empty: true}
 	}
 	unknown := map[string]int{}
 	for _, p := range packages {
@@ -159,7 +159,7 @@ func readable(packages []sbom.Package) error {
 		names = append(names, fmt.Sprintf("%d of type %q", n, kind))
 	}
 	if slices.Sort(names); len(names) > 0 {
-		return &trouble{model.ScanUnsupported, "it has packages that the scanner cannot look up: " + strings.Join(names, ", ")}
+		return &trouble{state: model.ScanUnsupported, detail: "it has packages that the scanner cannot look up: " + strings.Join(names, ", ")}
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (s *Source) covered(ctx context.Context, packages []sbom.Package, a *answer
 		return nil
 	}
 	if a.Distro == nil || a.Distro.Name == "" {
-		return &trouble{model.ScanUnsupported, "it has packages of a distribution, but does not say of which: /etc/os-release is missing"}
+		return &trouble{state: model.ScanUnsupported, detail: "it has packages of a distribution, but does not say of which: /etc/os-release is missing"}
 	}
 	name := release(a.Distro.Name, a.Distro.Version)
 	known := !missed
@@ -182,7 +182,7 @@ func (s *Source) covered(ctx context.Context, packages []sbom.Package, a *answer
 		}
 	}
 	if !known {
-		return &trouble{model.ScanUnsupported, "the database knows nothing about " + sbom.Clean(name)}
+		return &trouble{state: model.ScanUnsupported, detail: "the database knows nothing about " + sbom.Clean(name)}
 	}
 	return nil
 }

@@ -74,6 +74,7 @@ func (s *Source) Name() string { return model.SourceLocal }
 type trouble struct {
 	state  string
 	detail string
+	empty  bool // the image has no packages at all
 }
 
 // Error is the detail.
@@ -144,7 +145,7 @@ func (s *Source) guarded(ctx context.Context, r scan.Request, f func(context.Con
 	}
 	out.State, out.Detail, out.Findings = model.ScanFailed, sbom.Clean(oneLine(err)), []model.Finding{}
 	if t, ok := errors.AsType[*trouble](err); ok {
-		out.State = t.state
+		out.State, out.Empty = t.state, t.empty
 	}
 	if errors.Is(err, errTooLong) {
 		out.State, out.Detail = model.ScanRunning, fmt.Sprintf("it did not end within %s", s.o.Timeout)
@@ -176,9 +177,9 @@ func (s *Source) ready(ctx context.Context, out *model.Scan) error {
 	now := s.o.Now()
 	switch {
 	case built.After(now.Add(skew)):
-		return &trouble{model.ScanFailed, fmt.Sprintf("the database is of %s, which is in the future: one of two clocks is wrong", out.Database)}
+		return &trouble{state: model.ScanFailed, detail: fmt.Sprintf("the database is of %s, which is in the future: one of two clocks is wrong", out.Database)}
 	case s.o.MaxAge > 0 && now.Sub(built) > s.o.MaxAge:
-		return &trouble{model.ScanStale, fmt.Sprintf("the database is of %s, older than %s"+fill, out.Database, s.o.MaxAge)}
+		return &trouble{state: model.ScanStale, detail: fmt.Sprintf("the database is of %s, older than %s"+fill, out.Database, s.o.MaxAge)}
 	}
 	return nil
 }

@@ -298,8 +298,8 @@ func TestHostileListsOfPackages(t *testing.T) {
 			w := newWorld(t, enginetest.Debian12(packages), db)
 			w.attach(t, c.body)
 			s := w.scan(t)
-			if s.State != c.state {
-				t.Fatalf("%s: %s", s.State, s.Detail)
+			if s.State != c.state || s.Empty != (name == "no packages") {
+				t.Fatalf("%s, empty: %v: %s", s.State, s.Empty, s.Detail)
 			}
 			for _, f := range s.Findings {
 				for _, text := range []string{f.ID, f.PURL, f.Package, f.Version, f.Path, f.Fixed} {

@@ -77,7 +77,7 @@ func (s Step) copyReceipts(ctx context.Context, v *verified, target string) erro
 // copyScanReceipt copies the receipt of a scan, without which the scan counts
 // for nothing; its tag follows from what the scan says of itself.
 func (s Step) copyScanReceipt(ctx context.Context, v *verified, target string, subject, artifact model.Digest) error {
-	body, about, _, err := s.Registry.ReadArtifact(ctx, v.repo, artifact, maxScan)
+	body, about, _, err := s.Registry.ReadArtifact(ctx, v.repo, artifact, scan.MaxDocument)
 	if err != nil {
 		return err
 	}

@@ -10,15 +10,8 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/sbom"
 )
 
-// sbomTypes are the lists of packages that count, by the type of the artifact.
-var sbomTypes = []string{"application/vnd.cyclonedx+json", "application/spdx+json", "application/vnd.syft+json"}
-
-// The most that is read of one list of packages, one scan and one record.
-const (
-	maxSBOM   = 128 << 20
-	maxScan   = 64 << 20
-	maxRecord = 1 << 20
-)
+// maxRecord bounds what is read of one record, in bytes.
+const maxRecord = 1 << 20
 
 // evidence lists what is about the image, and checks that each platform's
 // packages are known, where anything is asked at all.
@@ -50,10 +43,10 @@ func (s Step) evidence(ctx context.Context, v *verified, c *checking) error {
 // there as a whole.
 func (s Step) hasSBOM(ctx context.Context, v *verified, digest model.Digest) (bool, error) {
 	for _, f := range v.evidence[digest] {
-		if !slices.Contains(sbomTypes, f.Type) {
+		if !slices.Contains(sbom.MediaTypes(), f.Type) {
 			continue
 		}
-		body, subject, artifactType, err := s.Registry.ReadArtifact(ctx, v.repo, f.Digest, maxSBOM)
+		body, subject, artifactType, err := s.Registry.ReadArtifact(ctx, v.repo, f.Digest, sbom.MaxDocument)
 		if errors.Is(err, registry.ErrAbsent) {
 			continue
 		}

@@ -14,12 +14,9 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
-// How a verdict lies in a registry. The annotation tells verdicts that differ
-// only in when they were made from others.
-const (
-	verdictType       = "application/vnd.rootfsgen.verdict.v1+json"
-	verdictAnnotation = "dev.rootfsgen.verdict"
-)
+// verdictAnnotation tells verdicts that differ only in when they were made from
+// others.
+const verdictAnnotation = "dev.rootfsgen.verdict"
 
 // judge lets today's policy judge today's findings in every platform. Every
 // verdict is attached to what it speaks of, also one that refuses.
@@ -142,7 +139,7 @@ func (s Step) attach(ctx context.Context, v *verified, n int, verdict model.Verd
 	}
 	mark := model.DigestOf(brief).String()
 	for _, f := range v.evidence[verdict.Digest] {
-		if f.Type == verdictType {
+		if f.Type == gate.VerdictType {
 			if f.Annotations[verdictAnnotation] == mark {
 				v.verdicts[n].Artifact = f.Digest
 				return nil
@@ -155,7 +152,7 @@ func (s Step) attach(ctx context.Context, v *verified, n int, verdict model.Verd
 		return fmt.Errorf("writing the verdict of %s: %w", v.entry.ID, err)
 	}
 	a := registry.Artifact{
-		Subject: verdict.Digest, Type: verdictType, Body: body,
+		Subject: verdict.Digest, Type: gate.VerdictType, Body: body,
 		Annotations: map[string]string{verdictAnnotation: mark, registry.CreatedAnnotation: s.Now().UTC().Format(time.RFC3339)},
 	}
 	digest, err := s.Registry.PutArtifact(ctx, v.repo, a)
@@ -163,6 +160,6 @@ func (s Step) attach(ctx context.Context, v *verified, n int, verdict model.Verd
 		return err
 	}
 	v.verdicts[n].Artifact = digest
-	v.evidence[verdict.Digest] = append(v.evidence[verdict.Digest], registry.Found{Digest: digest, Type: verdictType, Annotations: a.Annotations})
+	v.evidence[verdict.Digest] = append(v.evidence[verdict.Digest], registry.Found{Digest: digest, Type: gate.VerdictType, Annotations: a.Annotations})
 	return nil
 }

@@ -9,20 +9,24 @@ import (
 	"slices"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/sbom"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 )
 
-// The types of the documents that other steps attach to a platform's digest.
-const (
-	ScanArtifactType    = "application/vnd.rootfsgen.scan.v1+json"
-	VerdictArtifactType = "application/vnd.rootfsgen.verdict.v1+json"
-)
+// maxStated bounds a list of packages that is attested, in bytes: a signed
+// statement is a third longer than what it says.
+const maxStated = sbom.MaxDocument / 4 * 3
 
-// The most that is read of a document, in bytes.
-const (
-	maxSBOM     = 96 << 20
-	maxDocument = 32 << 20
-)
+// limits are how long the documents are that are attested, by their type.
+func limits() map[string]int64 {
+	out := map[string]int64{scan.ArtifactType: scan.MaxDocument, gate.VerdictType: gate.MaxVerdict}
+	for _, kind := range sbom.MediaTypes() {
+		out[kind] = maxStated
+	}
+	return out
+}
 
 // predicate is what is going to be said about a digest.
 type predicate struct {
@@ -62,25 +66,21 @@ func (s Step) evidence(ctx context.Context, repo string, digest model.Digest) ([
 // stands for, and is empty for one that is not ours to attest: of another kind,
 // about something else, or without a receipt of the step that made it.
 func (s Step) document(ctx context.Context, repo string, digest model.Digest, f registry.Found) (p predicate, what string, err error) {
-	_, isSBOM := listings[f.Type]
-	if !isSBOM && f.Type != ScanArtifactType && f.Type != VerdictArtifactType {
+	limit, known := limits()[f.Type]
+	if !known {
 		return p, "", nil
-	}
-	limit := int64(maxDocument)
-	if isSBOM {
-		limit = maxSBOM
 	}
 	body, subject, _, err := s.Registry.ReadArtifact(ctx, repo, f.Digest, limit)
 	if err != nil || subject != digest {
 		return p, "", err
 	}
-	switch {
-	case isSBOM:
-		return s.list(ctx, repo, digest, f, body)
-	case f.Type == ScanArtifactType:
+	switch f.Type {
+	case scan.ArtifactType:
 		return s.scan(ctx, repo, digest, f, body)
+	case gate.VerdictType:
+		return s.verdict(ctx, repo, digest, body)
 	}
-	return s.verdict(ctx, repo, digest, body)
+	return s.list(ctx, repo, digest, f, body)
 }
 
 func (s Step) scan(ctx context.Context, repo string, digest model.Digest, f registry.Found, body []byte) (p predicate, what string, err error) {
@@ -102,9 +102,9 @@ func (s Step) scan(ctx context.Context, repo string, digest model.Digest, f regi
 // scans that the verdict says it judged: a verdict of other scans that somebody
 // has attached, or an older one that is attached again, is not what has passed.
 func (s Step) verdict(ctx context.Context, repo string, digest model.Digest, body []byte) (p predicate, what string, err error) {
-	var v model.Verdict
-	if json.Unmarshal(body, &v) != nil || v.Digest != digest || v.Version != model.VerdictVersion || v.Detached {
-		return p, "", nil //nolint:nilerr // anybody who may push can attach anything
+	v, ok := gate.ReadVerdict(body, digest)
+	if !ok {
+		return p, "", nil
 	}
 	if v.Outcome == model.VerdictPass {
 		r, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, model.GateStepKey(digest, v.Policy)))

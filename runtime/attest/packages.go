@@ -9,6 +9,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/sbom"
 )
 
 // listing is a form of a list of packages.
@@ -19,9 +20,9 @@ type listing struct {
 
 // listings are those that are known, by the type of their artifact.
 var listings = map[string]listing{
-	"application/vnd.cyclonedx+json": {"cyclonedx-json", TypeCycloneDX},
-	"application/spdx+json":          {"spdx-json", TypeSPDX},
-	"application/vnd.syft+json":      {"syft-json", TypeSyft},
+	sbom.MediaType(sbom.CycloneDX): {sbom.CycloneDX, TypeCycloneDX},
+	sbom.MediaType(sbom.SPDX):      {sbom.SPDX, TypeSPDX},
+	sbom.MediaType(sbom.Syft):      {sbom.Syft, TypeSyft},
 }
 
 // list is a list of packages, where the step that lists says that it has

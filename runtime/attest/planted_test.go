@@ -9,7 +9,9 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
 	"github.com/rootfsgen/rootfsgen/runtime/attest/attesttest"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
 )
 
@@ -22,9 +24,9 @@ func TestPlanted(t *testing.T) {
 	for _, platform := range p.Image.Platforms {
 		planted := attesttest.Verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
 		planted.Policy = model.DigestOf([]byte("none"))
-		p.Artifact(t, platform.Digest, attest.VerdictArtifactType, planted, at.Add(time.Hour))
+		p.Artifact(t, platform.Digest, gate.VerdictType, planted, at.Add(time.Hour))
 		p.Artifact(t, platform.Digest, "application/vnd.cyclonedx+json", map[string]any{"bomFormat": "CycloneDX", "serialNumber": "planted"}, at.Add(time.Hour))
-		p.Artifact(t, platform.Digest, attest.ScanArtifactType, model.Scan{Digest: platform.Digest, Source: "planted", State: model.ScanFinished}, at.Add(time.Hour))
+		p.Artifact(t, platform.Digest, scan.ArtifactType, model.Scan{Digest: platform.Digest, Source: "planted", State: model.ScanFinished}, at.Add(time.Hour))
 	}
 	for _, a := range p.signAll(t, signer) {
 		if a.Type != attest.TypeSignature {
@@ -63,7 +65,7 @@ func TestPlantedPasses(t *testing.T) {
 			for _, platform := range p.Image.Platforms {
 				planted := attesttest.Verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
 				planted.Warnings = []string{"planted"}
-				p.Artifact(t, platform.Digest, attest.VerdictArtifactType, plant(&planted), at.Add(time.Hour))
+				p.Artifact(t, platform.Digest, gate.VerdictType, plant(&planted), at.Add(time.Hour))
 			}
 			decisions := p.decisions(t, judge, p.signAll(t, signer))
 			if len(decisions) != 4 {
@@ -91,7 +93,7 @@ func TestNothingIsAttestedThatReadsTwoWays(t *testing.T) {
 			t.Fatal(err)
 		}
 		twice := strings.Replace(string(body), `"outcome":"refused"`, `"outcome":"pass","Outcome":"refused"`, 1)
-		p.Artifact(t, platform.Digest, attest.VerdictArtifactType, json.RawMessage(twice), at.Add(time.Hour))
+		p.Artifact(t, platform.Digest, gate.VerdictType, json.RawMessage(twice), at.Add(time.Hour))
 	}
 	decisions := p.decisions(t, judge, p.signAll(t, signer))
 	for _, d := range decisions {

@@ -17,6 +17,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
 	"github.com/rootfsgen/rootfsgen/runtime/attest/attesttest"
 	"github.com/rootfsgen/rootfsgen/runtime/audit"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
@@ -71,7 +72,7 @@ func TestLife(t *testing.T) {
 			refused.Blocking = []model.Judged{{Finding: model.Finding{ID: "CVE-2026-1"}}}
 			refused.Excepted = []model.Judged{{Finding: model.Finding{ID: "CVE-2026-2"}, Exception: "CVE-2026-2 until 2026-12-01"}}
 			refused.Sources = []model.VerdictScan{{Source: "local", Database: "2026-11-20T00:00:00Z"}}
-			p.Artifact(t, amd64.Digest, attest.VerdictArtifactType, refused, attesttest.At.Add(2*time.Hour))
+			p.Artifact(t, amd64.Digest, gate.VerdictType, refused, attesttest.At.Add(2*time.Hour))
 			for n, by := range []*sign.Signer{signer, stranger} {
 				at := attesttest.At.Add(time.Hour)
 				step := attest.Step{Registry: p.Client, Signer: by, Origin: attest.Origin{Builder: "https://example.com/b"}, Now: func() time.Time { return at }}

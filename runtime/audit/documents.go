@@ -11,21 +11,24 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	"github.com/rootfsgen/rootfsgen/runtime/sbom"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
 )
 
-// The most that is read of a document, and of a signed statement, in bytes.
+// The most that is read of a record, and of a signed statement, in bytes.
 const (
-	maxDocument  = 32 << 20
+	maxRecord    = 32 << 20
 	maxStatement = 128 << 20
 )
 
 // sboms are the lists of packages, by the type of their artifact.
 var sboms = map[string]string{
-	"application/vnd.cyclonedx+json": "CycloneDX",
-	"application/spdx+json":          "SPDX",
-	"application/vnd.syft+json":      "syft's own",
+	sbom.MediaType(sbom.CycloneDX): "CycloneDX",
+	sbom.MediaType(sbom.SPDX):      "SPDX",
+	sbom.MediaType(sbom.Syft):      "syft's own",
 }
 
 // receipt tells of a step.
@@ -76,8 +79,8 @@ func (r *reading) artifact(ctx context.Context, at place, f registry.Found) erro
 		return nil
 	}
 	read := map[string]func(context.Context, *Event, []byte) error{
-		attest.ScanArtifactType:      r.scan,
-		attest.VerdictArtifactType:   verdict,
+		scan.ArtifactType:            r.scan,
+		gate.VerdictType:             verdict,
 		model.PromotionArtifactType:  promotion,
 		model.WithdrawalArtifactType: withdrawal,
 		sign.BundleType:              r.bundle,
@@ -85,9 +88,9 @@ func (r *reading) artifact(ctx context.Context, at place, f registry.Found) erro
 	if read == nil {
 		return nil
 	}
-	limit := int64(maxDocument)
-	if f.Type == sign.BundleType {
-		limit = maxStatement
+	limit := map[string]int64{scan.ArtifactType: scan.MaxDocument, gate.VerdictType: gate.MaxVerdict, sign.BundleType: maxStatement}[f.Type]
+	if limit == 0 {
+		limit = maxRecord
 	}
 	body, subject, _, err := r.client.ReadArtifact(ctx, at.repo, f.Digest, limit)
 	if err != nil || subject != at.subject {

@@ -66,9 +66,6 @@ type Platform struct {
 // inParallel bounds how many platforms are read at once.
 const inParallel = 8
 
-// maxList bounds what is read of one list of packages.
-const maxList = 128 << 20
-
 // Compare reads what is beside the images of both documents. What is not there
 // is said, and no failure.
 func Compare(ctx context.Context, c *registry.Client, from, to *manifest.Document) (Notes, error) {
@@ -174,7 +171,7 @@ func packages(ctx context.Context, c *registry.Client, e manifest.Image, platfor
 			return nil, false, err
 		}
 		for _, f := range found {
-			body, subject, _, err := c.ReadArtifact(ctx, repo, f.Digest, maxList)
+			body, subject, _, err := c.ReadArtifact(ctx, repo, f.Digest, sbom.MaxDocument)
 			if errors.Is(err, registry.ErrAbsent) || err == nil && subject != digest {
 				continue
 			}

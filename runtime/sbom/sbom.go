@@ -42,11 +42,20 @@ func MediaType(format string) string {
 	}[format]
 }
 
+// MediaTypes are those of all formats.
+func MediaTypes() []string {
+	var out []string
+	for _, format := range Formats() {
+		out = append(out, MediaType(format))
+	}
+	return out
+}
+
 // The most that is read: of an image's compressed layers, and of a list, in
 // bytes.
 const (
 	maxImage    = 64 << 30
-	maxDocument = 128 << 20
+	MaxDocument = 128 << 20
 )
 
 // Step makes lists. It is safe for concurrent use.
@@ -200,7 +209,7 @@ func (s Step) attached(ctx context.Context, of Subject, tool, format string) (Do
 	if err != nil || !found || r.Digest != of.Digest {
 		return Document{}, false, err
 	}
-	body, subject, what, err := s.Registry.ReadArtifact(ctx, of.Repo, material(r, "artifact "+format), maxDocument)
+	body, subject, what, err := s.Registry.ReadArtifact(ctx, of.Repo, material(r, "artifact "+format), MaxDocument)
 	if errors.Is(err, registry.ErrAbsent) {
 		return Document{}, false, nil
 	}

@@ -85,7 +85,7 @@ func (p Program) run(ctx context.Context, dir string, r run) (map[string][]byte,
 	}
 	docs := map[string][]byte{}
 	for _, format := range r.formats {
-		body, err := readBounded(filepath.Join(dir, format+".out"), maxDocument)
+		body, err := readBounded(filepath.Join(dir, format+".out"), MaxDocument)
 		if err == nil {
 			err = check(format, body)
 		}

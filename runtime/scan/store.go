@@ -14,8 +14,8 @@ import (
 // ArtifactType is what a kept scan is in a registry.
 const ArtifactType = "application/vnd.rootfsgen.scan.v1+json"
 
-// maxScan bounds a kept scan, in bytes.
-const maxScan = 64 << 20
+// MaxDocument bounds a kept scan, in bytes.
+const MaxDocument = 64 << 20
 
 // Store keeps finished scans beside the images that they are of.
 type Store struct{ Registry *registry.Client }
@@ -40,7 +40,7 @@ func (s Store) Save(ctx context.Context, repo string, scan model.Scan) error {
 		return err
 	}
 	if found {
-		if old, _, _, err := s.Registry.ReadArtifact(ctx, repo, material(was, name(scan.Source)), maxScan); err == nil && string(old) == string(body) {
+		if old, _, _, err := s.Registry.ReadArtifact(ctx, repo, material(was, name(scan.Source)), MaxDocument); err == nil && string(old) == string(body) {
 			return nil
 		}
 	}
@@ -123,7 +123,7 @@ func (s Store) read(ctx context.Context, repo string, artifact, digest model.Dig
 	if !artifact.Valid() {
 		return model.Scan{}, errOther
 	}
-	body, subject, what, err := s.Registry.ReadArtifact(ctx, repo, artifact, maxScan)
+	body, subject, what, err := s.Registry.ReadArtifact(ctx, repo, artifact, MaxDocument)
 	if err != nil {
 		return model.Scan{}, err
 	}

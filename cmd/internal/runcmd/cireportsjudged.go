@@ -16,12 +16,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/scan"
 )
 
-// The most that a verdict and a list of packages may be in bytes.
-const (
-	maxVerdict  = 64 << 20
-	maxPackages = 128 << 20
-)
-
 // judged fetches what the plan's images were judged by, and what they are made
 // of, as GitLab's reports: one of all findings, and a list for each platform. It
 // names the files that it wrote.
@@ -42,7 +36,7 @@ func (o *repeating) judged(ctx context.Context, a *app.App, c *registry.Client, 
 		}
 		if err == nil {
 			var list []byte
-			if list, err = newest(ctx, c, at, sbom.MediaType(sbom.CycloneDX), maxPackages); err == nil && list != nil {
+			if list, err = newest(ctx, c, at, sbom.MediaType(sbom.CycloneDX), sbom.MaxDocument); err == nil && list != nil {
 				name := "gl-sbom-" + sbom.FileName(p.FileName(e.ID())+"-"+e.Platform.Arch, sbom.CycloneDX)
 				if err := artifact.WriteFile(o.out, name, list); err != nil {
 					return nil, err
@@ -70,7 +64,7 @@ func (o *repeating) judged(ctx context.Context, a *app.App, c *registry.Client, 
 // lastVerdict is the newest judgement of an image, with the scans that are kept
 // beside it; nil where there is none.
 func lastVerdict(ctx context.Context, c *registry.Client, at sbom.Subject) (*gate.Subject, error) {
-	body, err := newest(ctx, c, at, gate.VerdictType, maxVerdict)
+	body, err := newest(ctx, c, at, gate.VerdictType, gate.MaxVerdict)
 	if err != nil || body == nil {
 		return nil, err
 	}

@@ -16,7 +16,9 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
+	scans "github.com/rootfsgen/rootfsgen/runtime/scan"
 )
 
 // At is when all of it was done.
@@ -127,12 +129,12 @@ func (p Published) known(t testing.TB, platform model.Platform, digest model.Dig
 		Image: "app", Tag: "1", Platform: platform.String(), Digest: digest, Source: model.SourceLocal, Tool: "grype 0.121.2",
 		Database: At.Format(time.RFC3339), State: model.ScanFinished, Time: when.Format(time.RFC3339), Findings: []model.Finding{},
 	}
-	found := p.Artifact(t, digest, attest.ScanArtifactType, scan, when)
+	found := p.Artifact(t, digest, scans.ArtifactType, scan, when)
 	p.Receipt(t, model.Receipt{
 		Step: model.StepScan, StepKey: model.ScanStepKey(digest, scan.Source, scan.Tool, scan.Database), Platform: platform.String(), Digest: digest,
 		Inputs: []model.Material{{Name: "scan local", Digest: found}},
 	})
-	p.Artifact(t, digest, attest.VerdictArtifactType, Verdict(platform, digest, outcome, when), when)
+	p.Artifact(t, digest, gate.VerdictType, Verdict(platform, digest, outcome, when), when)
 	if outcome == model.VerdictPass {
 		p.Receipt(t, model.Receipt{
 			Step: model.StepGate, StepKey: model.GateStepKey(digest, Policy), Platform: platform.String(), Digest: digest,

@@ -181,7 +181,7 @@ func actJob(name string) string {
 	if m := actLeg.FindStringSubmatch(name); m != nil {
 		name = m[1]
 	}
-	for _, prefix := range []string{"fleet/rootfsgen fleet/", "rootfsgen push/", "rootfsgen request/", "rootfsgen release/", "rootfsgen queue/", "rootfsgen manual/", "rootfsgen bases/", "rootfsgen lock/", "rootfsgen / "} {
+	for _, prefix := range []string{"fleet/rootfsgen fleet/", "rootfsgen push/", "rootfsgen request/", "rootfsgen release/", "rootfsgen queue/", "rootfsgen manual/", "rootfsgen bases/", "rootfsgen lock/", "rootfsgen closed/", "rootfsgen merged/", "rootfsgen rescan/", "rootfsgen watchdog/", "rootfsgen / "} {
 		name = strings.TrimPrefix(name, prefix)
 	}
 	name = strings.Replace(name, "/rootfsgen build/", " ", 1)

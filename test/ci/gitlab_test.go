@@ -31,11 +31,11 @@ func (f *fleet) gitlabCILocal(args ...string) (stdout, stderr string, err error)
 }
 
 // gitlab executes the pipeline that starts with the given variables, and its
-// child. A value of "-" unsets a variable.
-func (f *fleet) gitlab(variables map[string]string) results {
+// child, or only some of its jobs. A value of "-" unsets a variable.
+func (f *fleet) gitlab(variables map[string]string, jobs ...string) results {
 	f.t.Helper()
 	before := f.generated()
-	out, errs, err := f.gitlabCILocal(gitlabVariables(variables)...)
+	out, errs, err := f.gitlabCILocal(append(gitlabVariables(variables), jobs...)...)
 	r := readGitLab(out + errs)
 	if after := f.generated(); !maps.Equal(before, after) {
 		f.t.Error("a generated file changed while it was executed")

@@ -94,7 +94,7 @@ func spotFleet(t *testing.T, r *reaper) *fleet {
 }
 
 // TestLostMachines pushes to GitHub while machines are taken away in two of
-// three attempts, and has the watchdog's command run again what was lost. In
+// three attempts, and has the watchdog's workflow run again what was lost. In
 // the end everything is as if no machine had been lost. The points are drawn,
 // and the seed is fixed.
 func TestLostMachines(t *testing.T) {
@@ -120,6 +120,7 @@ func TestLostMachines(t *testing.T) {
 			failed := tell(h, run, all, attempt, got)
 			t.Logf("round %d, attempt %d, killed at write %d: failed: %v", round, attempt, fatal, failed)
 			if len(failed) == 0 {
+				f.expect("the watchdog after a run that ended well", f.watchdog(h.URL, run.ID, "success"), succeeded("-watchdog"))
 				break
 			}
 			if lost++; fatal == 0 {
@@ -173,15 +174,26 @@ func tell(h *forgetest.Hub, run forgetest.Run, all map[string]bool, attempt int,
 	return failed
 }
 
-// watch does what the watchdog's workflow does after a run.
+// watch lets the watchdog's workflow look at a run that has ended.
 func (f *fleet) watch(h *forgetest.Hub, run int64) {
 	f.t.Helper()
 	before := h.Attempt(run)
-	env := append(slices.Clone(f.env), "GITHUB_ACTIONS=true", "GITHUB_API_URL="+h.URL, "GITHUB_REPOSITORY=acme/images", "ROOTFSGEN_FORGE_TOKEN="+forgetest.Token)
-	out, errs, err := f.run(f.scratch, env, "rootfsrun", "ci", "lost", "--run", strconv.FormatInt(run, 10), "--attempts", strconv.Itoa(attempts), "--rerun")
-	if err != nil || h.Attempt(run) != before+1 {
-		f.t.Fatalf("the watchdog ran nothing again: %v\n%s%s", err, out, errs)
+	got := f.watchdog(h.URL, run, "failure")
+	if d := gocmp.Diff(succeeded("watchdog"), got.jobs); d != "" || h.Attempt(run) != before+1 {
+		f.t.Fatalf("the watchdog ran nothing again (-want +got):\n%s\n%s", d, got.tail())
 	}
+}
+
+// watchdog executes the watchdog's workflow for a run of this repository that
+// has ended, beside a GitHub whose API is at a URL.
+func (f *fleet) watchdog(api string, run int64, conclusion string, env ...string) results {
+	f.t.Helper()
+	return f.act(workflow{
+		event: "workflow_run", file: "rootfsgen-watchdog.yml",
+		payload: map[string]any{"ref": "refs/heads/main", "action": "completed", "workflow_run": map[string]any{"id": run, "conclusion": conclusion}},
+		env:     append(env, "GITHUB_API_URL="+api, "GITHUB_REPOSITORY=acme/images"),
+		secrets: []string{"GITHUB_TOKEN=" + forgetest.Token},
+	})
 }
 
 // greeting is another one in each round; the fleet's tests want its first

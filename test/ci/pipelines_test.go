@@ -3,6 +3,7 @@ package ci
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ type forge interface {
 	// request is for the branch that is checked out; base is the commit of main
 	// that it starts from.
 	request(number int, base string) results
+	// closed is the end of a request.
+	closed(number int) results
 	release(tag string) results
 	// expected is the whole result of a pipeline in which the named jobs ran
 	// and nothing failed.
@@ -61,7 +64,7 @@ func days(f *fleet, on forge) {
 	first := f.testing(everyImage)
 	if _, is := on.(gitHub); is {
 		for image := range everyImage {
-			f.reported("rootfsgen-index-"+image, image)
+			f.reported(filepath.Join(f.artifacts, "rootfsgen-index-"+image), image)
 		}
 	}
 
@@ -87,6 +90,8 @@ func days(f *fleet, on forge) {
 		t.Errorf("a request changed what testing has (-before +after):\n%s", diff)
 	}
 	f.Git("checkout", "-q", "-f", "main")
+	f.expect("the request closes", on.closed(7), succeeded("purge"))
+	f.purged("tool", "7")
 
 	f.Git("tag", "v1.0.0")
 	f.Git("push", "-q", "origin", "v1.0.0")
@@ -215,6 +220,17 @@ func (f *fleet) requested(image, number string) {
 	f.t.Errorf("pr/%s has no index under a tag of request %s: %v", image, number, p.versions)
 }
 
+// purged wants nothing to be left of a request's image, and main's to be there.
+func (f *fleet) purged(image, number string) {
+	f.t.Helper()
+	for tag := range f.read("pr/" + image).versions {
+		if strings.HasSuffix(tag, "r-"+number) {
+			f.t.Errorf("pr/%s still has %s", image, tag)
+		}
+	}
+	f.testing(everyImage)
+}
+
 // platformsOf are the platforms of an index, "linux/amd64 linux/arm64".
 func platformsOf(index map[string]model.Digest) string {
 	return strings.Join(slices.Sorted(maps.Keys(index)), " ")
@@ -274,6 +290,14 @@ func pullRequest(number int, base, head, from string) map[string]any {
 		"base":   map[string]any{"ref": "main", "sha": base, "repo": map[string]any{"full_name": "acme/images"}},
 		"head":   map[string]any{"ref": "feature", "sha": head, "repo": map[string]any{"full_name": from}},
 	}}
+}
+
+func (g gitHub) closed(number int) results {
+	g.t.Helper()
+	main := g.Git("rev-parse", "main")
+	payload := pullRequest(number, main, main, "acme/images")
+	payload["action"] = "closed"
+	return g.act(workflow{event: "pull_request", file: "rootfsgen-closed.yml", payload: payload})
 }
 
 func (g gitHub) release(tag string) results {
@@ -341,6 +365,15 @@ func (g gitLab) request(number int, base string) results {
 		"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1", "CI_MERGE_REQUEST_PROJECT_ID": "1",
 		"CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_COMMIT_BRANCH": "-",
 	})
+}
+
+// closed is the job that ends the environment of a request. GitLab starts it
+// when the request closes; a person may before.
+func (g gitLab) closed(number int) results {
+	return g.gitlab(map[string]string{
+		"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": fmt.Sprint(number),
+		"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1", "CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_COMMIT_BRANCH": "-",
+	}, "rootfsgen-purge")
 }
 
 func (g gitLab) release(tag string) results {

@@ -16,4 +16,4 @@ if [ "$DEPTH" = 0 ]; then
 else
 	git fetch -q --no-tags --depth="$DEPTH" origin "$REF"
 fi
-git checkout -q --detach "$REF"
+git checkout -q --detach "$(git rev-parse --verify --quiet "refs/remotes/origin/$REF" || echo "$REF")"

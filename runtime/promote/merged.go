@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -55,7 +54,8 @@ func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) 
 	if err != nil {
 		return out, asMerged(err)
 	}
-	if err := s.usable(ctx, known); err != nil {
+	prod := s.inProd() // which a withdrawal has marked; who may write to testing only takes nothing from prod
+	if err := prod.usable(ctx, known); err != nil {
 		return out, asMerged(err)
 	}
 	if out.Verdicts, err = s.judge(ctx, images); err != nil {
@@ -73,7 +73,10 @@ func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) 
 			return out, err
 		}
 	}
-	if err := s.stand(ctx, slices.Concat(images, known)); err != nil {
+	if err := s.stand(ctx, images); err != nil {
+		return out, err
+	}
+	if err := prod.stand(ctx, known); err != nil {
 		return out, err
 	}
 	for _, v := range images {

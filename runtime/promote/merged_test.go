@@ -167,3 +167,37 @@ func TestADocumentThatChangesWhileItIsJudgedIsJudgedAgain(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAMarkInTestingTakesNothingFromProd plants the mark of a withdrawal where
+// only testing lies, of what prod has.
+func TestAMarkInTestingTakesNothingFromProd(t *testing.T) {
+	t.Parallel()
+	m := newMerging(t)
+	d := m.offer()
+	m.merge(d)
+	if _, err := m.s.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	index := model.Digest(d.Images[0].Digest)
+	m.plantMark("testing/python", index)
+	if _, err := m.s.Finish(t.Context()); err != nil {
+		t.Errorf("a mark in testing: %v", err)
+	}
+	if _, found, err := m.client.Resolve(t.Context(), m.server.Prefix("prod/python"), model.WithdrawalTag(index)); err != nil || found {
+		t.Errorf("prod was marked: %v, %v", found, err)
+	}
+	m.plantMark("prod/python", index)
+	if _, err := m.s.Finish(t.Context()); err == nil || !strings.Contains(err.Error(), "was withdrawn: planted") {
+		t.Errorf("a mark in prod: %v", err)
+	}
+}
+
+// plantMark marks a digest in one repository, as only a withdrawal should.
+func (b *bench) plantMark(repo string, digest model.Digest) {
+	b.Helper()
+	repo = b.server.Prefix(repo)
+	mark := b.attach(repo, digest, model.WithdrawalArtifactType, `{"version":1,"reason":"planted"}`)
+	if err := b.client.MoveTag(b.Context(), repo, mark, model.WithdrawalTag(digest)); err != nil {
+		b.Fatal(err)
+	}
+}

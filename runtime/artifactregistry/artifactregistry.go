@@ -237,11 +237,8 @@ func (c *Client) Images(ctx context.Context, address string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := pages(ctx, c, "listing the images of "+p.name(), func(ctx context.Context, token string) ([]*pb.Package, string, error) {
-		it := c.client.ListPackages(ctx, &pb.ListPackagesRequest{Parent: p.name(), PageSize: pageSize, PageToken: token}, googleapi.Once())
-		var page []*pb.Package
-		next, err := iterator.NewPager(it, pageSize, token).NextPage(&page)
-		return page, next, err
+	all, err := pages[*pb.Package](ctx, c, "listing the images of "+p.name(), func(ctx context.Context, token string) iterator.Pageable {
+		return c.client.ListPackages(ctx, &pb.ListPackagesRequest{Parent: p.name(), PageSize: pageSize, PageToken: token}, googleapi.Once())
 	})
 	if err != nil {
 		return nil, err
@@ -268,14 +265,15 @@ func (c *Client) Images(ctx context.Context, address string) ([]string, error) {
 func lastPart(name string) string { return name[strings.LastIndex(name, "/")+1:] }
 
 // pages reads a list to its end, page by page, or not at all.
-func pages[T any](ctx context.Context, c *Client, doing string, read func(ctx context.Context, token string) ([]T, string, error)) ([]T, error) {
+func pages[T any](ctx context.Context, c *Client, doing string, read func(ctx context.Context, token string) iterator.Pageable) ([]T, error) {
 	var all []T
 	token, seen := "", map[string]bool{}
 	for {
 		var page []T
 		var next string
 		err := c.o.Retry.Do(ctx, doing, func(ctx context.Context) (err error) {
-			page, next, err = read(ctx, token)
+			page = nil // what a try before this one read of it
+			next, err = iterator.NewPager(read(ctx, token), pageSize, token).NextPage(&page)
 			return err
 		})
 		if err != nil {

@@ -241,17 +241,3 @@ func TestDelete(t *testing.T) {
 		t.Error("a digest that is none was taken")
 	}
 }
-
-func TestAttachments(t *testing.T) {
-	t.Parallel()
-	r := gcptest.NewRegistry(t)
-	target := pkg + "/versions/" + digest(1).String()
-	r.PutAttachment(&pb.Attachment{Name: name + "/attachments/sbom", Target: target, Type: "application/vnd.spdx+json", AttachmentNamespace: "artifactanalysis.googleapis.com", OciVersionName: pkg + "/versions/" + digest(9).String()})
-	r.PutAttachment(&pb.Attachment{Name: name + "/attachments/another", Target: pkg + "/versions/" + digest(2).String()})
-	c, _ := client(t, r)
-	got, err := c.Attachments(t.Context(), image, digest(1))
-	want := []artifactregistry.Attachment{{Name: "sbom", Type: "application/vnd.spdx+json", Namespace: "artifactanalysis.googleapis.com", Version: digest(9)}}
-	if d := cmp.Diff(want, got); d != "" || err != nil {
-		t.Error(d, err)
-	}
-}

@@ -33,11 +33,8 @@ func (c *Client) Versions(ctx context.Context, image string) ([]Version, error) 
 		return nil, err
 	}
 	doing := "listing the versions of " + p.packageName()
-	listed, err := pages(ctx, c, doing, func(ctx context.Context, token string) ([]*pb.Version, string, error) {
-		it := c.client.ListVersions(ctx, &pb.ListVersionsRequest{Parent: p.packageName(), PageSize: pageSize, PageToken: token}, googleapi.Once())
-		var page []*pb.Version
-		next, err := iterator.NewPager(it, pageSize, token).NextPage(&page)
-		return page, next, err
+	listed, err := pages[*pb.Version](ctx, c, doing, func(ctx context.Context, token string) iterator.Pageable {
+		return c.client.ListVersions(ctx, &pb.ListVersionsRequest{Parent: p.packageName(), PageSize: pageSize, PageToken: token}, googleapi.Once())
 	})
 	if googleapi.Missing(err) {
 		return nil, nil
@@ -82,11 +79,8 @@ func (c *Client) Tags(ctx context.Context, image string) (map[string]model.Diges
 		return nil, err
 	}
 	doing := "listing the tags of " + p.packageName()
-	listed, err := pages(ctx, c, doing, func(ctx context.Context, token string) ([]*pb.Tag, string, error) {
-		it := c.client.ListTags(ctx, &pb.ListTagsRequest{Parent: p.packageName(), PageSize: pageSize, PageToken: token}, googleapi.Once())
-		var page []*pb.Tag
-		next, err := iterator.NewPager(it, pageSize, token).NextPage(&page)
-		return page, next, err
+	listed, err := pages[*pb.Tag](ctx, c, doing, func(ctx context.Context, token string) iterator.Pageable {
+		return c.client.ListTags(ctx, &pb.ListTagsRequest{Parent: p.packageName(), PageSize: pageSize, PageToken: token}, googleapi.Once())
 	})
 	if googleapi.Missing(err) {
 		return nil, nil
@@ -135,45 +129,4 @@ func (c *Client) Delete(ctx context.Context, image string, digest model.Digest) 
 		return nil
 	}
 	return err
-}
-
-// Attachment is a document that Artifact Registry knows to be about a manifest.
-type Attachment struct {
-	Name      string
-	Type      string       // "application/vnd.spdx+json"
-	Namespace string       // who made it, "artifactanalysis.googleapis.com" is Google
-	Version   model.Digest // of its own manifest, empty where it has none
-}
-
-// Attachments lists what is attached to a manifest, sorted by name.
-func (c *Client) Attachments(ctx context.Context, image string, digest model.Digest) ([]Attachment, error) {
-	p, err := placeOf(image, true)
-	if err != nil {
-		return nil, err
-	}
-	if !digest.Valid() {
-		return nil, fmt.Errorf("listing what is attached in %s: invalid digest %q", image, digest)
-	}
-	target := p.packageName() + "/versions/" + digest.String()
-	doing := "listing what is attached to " + target
-	listed, err := pages(ctx, c, doing, func(ctx context.Context, token string) ([]*pb.Attachment, string, error) {
-		it := c.client.ListAttachments(ctx, &pb.ListAttachmentsRequest{Parent: p.name(), Filter: fmt.Sprintf("target=%q", target), PageSize: pageSize, PageToken: token}, googleapi.Once())
-		var page []*pb.Attachment
-		next, err := iterator.NewPager(it, pageSize, token).NextPage(&page)
-		return page, next, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out []Attachment
-	for _, a := range listed {
-		if a.GetTarget() != target {
-			return nil, fmt.Errorf("%s: the answer is about %s", doing, googleapi.Line(a.GetTarget()))
-		}
-		x := Attachment{Name: googleapi.Line(lastPart(a.GetName())), Type: googleapi.Line(a.GetType()), Namespace: googleapi.Line(a.GetAttachmentNamespace())}
-		x.Version, _ = model.ParseDigest(lastPart(a.GetOciVersionName())) // empty where it is none
-		out = append(out, x)
-	}
-	slices.SortFunc(out, func(a, b Attachment) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
 }

@@ -86,6 +86,7 @@ type diamondForge interface {
 	request(number int, base string) results
 	release(tag string) results
 	planned() string
+	fork(main, head string) (got results, reports string)
 	// fixed are the jobs of an event that are no image's.
 	fixed(event string) []string
 }
@@ -152,6 +153,8 @@ func diamondLife(f *fleet, on diamondForge) []diamondEvent {
 	happens("queue", "a queue that edits a variant", on.queue(8), "app", "lang-3.13-slim")
 	f.Git("checkout", "-q", "-f", "main")
 
+	f.diamondFork(on)
+
 	f.Git("tag", "v1.0.0")
 	f.Git("push", "-q", "origin", "v1.0.0")
 	happens("tag", "a release", on.release("v1.0.0"))
@@ -164,11 +167,54 @@ func diamondLife(f *fleet, on diamondForge) []diamondEvent {
 
 	happens("manual", "a variant by hand", on.manual("lib:1:static", "", "true"), "app", "lib-1-static")
 	happens("bases", "time for the bases", on.bases(), all...)
-	happens("push", "a push after all that", on.push())
+	f.diamondLock(on)
+	happens("push", "a push that merges the lock, after all that", on.push())
 	if h, is := on.(hubDiamond); is {
 		h.elsewhere()
 	}
 	return life
+}
+
+// diamondFork is a request from a fork: one job builds all of the fleet, whatever
+// the request edits, and nothing comes of it but its reports.
+func (f *fleet) diamondFork(on diamondForge) {
+	f.t.Helper()
+	before := f.diamondState("before")
+	main := f.Git("rev-parse", "HEAD")
+	f.Git("checkout", "-q", "-b", "forked")
+	head := f.push("forked", map[string]string{"images/lib/1/lib": "a library of somebody else\n"})
+	got, reports := on.fork(main, head)
+	f.Git("checkout", "-q", "-f", "main")
+	want := map[string]string{"fork": "success"}
+	if _, is := on.(hubDiamond); is {
+		want["result"] = "success"
+	}
+	if d := cmp.Diff(want, diamondRan(got)); d != "" {
+		f.t.Fatalf("a request from a fork: jobs (-want +got):\n%s\n%s", d, got.tail())
+	}
+	for _, image := range []string{"app", "base", "lang-3.12", "lang-3.13", "lang-3.13-slim", "lib-1-shared", "lib-1-static"} {
+		if found := f.filesNamed(reports, image+".json"); len(found) != 1 {
+			f.t.Errorf("the fork's job left no report of %s", image)
+		}
+	}
+	if d := cmp.Diff(before, f.diamondState("before"), cmp.AllowUnexported(diamondEvent{})); d != "" {
+		f.t.Errorf("a request from a fork changed the registry (-before +after):\n%s", d)
+	}
+}
+
+// diamondLock is the schedule that looks the lock up anew, finds that a base has
+// moved and offers that; a person merges it.
+func (f *fleet) diamondLock(on diamondForge) {
+	f.t.Helper()
+	right := f.staleLock()
+	f.expect("time for the lock", on.lock(), succeeded("lock"))
+	if offered := f.offered(); offered != right {
+		f.t.Errorf("the request offers:\n%s", cmp.Diff(right, offered))
+	}
+	if all := on.requests(); len(all) != 1 || all[0].Branch != "rootfsgen/lock" {
+		f.t.Errorf("requests: %+v", all)
+	}
+	f.push("main", map[string]string{"images.lock": right})
 }
 
 // elsewhere starts a run by hand on another branch than the default one, which

@@ -28,12 +28,13 @@ type mirror struct {
 	fetched atomic.Int32
 }
 
-func newMirror(t *testing.T) *mirror {
+// newMirror publishes the programs of a folder as version v9.8.7.
+func newMirror(t *testing.T, programs string) *mirror {
 	t.Helper()
 	files := map[string][]byte{}
 	var sums strings.Builder
 	for _, program := range model.ProgramNames() {
-		content, err := os.ReadFile(filepath.Join(enginetest.Programs(t), program))
+		content, err := os.ReadFile(filepath.Join(programs, program))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,6 +63,9 @@ func newMirror(t *testing.T) *mirror {
 	return m
 }
 
+// release is the address of its files.
+func (m *mirror) release() string { return m.URL + "/tools/{version}/{program}-{os}-{arch}" }
+
 // authorities is the company's own, as PEM.
 func (m *mirror) authorities() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.Certificate().Raw}))
@@ -71,7 +75,7 @@ func (m *mirror) authorities() string {
 // release from a company's mirror, on machines that have none of the programs.
 func TestReleaseRuntime(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t)
+	m := newMirror(t, enginetest.Programs(t))
 	files := map[string]string{
 		"certs/corp.pem": m.authorities(),
 		"rootfsgen.yaml": filesBelow(t, "testdata/fleet")["rootfsgen.yaml"] + "runtime: release\nnetwork: {ca: certs/corp.pem}\nprograms: # soon\n" +
@@ -83,18 +87,13 @@ func TestReleaseRuntime(t *testing.T) {
 		}
 	}
 	f := newFleet(t, "release", files)
-	url := m.URL + "/tools/{version}/{program}-{os}-{arch}"
-	f.program("rootfsgen", "lock", "--programs", "v9.8.7", "--url", url)
+	f.program("rootfsgen", "lock", "--programs", "v9.8.7", "--url", m.release())
 	if out := f.program("rootfsgen", "lock", "--programs", "--check", "v9.8.7"); !strings.Contains(out, "nothing to change") {
 		t.Errorf("pinned twice: %s", out)
 	}
 	f.program("rootfsgen", "generate")
 	f.push("main", nil)
-	for i, v := range f.env {
-		if path, found := strings.CutPrefix(v, "PATH="); found {
-			f.env[i] = "PATH=" + without(path, "rootfsgen", "rootfsrun")
-		}
-	}
+	f.lacks("rootfsgen", "rootfsrun")
 	push := workflow{event: "push", file: "rootfsgen-push.yml",
 		payload: map[string]any{"ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": f.Git("rev-parse", "HEAD")}}
 

@@ -1,7 +1,12 @@
 package ci
 
 import (
+	"encoding/pem"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/internal/forgetest"
 )
 
 // TestSourceRuntime executes the pipelines of a repository that holds the
@@ -20,20 +26,8 @@ import (
 // BuildKit. The one stand-in beside the actions is the Makefile.
 func TestSourceRuntime(t *testing.T) {
 	t.Parallel()
-	files := source(t)
-	files["rootfsgen.yaml"] = filesBelow(t, "testdata/fleet")["rootfsgen.yaml"] + "runtime: source\n"
-	for path := range filesBelow(t, "testdata/fleet") {
-		if strings.HasPrefix(path, "images/") && !strings.HasPrefix(path, "images/base/") {
-			files[path] = "" // one image is enough
-		}
-	}
-	files["Makefile"] = engineTargets(t)
-	f := newFleet(t, "source", files)
-	for i, v := range f.env {
-		if path, found := strings.CutPrefix(v, "PATH="); found {
-			f.env[i] = "PATH=" + without(path, "rootfsgen", "rootfsrun", "buildkitd", "registry")
-		}
-	}
+	f := newFleet(t, "source", sourceFleet(t))
+	f.lacks("rootfsgen", "rootfsrun", "buildkitd", "registry")
 	got := f.act(workflow{
 		event: "push", file: "rootfsgen-push.yml", env: goSettings(t), without: []string{"BUILDKIT_HOST"}, alone: true,
 		payload: map[string]any{"ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": f.Git("rev-parse", "HEAD")},
@@ -49,6 +43,7 @@ func TestSourceRuntime(t *testing.T) {
 	f.testing(map[string]string{"base": everyImage["base"]})
 
 	main := f.Git("rev-parse", "HEAD")
+	f.watchedFromSource(main)
 	f.Git("checkout", "-q", "-b", "feature")
 	head := f.push("feature", map[string]string{"images/base/greeting": "hello from a fork\n"})
 	got = gitHub{f}.merged(9, main, func() results {
@@ -62,7 +57,75 @@ func TestSourceRuntime(t *testing.T) {
 	if diff := cmp.Diff(want, got.jobs); diff != "" {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
-	f.reported("rootfsgen-reports", "base")
+	f.reported(filepath.Join(f.artifacts, "rootfsgen-reports"), "base")
+}
+
+// watchedFromSource lets the watchdog, which checks nothing out, compile its
+// program from the archive of the default branch that GitHub's API gives.
+func (f *fleet) watchedFromSource(main string) {
+	f.t.Helper()
+	h := forgetest.NewGitHub(f.t, "acme", "images")
+	h.Heads["main"] = main
+	h.Put(forgetest.Run{ID: 1, Workflow: "rootfsgen push", Commit: main, Jobs: []forgetest.Job{
+		{Name: "fleet / build base / linux/amd64", Conclusion: "failure", Notes: []string{"The self-hosted runner: a lost communication with the server."}},
+	}})
+	api := f.archives(h)
+	authorities := filepath.Join(f.scratch, "authorities.pem")
+	if err := os.WriteFile(authorities, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw}), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	got := f.watchdog(api.URL, 1, "failure", append(goSettings(f.t), "CURL_CA_BUNDLE="+authorities, "SSL_CERT_FILE="+authorities)...)
+	if d := cmp.Diff(succeeded("watchdog"), got.jobs); d != "" || h.Attempt(1) != 2 {
+		f.t.Errorf("the watchdog ran nothing again (-want +got):\n%s\n%s", d, got.tail())
+	}
+}
+
+// archives serves the API of a GitHub behind TLS, with an archive of each commit
+// at another address, as GitHub does.
+func (f *fleet) archives(h *forgetest.Hub) *httptest.Server {
+	f.t.Helper()
+	at, err := url.Parse(h.URL)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	api := httputil.NewSingleHostReverseProxy(at)
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		commit, asked := strings.CutPrefix(r.URL.Path, "/repos/acme/images/tarball/")
+		archive, given := strings.CutPrefix(r.URL.Path, "/codeload/")
+		switch {
+		case asked && r.Header.Get("Authorization") == "Bearer "+forgetest.Token:
+			http.Redirect(w, r, "/codeload/"+commit, http.StatusFound)
+		case given:
+			cmd := exec.CommandContext(r.Context(), "git", "archive", "--format=tar.gz", "--prefix=acme-images-"+archive[:7]+"/", archive)
+			cmd.Dir, cmd.Stdout = f.origin, w
+			if err := cmd.Run(); err != nil {
+				http.NotFound(w, r)
+			}
+		default:
+			api.ServeHTTP(w, r)
+		}
+	}))
+	f.t.Cleanup(s.Close)
+	return s
+}
+
+// sourceFleet is one image, in a repository that holds the programs' source.
+func sourceFleet(t *testing.T) map[string]string {
+	t.Helper()
+	files := source(t)
+	maps.Copy(files, onlyBase(t))
+	files["rootfsgen.yaml"] = filesBelow(t, "testdata/fleet")["rootfsgen.yaml"] + "runtime: source\n"
+	files["Makefile"] = engineTargets(t)
+	return files
+}
+
+// lacks makes the machines of a fleet ones that have none of these programs.
+func (f *fleet) lacks(programs ...string) {
+	for i, v := range f.env {
+		if path, found := strings.CutPrefix(v, "PATH="); found {
+			f.env[i] = "PATH=" + without(path, programs...)
+		}
+	}
 }
 
 // without drops the folders of a PATH that hold any of these programs: a

@@ -325,3 +325,14 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestACommitIsNoOptionOfGit(t *testing.T) {
+	t.Parallel()
+	repo := gittest.New(t)
+	commit := repo.Commit(map[string]string{"a": "1"})
+	for _, planted := range []string{"--all", "-h", "HEAD", "main", "", commit[:12]} {
+		if _, err := manifest.GitOrder(repo.Dir)(t.Context(), commit, planted); err == nil || !strings.Contains(err.Error(), "is not the id of a commit") {
+			t.Errorf("%q in a document: %v", planted, err)
+		}
+	}
+}

@@ -133,15 +133,15 @@ func checkRooted(s string) error {
 
 // checkContext is for the value of a named context.
 func checkContext(s string) error {
-	folder, isFolder := contextFolder(".", s)
+	_, isFolder := contextFolder(".", s)
 	switch {
 	case !isFolder:
 		if _, err := reference.ParseNormalizedNamed(s); err != nil {
 			return fmt.Errorf("invalid context %q: it is neither a reference nor a folder, which begins with ./, ../ or /", s)
 		}
 		return nil
-	case strings.ContainsAny(folder, "\x00\\\n\r"):
-		return fmt.Errorf("invalid path %q: expected a path with forward slashes", s)
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }):
+		return fmt.Errorf("invalid path %q: expected a path with forward slashes and without blanks", s)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 )
 
 // What lies beside the files of a release.
@@ -30,29 +32,14 @@ const (
 type release struct {
 	dir             string
 	version, commit string
-	origin          origin
-}
-
-// origin is what a job knows about itself.
-type origin struct {
-	builder    string // address of the pipeline
-	source     string // address of the repository; empty is not known
-	invocation string // address of this run
+	origin          forge.Origin
 }
 
 // originOf asks the forge's variables; a desk says that it is one.
-func originOf(env func(string) string) origin {
-	switch {
-	case env("GITHUB_ACTIONS") == "true":
-		repo := env("GITHUB_SERVER_URL") + "/" + env("GITHUB_REPOSITORY")
-		return origin{
-			builder: env("GITHUB_SERVER_URL") + "/" + env("GITHUB_WORKFLOW_REF"), source: repo,
-			invocation: repo + "/actions/runs/" + env("GITHUB_RUN_ID") + "/attempts/" + env("GITHUB_RUN_ATTEMPT"),
-		}
-	case env("GITLAB_CI") == "true":
-		return origin{builder: env("CI_PROJECT_URL") + "/-/blob/" + env("CI_COMMIT_SHA") + "/" + env("CI_CONFIG_PATH"), source: env("CI_PROJECT_URL"), invocation: env("CI_JOB_URL")}
-	}
-	return origin{builder: "https://rootfsgen.dev/desk"}
+func originOf(env func(string) string) forge.Origin {
+	j := forge.OriginOf(env)
+	j.Builder = cmp.Or(j.Builder, "https://rootfsgen.dev/builder/desk")
+	return j
 }
 
 // file is one of the release with its SHA-256 in hexadecimal.
@@ -176,12 +163,12 @@ func (r *release) statement(all []file) map[string]any {
 		subjects = append(subjects, map[string]any{"name": f.name, "digest": map[string]string{"sha256": f.sum}})
 	}
 	source := map[string]any{"name": "source", "digest": map[string]string{"gitCommit": r.commit}}
-	if r.origin.source != "" {
-		source["uri"] = "git+" + r.origin.source + "@refs/tags/" + r.version
+	if r.origin.Source != "" {
+		source["uri"] = "git+" + r.origin.Source + "@refs/tags/" + r.version
 	}
-	run := map[string]any{"builder": map[string]string{"id": r.origin.builder}}
-	if r.origin.invocation != "" {
-		run["metadata"] = map[string]string{"invocationId": r.origin.invocation}
+	run := map[string]any{"builder": map[string]string{"id": r.origin.Builder}}
+	if r.origin.Address != "" {
+		run["metadata"] = map[string]string{"invocationId": r.origin.Address}
 	}
 	return map[string]any{
 		"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://slsa.dev/provenance/v1", "subject": subjects,

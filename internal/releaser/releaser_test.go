@@ -63,12 +63,12 @@ func TestDocument(t *testing.T) {
 		t.Error(packages)
 	}
 	for builder, env := range map[string]map[string]string{
-		"https://rootfsgen.dev/desk": nil,
+		"https://rootfsgen.dev/builder/desk": nil,
 		"https://github.com/o/r/.github/workflows/rootfsgen-release.yml@refs/tags/v1.2.3": {
 			"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_WORKFLOW_REF": "o/r/.github/workflows/rootfsgen-release.yml@refs/tags/v1.2.3",
 		},
-		"https://gitlab.com/o/r/-/blob/" + commit + "/.gitlab-ci.yml": {
-			"GITLAB_CI": "true", "CI_PROJECT_URL": "https://gitlab.com/o/r", "CI_COMMIT_SHA": commit, "CI_CONFIG_PATH": ".gitlab-ci.yml",
+		"https://gitlab.com/o/r//.gitlab-ci.yml@refs/tags/v1.2.3": {
+			"GITLAB_CI": "true", "CI_PROJECT_URL": "https://gitlab.com/o/r", "CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_CONFIG_PATH": ".gitlab-ci.yml",
 		},
 	} {
 		var said struct {

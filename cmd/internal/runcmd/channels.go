@@ -12,6 +12,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/promote"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/services"
@@ -98,14 +99,11 @@ func (o *channels) step(a *app.App) promote.Step {
 
 // whoever says who started this, and the address of the job that it is.
 func whoever(a *app.App) (actor, job string) {
-	switch {
-	case a.Env("GITHUB_ACTIONS") != "":
-		at := strings.Join([]string{a.Env("GITHUB_SERVER_URL"), a.Env("GITHUB_REPOSITORY"), "actions/runs", a.Env("GITHUB_RUN_ID")}, "/")
-		return a.Env("GITHUB_ACTOR"), at
-	case a.Env("GITLAB_CI") != "":
-		return a.Env("GITLAB_USER_LOGIN"), a.Env("CI_JOB_URL")
+	j := forge.OriginOf(a.Env)
+	if j.Forge == "" {
+		return a.Env("USER"), ""
 	}
-	return a.Env("USER"), ""
+	return j.Actor, j.Address
 }
 
 // known demands images that the fleet or a channel has: a mistyped name must

@@ -16,6 +16,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/simulate"
 	"github.com/rootfsgen/rootfsgen/runtime/earlier"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
@@ -112,13 +113,11 @@ func page(p *model.Plan, bill *account.Bill, size int) string {
 
 // log shows the plan in the log of a job.
 func (o *summing) log(a *app.App, p *model.Plan) error {
-	switch {
-	case a.Env("GITHUB_ACTIONS") == "true":
-		return planning.Write(a.Out, p, "github", false, false)
-	case a.Env("GITLAB_CI") != "":
-		return planning.Write(a.Out, p, "gitlab", false, false)
+	job := forge.OriginOf(a.Env)
+	if job.Forge == "" {
+		return nil
 	}
-	return nil
+	return planning.Write(a.Out, p, job.Forge, false, false)
 }
 
 // show writes Markdown to where people see it.

@@ -16,6 +16,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/index"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
@@ -65,19 +66,8 @@ func (o *signing) step(ctx context.Context, a *app.App, c *registry.Client, scop
 
 // origin is which pipeline this is, as certificates name it too.
 func origin(a *app.App) attest.Origin {
-	switch {
-	case a.Env("GITHUB_WORKFLOW_REF") != "":
-		server := a.Env("GITHUB_SERVER_URL") + "/"
-		return attest.Origin{Builder: server + a.Env("GITHUB_WORKFLOW_REF"), Source: server + a.Env("GITHUB_REPOSITORY")}
-	case a.Env("CI_PROJECT_URL") != "":
-		kind := "refs/heads/"
-		if a.Env("CI_COMMIT_TAG") != "" {
-			kind = "refs/tags/"
-		}
-		project := a.Env("CI_PROJECT_URL")
-		return attest.Origin{Builder: project + "//" + cmp.Or(a.Env("CI_CONFIG_PATH"), ".gitlab-ci.yml") + "@" + kind + a.Env("CI_COMMIT_REF_NAME"), Source: project}
-	}
-	return attest.Origin{Builder: "https://rootfsgen.dev/builder/desk"}
+	j := forge.OriginOf(a.Env)
+	return attest.Origin{Builder: cmp.Or(j.Builder, "https://rootfsgen.dev/builder/desk"), Source: j.Source}
 }
 
 // each does something with every image of the plan that is merged, and prints

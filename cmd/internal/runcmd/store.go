@@ -11,6 +11,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/login"
 )
 
@@ -37,7 +38,7 @@ func openStore(a *app.App, spec string, set model.Settings, scope string) (chann
 		spec = "file:" + filepath.FromSlash(deskStore)
 	}
 	o := channel.Options{Dir: root, Token: a.Env("ROOTFSGEN_PUSH_TOKEN"), Getenv: a.Env, Google: &login.Google{Scope: scope}}
-	if a.Env("GITLAB_CI") != "" {
+	if forge.OriginOf(a.Env).Forge == forge.GitLab {
 		o.User = "gitlab-ci-token" // what GitLab wants for its job tokens, and accepts for any other
 	}
 	s, err := channel.Open(spec, o)

@@ -117,17 +117,19 @@ func wanted(images []manifest.Image) map[string]map[string]manifest.Image {
 // floatTries bounds how often the document may change while tags are moved.
 const floatTries = 5
 
-// float moves the floating tags of prod to where its document has them. leave
-// are digests that a tag may be taken from although they are of a higher
-// version: those that were rolled back or withdrawn. Two promotions at once
+// float moves the floating tags of prod to where its document has them. Tags
+// go to the proven images, and to others only if these have been promoted: the
+// document may have what was merged by somebody and then refused. leave are
+// digests that a tag may be taken from although they are of a higher version:
+// those that were rolled back or withdrawn. Two promotions at once
 // both move tags; the later one to end reads the document again, so that the
 // tags are those of the document that stands.
-func (s Step) float(ctx context.Context, d *manifest.Document, leave []model.Digest) error {
+func (s Step) float(ctx context.Context, d *manifest.Document, proven []manifest.Image, leave []model.Digest) error {
 	if s.Prod == "" || d == nil {
 		return nil
 	}
 	for range floatTries {
-		if err := s.floatOnce(ctx, d, leave); err != nil {
+		if err := s.floatOnce(ctx, d, proven, leave); err != nil {
 			return err
 		}
 		now, err := s.document(ctx, channel.Prod)
@@ -151,7 +153,7 @@ func (s Step) document(ctx context.Context, name string) (*manifest.Document, er
 	return manifest.Decode(b)
 }
 
-func (s Step) floatOnce(ctx context.Context, d *manifest.Document, leave []model.Digest) error {
+func (s Step) floatOnce(ctx context.Context, d *manifest.Document, proven []manifest.Image, leave []model.Digest) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inParallel)
 	all := wanted(d.Images)
@@ -161,14 +163,16 @@ func (s Step) floatOnce(ctx context.Context, d *manifest.Document, leave []model
 			if e.Image != s.target(e)+":"+e.VersionTag {
 				continue // it lies elsewhere
 			}
-			g.Go(func() error { return s.move(ctx, e, alias, leave) })
+			known := slices.ContainsFunc(proven, func(p manifest.Image) bool { return p.ID == e.ID && sameImage(p, e) })
+			g.Go(func() error { return s.move(ctx, e, alias, known, leave) })
 		}
 	}
 	return g.Wait()
 }
 
-// move gives an image a floating tag, unless a higher version has it.
-func (s Step) move(ctx context.Context, e manifest.Image, alias string, leave []model.Digest) error {
+// move gives an image a floating tag, unless a higher version has it or nobody
+// knows that the image was ever promoted.
+func (s Step) move(ctx context.Context, e manifest.Image, alias string, known bool, leave []model.Digest) error {
 	repo := s.target(e)
 	held, found, err := s.Registry.Resolve(ctx, repo, alias)
 	if err != nil || found && held.Digest == model.Digest(e.Digest) {
@@ -181,6 +185,11 @@ func (s Step) move(ctx context.Context, e manifest.Image, alias string, leave []
 		}
 		if version != "" && parseRelease(version).compare(parseRelease(e.VersionTag)) > 0 {
 			return nil
+		}
+	}
+	if !known {
+		if at, err := s.recorded(ctx, repo, e); err != nil || at.IsZero() {
+			return err
 		}
 	}
 	return s.Registry.MoveTag(ctx, repo, model.Digest(e.Digest), alias)

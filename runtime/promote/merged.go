@@ -69,7 +69,7 @@ func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) 
 		return out, errMoved
 	}
 	if s.Prod != "" {
-		if err := s.floatOnce(ctx, d, nil); err != nil {
+		if err := s.floatOnce(ctx, d, d.Images, nil); err != nil {
 			return out, err
 		}
 	}

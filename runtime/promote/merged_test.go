@@ -101,6 +101,10 @@ func TestAMergedDocumentIsNotBelieved(t *testing.T) {
 			if !is || refused.ExitCode() != c.code || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "no floating tag was moved") {
 				t.Fatalf("got %v, want code %d and %q", err, c.code, c.want)
 			}
+			// Another withdrawal moves tags, too.
+			if _, err := m.s.Settle(t.Context(), []model.Digest{model.DigestOf([]byte("another"))}); err != nil {
+				t.Fatal(err)
+			}
 			if at, found, err := m.client.Resolve(t.Context(), m.server.Prefix("prod/python"), "latest"); err != nil || found {
 				t.Errorf("latest is %v, %v", at, err)
 			}
@@ -146,6 +150,32 @@ func TestWhatHasARecordIsNotJudgedAgain(t *testing.T) {
 	if _, err := m.s.Finish(t.Context()); err == nil || !strings.Contains(err.Error(), "its platforms in the registry are") {
 		t.Errorf("an entry was edited: %v", err)
 	}
+}
+
+// TestARollbackBringsNothingBackThatWasNeverPromoted: a version of prod's
+// document that was merged and then refused is not one that prod ever was.
+func TestARollbackBringsNothingBackThatWasNeverPromoted(t *testing.T) {
+	t.Parallel()
+	m := newMerging(t)
+	refused := m.offer()
+	m.merge(refused)
+	strict := m.s
+	strict.Scanner = found("python", high)
+	if _, err := strict.Finish(t.Context()); err == nil {
+		t.Fatal("it was not refused")
+	}
+	m.publish('1', plantest.Image{ID: "python", Content: "mended"})
+	m.lists()
+	mended := m.offer()
+	m.merge(mended)
+	if _, err := m.s.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := m.s.Rollback(t.Context(), promote.Choice{}, nil)
+	if _, is := errors.AsType[*promote.Refused](err); !is || !strings.Contains(err.Error(), "it was never promoted") {
+		t.Errorf("got %v", err)
+	}
+	m.settled(mended.Images[0])
 }
 
 // TestADocumentThatChangesWhileItIsJudgedIsJudgedAgain merges a second time

@@ -154,7 +154,7 @@ func (s Step) Run(ctx context.Context, source *manifest.Document, ids []string) 
 	if s.Propose != nil {
 		return out, nil
 	}
-	if err := s.float(ctx, out.Document, nil); err != nil {
+	if err := s.float(ctx, out.Document, out.Promoted, nil); err != nil {
 		return out, err
 	}
 	if err := s.stand(ctx, images); err != nil {

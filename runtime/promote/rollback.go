@@ -380,6 +380,9 @@ func (s Step) comingBack(ctx context.Context, restored []Restored) ([]*verified,
 		if err == nil && len(c.refused) == 0 { // for what it was built on, as far as that is told
 			err = s.readReceipts(ctx, v, &checking{}, identity, model.Digest(r.To.Digest))
 		}
+		if err == nil && len(c.refused) == 0 {
+			err = s.everPromoted(ctx, v, c)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -396,13 +399,24 @@ func (s Step) comingBack(ctx context.Context, restored []Restored) ([]*verified,
 	return out, nil
 }
 
+// everPromoted refuses what stood in prod's document without having been
+// promoted: merged by somebody, and then refused.
+func (s Step) everPromoted(ctx context.Context, v *verified, c *checking) error {
+	at, err := s.recorded(ctx, v.repo, v.entry)
+	if err == nil && at.IsZero() {
+		c.refuse("it was never promoted, though prod's document had it; choose another version (--to)")
+	}
+	return err
+}
+
 // settleRollback moves the floating tags back, and records what came back.
 func (s Step) settleRollback(ctx context.Context, d *manifest.Document, restored []Restored, images []*verified) error {
 	var leave []model.Digest
+	var back []manifest.Image
 	for _, r := range restored {
-		leave = append(leave, model.Digest(r.From.Digest))
+		leave, back = append(leave, model.Digest(r.From.Digest)), append(back, r.To)
 	}
-	if err := s.float(ctx, d, leave); err != nil {
+	if err := s.float(ctx, d, back, leave); err != nil {
 		return err
 	}
 	if err := s.inProd().stand(ctx, images); err != nil {

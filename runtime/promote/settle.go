@@ -48,7 +48,7 @@ func (s Step) Settle(ctx context.Context, withdrawn []model.Digest) (left []stri
 	if err != nil {
 		return nil, err
 	}
-	if err := s.float(ctx, now, withdrawn); err != nil {
+	if err := s.float(ctx, now, nil, withdrawn); err != nil {
 		return nil, err
 	}
 	if standing, err = s.unmarked(ctx, standing); err != nil {

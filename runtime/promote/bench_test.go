@@ -52,7 +52,7 @@ func fleet200(b *testing.B) (*registrytest.Server, promote.Step) {
 		e := &p.Entries[n]
 		d := plantest.Build(b, c, p, e)
 		plantest.Test(b, c, p, e, d)
-		if _, err := c.PutArtifact(b.Context(), p.Prefix+"/"+e.Repository, registry.Artifact{Subject: d, Type: cycloneDX, Body: []byte("{}")}); err != nil {
+		if _, err := c.PutArtifact(b.Context(), p.Prefix+"/"+e.Repository, registry.Artifact{Subject: d, Type: cycloneDX, Body: []byte(`{"bomFormat":"CycloneDX"}`)}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -161,7 +161,7 @@ func opened(all fsutil.FS, p string) string {
 	if err != nil {
 		return "0"
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close()
 	n, err := io.Copy(io.Discard, r)
 	if err != nil {
 		return err.Error()

@@ -222,7 +222,7 @@ var policyExceptionsShape = record[policyEdits]{name: "exceptions", fields: []fi
 }}
 
 var (
-	findingID = text{name: "an id", max: 128, expect: "an id such as CVE-2026-1234 or GHSA-xxxx-xxxx-xxxx",
+	findingID = text{name: "an id", max: 128, expect: "an id such as CVE-2026-1234 or GHSA-jfh8-c2jp-5v3q",
 		pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]*$`)}
 	purlText = text{name: "a package URL", max: 2048, check: func(s string) error { _, err := model.ParsePURL(s); return err },
 		pattern: regexp.MustCompile(`^pkg:[^\s\x00-\x1f\x7f]+$`)}

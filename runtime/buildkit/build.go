@@ -71,18 +71,21 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 	for _, f := range r.Folders {
 		opt.LocalMounts[local(f.Name)] = &watched{FS: f.Files, stop: cancel}
 	}
-	status := make(chan *bk.SolveStatus)
-	tails := newTails()
 	var resp *bk.SolveResponse
-	err = within(ctx, grace, func() error {
-		var g errgroup.Group
-		g.Go(func() error { return show(hidden.redacting(status), tails, r.Progress) })
-		g.Go(func() error {
-			var err error
-			resp, err = c.bk.Solve(ctx, nil, opt, status)
-			return err
+	var tails *tails
+	err = overLeftover(func() error {
+		tails = newTails()
+		return within(ctx, grace, func() error {
+			var g errgroup.Group
+			status := make(chan *bk.SolveStatus)
+			g.Go(func() error { return show(hidden.redacting(status), tails, r.Progress) })
+			g.Go(func() error {
+				var err error
+				resp, err = c.bk.Solve(ctx, nil, opt, status)
+				return err
+			})
+			return g.Wait()
 		})
-		return g.Wait()
 	})
 	switch {
 	case ctx.Err() != nil:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -48,6 +50,40 @@ func TestBuildWhenTheDaemonIsKilled(t *testing.T) {
 		case kill && (!ok || unavailable.ExitCode() != 75):
 			t.Errorf("the build whose daemon was killed: %v", err)
 		}
+	}
+}
+
+// A daemon that was killed while it made a snapshot leaves a folder behind that
+// is in the way of the next one: the first build after it goes through.
+func TestBuildOverALeftoverOfAKilledDaemon(t *testing.T) {
+	b := newBench(t)
+	cache, options := t.TempDir(), services.Options{Bin: enginetest.Bin(t)}
+	t.Cleanup(func() {
+		if err := services.Stop(context.WithoutCancel(t.Context()), cache); err != nil {
+			t.Error(err)
+		}
+	})
+	// A new daemon calls its first snapshot 1.
+	left := filepath.Join(cache, "services", "buildkit", "runc-overlayfs", "snapshots", "snapshots", "1", "fs")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	state, err := services.Start(t.Context(), cache, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := buildkit.Dial(t.Context(), state.BuildkitAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	r := b.request(t, "FROM scratch\nCOPY f /f\n", file{path: "f", content: "x"})
+	r.Repository, r.Contexts = state.Registry+"/leftover", nil
+	if _, err = c.Build(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Dir(left)); err != nil {
+		t.Errorf("the snapshot that was in the way is not in use: %v", err)
 	}
 }
 

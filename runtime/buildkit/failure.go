@@ -58,7 +58,23 @@ func (u *Unavailable) ExitCode() int { return 75 }
 // trouble is how BuildKit words what goes wrong between it and a registry; its
 // errors have lost their types by the time they are here.
 var trouble = regexp.MustCompile(`unexpected status[^\n]*: (429|5\d\d)\b|connection (refused|reset)|i/o timeout|TLS handshake timeout|` +
-	`no such host|network is unreachable|server misbehaving|closing transport|error reading from server: EOF`)
+	`no such host|network is unreachable|server misbehaving|closing transport|error reading from server: EOF|` + leftover)
+
+// leftover is how BuildKit words that the folder of its next snapshot is there
+// already: a daemon that is killed between making one and writing it down
+// leaves it behind. What fails by it has removed it.
+const leftover = `failed to rename: rename \S+/snapshots/new-\d+ \S+/snapshots/\d+: file exists`
+
+var isLeftover = regexp.MustCompile(leftover)
+
+// overLeftover calls f a second time where the first met a leftover.
+func overLeftover(f func() error) error {
+	err := f()
+	if err != nil && isLeftover.MatchString(err.Error()) {
+		return f()
+	}
+	return err
+}
 
 // explain turns an error of a build into one that says where and why.
 func (c *Client) explain(err error, t *tails, r Request) error {

@@ -77,8 +77,11 @@ func open(ctx context.Context, g gw.Client, ref string, p model.Platform) (*Root
 	if err != nil {
 		return nil, err
 	}
-	res, err := g.Solve(ctx, gw.SolveRequest{Definition: def.ToPB(), Evaluate: true})
-	if err != nil {
+	var res *gw.Result
+	if err := overLeftover(func() error {
+		res, err = g.Solve(ctx, gw.SolveRequest{Definition: def.ToPB(), Evaluate: true})
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	single, err := res.SingleRef()

@@ -359,5 +359,18 @@ func (w *world) dialAgain(ctx context.Context) error {
 	}
 	_, _ = w.ours.Close(), w.plain.Close() // their daemon is gone
 	w.ours, w.plain = ours, plain
-	return nil
+	return w.settle(ctx)
+}
+
+// settle makes a build that any failure is forgiven: what a killed daemon leaves
+// of a snapshot is in the way of the next one, and goes with it.
+func (w *world) settle(ctx context.Context) error {
+	const text = "FROM scratch\nCOPY Dockerfile /\n"
+	fs, err := gitcontext.New(ctx, objects{"settle": text},
+		[]model.TreeEntry{{Path: "Dockerfile", Mode: model.ModeFile, OID: "settle"}})
+	if err != nil {
+		return err
+	}
+	_, _ = w.judge(ctx, &plainRequest{attrs: map[string]string{"no-cache": ""}, folders: map[string]*gitcontext.FS{"context": fs, "dockerfile": fs}})
+	return ctx.Err()
 }

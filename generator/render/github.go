@@ -17,7 +17,9 @@ const (
 	ghBases   = ghFolder + "rootfsgen-bases.yml"
 	ghRescan  = ghFolder + "rootfsgen-rescan.yml"
 	ghClosed  = ghFolder + "rootfsgen-closed.yml"
-	ghMerged  = ghFolder + "rootfsgen-merged.yml"
+	// MergedWorkflow finishes promotions. GitHub reads it from the branch of the
+	// channels, where it must be copied to.
+	MergedWorkflow = ghFolder + "rootfsgen-merged.yml"
 	// ActionlintFile tells actionlint, which people run on workflows, the names
 	// of their own machines.
 	ActionlintFile = ".github/actionlint.yaml"
@@ -45,7 +47,7 @@ func (g *github) workflows() map[string]*workflow {
 		{pipeline.ScheduleBases, ghBases, g.bases},
 		{pipeline.ScheduleRescan, ghRescan, g.rescan},
 		{pipeline.Closed, ghClosed, g.closed},
-		{pipeline.Merged, ghMerged, g.merged},
+		{pipeline.Merged, MergedWorkflow, g.merged},
 	} {
 		if g.leads(w.event) {
 			all[w.file] = w.make()

@@ -15,6 +15,7 @@ type Hub struct {
 	Robot         bool              // the token is a job's own, which may not ask who it is
 	DefaultBranch string            // main
 	Heads, Tags   map[string]string // commits by name; a tag is an annotated one
+	Files         map[string]string // content by "branch:path"
 	Required      []string          // checks, by the default branch's protection
 	RuleChecks    []string          // checks, by a ruleset
 	Queue         bool

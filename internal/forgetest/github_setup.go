@@ -1,15 +1,19 @@
 package forgetest
 
 import (
+	"encoding/base64"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 func (h *Hub) serveSetup(mux *http.ServeMux, repo string) {
 	mux.HandleFunc("GET "+repo+"/branches/{branch}", h.branch)
 	mux.HandleFunc("GET "+repo+"/rules/branches/{branch}", h.rules)
+	mux.HandleFunc("GET "+repo+"/contents/{path...}", h.file)
 	mux.HandleFunc("GET "+repo+"/rulesets", func(w http.ResponseWriter, r *http.Request) {
 		docs := []any{}
 		for i := range h.TagRules {
@@ -69,6 +73,20 @@ func (h *Hub) branch(w http.ResponseWriter, r *http.Request) {
 			"url": h.api(), "sha": commit, "node_id": "C", "html_url": h.web(), "comments_url": h.api(), "author": nil, "committer": nil, "parents": []any{},
 			"commit": doc{"url": h.api(), "author": nil, "committer": nil, "message": "x", "comment_count": 0, "tree": doc{"sha": commit, "url": h.api()}},
 		},
+	})
+}
+
+func (h *Hub) file(w http.ResponseWriter, r *http.Request) {
+	file := r.PathValue("path")
+	text, found := h.Files[strings.TrimPrefix(r.URL.Query().Get("ref"), "refs/heads/")+":"+file]
+	if !found {
+		notFound(w)
+		return
+	}
+	reply(w, 200, doc{
+		"type": "file", "encoding": "base64", "size": len(text), "name": path.Base(file), "path": file,
+		"content": base64.StdEncoding.EncodeToString([]byte(text)) + "\n", "sha": strings.Repeat("e", 40),
+		"url": h.api(), "git_url": h.api(), "html_url": h.web(), "download_url": h.web(), "_links": doc{"git": h.api(), "html": h.web(), "self": h.api()},
 	})
 }
 

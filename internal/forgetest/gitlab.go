@@ -17,6 +17,7 @@ type Lab struct {
 
 	DefaultBranch string            // main
 	Heads, Tags   map[string]string // commits by name
+	Files         map[string]string // content by "branch:path"
 	MustSucceed   bool              // a request needs a successful pipeline
 	Trains        bool
 	ProtectedTags []string

@@ -2,6 +2,7 @@ package forgetest
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -105,6 +106,15 @@ func (l *Lab) serveSetup(mux *http.ServeMux, own wrapper) {
 			"id": 1, "path_with_namespace": l.Project, "default_branch": l.DefaultBranch, "visibility": "private", "archived": false,
 			"web_url": "http://gitlab.test/" + l.Project, "only_allow_merge_if_pipeline_succeeds": l.MustSucceed, "merge_trains_enabled": l.Trains,
 		})
+	}))
+	mux.HandleFunc("GET "+projects+"/repository/files/{path}/raw", own(func(w http.ResponseWriter, r *http.Request) {
+		text, found := l.Files[r.URL.Query().Get("ref")+":"+r.PathValue("path")]
+		if !found {
+			l.missing(w, "404 File Not Found")
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(w, text) // a client that has gone needs none
 	}))
 	listed := func(path string, all func() []doc) {
 		mux.HandleFunc("GET "+projects+path, own(func(w http.ResponseWriter, r *http.Request) { reply(w, 200, page(w, r, all())) }))

@@ -79,6 +79,8 @@ type Setup interface {
 	Repository(ctx context.Context) (*Repository, error)
 	// Branch reads a branch and what protects it. A missing one is ErrAbsent.
 	Branch(ctx context.Context, name string) (*Branch, error)
+	// File is the content of a file on a branch. A missing one is ErrAbsent.
+	File(ctx context.Context, branch, path string) ([]byte, error)
 	// ProtectedTags are the patterns of tags that not everybody may push.
 	ProtectedTags(ctx context.Context) ([]string, error)
 	Environments(ctx context.Context) ([]Environment, error)

@@ -2,6 +2,7 @@ package forge
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -46,6 +47,23 @@ func (h *hub) Branch(ctx context.Context, name string) (*Branch, error) {
 	slices.Sort(out.Required)
 	out.Required = slices.Compact(out.Required)
 	return out, nil
+}
+
+// File implements Setup.
+func (h *hub) File(ctx context.Context, branch, path string) ([]byte, error) {
+	doing := "reading " + path + " of branch " + branch
+	f, _, resp, err := h.api.Repositories.GetContents(ctx, h.owner, h.name, path, &github.RepositoryContentGetOptions{Ref: "refs/heads/" + branch})
+	if err != nil {
+		return nil, h.fail(doing, resp, err)
+	}
+	if f == nil {
+		return nil, fmt.Errorf("%s: it is a folder", doing)
+	}
+	text, err := f.GetContent()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return []byte(text), nil
 }
 
 // ProtectedTags implements Setup: what the active rulesets of tags include.

@@ -218,4 +218,19 @@ func TestGitHubSetup(t *testing.T) {
 	if _, err := c.Branch(ctx, "gone"); !errors.Is(err, forge.ErrAbsent) {
 		t.Errorf("a branch that is not there: %v", err)
 	}
+	checkFile(t, c, func(files map[string]string) { h.Files = files })
+}
+
+// checkFile reads a file whose path must be escaped, and one that is not there.
+func checkFile(t *testing.T, c forge.Client, set func(map[string]string)) {
+	t.Helper()
+	set(map[string]string{"a/branch:.github/a file.yml": "on: push\n"})
+	if b, err := c.File(t.Context(), "a/branch", ".github/a file.yml"); err != nil || string(b) != "on: push\n" {
+		t.Errorf("a file: %q, %v", b, err)
+	}
+	for _, where := range [][2]string{{"a/branch", "other"}, {"other", ".github/a file.yml"}} {
+		if b, err := c.File(t.Context(), where[0], where[1]); !errors.Is(err, forge.ErrAbsent) {
+			t.Errorf("a file that is not there: %q, %v", b, err)
+		}
+	}
 }

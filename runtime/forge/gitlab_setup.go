@@ -44,6 +44,15 @@ func (l *lab) Branch(ctx context.Context, name string) (*Branch, error) {
 	return out, nil
 }
 
+// File implements Setup.
+func (l *lab) File(ctx context.Context, branch, path string) ([]byte, error) {
+	b, resp, err := l.api.RepositoryFiles.GetRawFile(l.project, path, &gitlab.GetRawFileOptions{Ref: &branch}, gitlab.WithContext(ctx))
+	if err != nil {
+		return nil, l.fail("reading "+path+" of branch "+branch, resp, err)
+	}
+	return b, nil
+}
+
 // ProtectedTags implements Setup.
 func (l *lab) ProtectedTags(ctx context.Context) ([]string, error) {
 	tags, err := list("reading the protected tags", l, func(page gitlab.PaginationOptionFunc) ([]*gitlab.ProtectedTag, *gitlab.Response, error) {

@@ -110,6 +110,7 @@ func TestGitLabSetup(t *testing.T) {
 	check(t, ok[[]forge.Runner](t)(c.Runners(ctx)), []forge.Runner{{"m1", []string{"linux", "spot"}, true}})
 	check(t, ok[[]forge.Variable](t)(c.Variables(ctx)), []forge.Variable{{"ROOTFSGEN_PUSH_TOKEN", true, true}})
 	check(t, ok[[]forge.Schedule](t)(c.Schedules(ctx)), []forge.Schedule{{Name: "lock", Cron: "17 5 * * 1-5", Ref: "main", Active: true}})
+	checkFile(t, c, func(files map[string]string) { l.Files = files })
 }
 
 // TestGitLabJobToken sees to it that a job's own token goes in its own header.

@@ -147,7 +147,7 @@ func (d *description) operation(e *forgetest.Exchange) (string, map[string]any, 
 // last part may hold slashes, and counts the parts that are no parameters.
 func template(p, path string) (literal int, fits bool) {
 	want, got := strings.Split(p, "/"), strings.Split(path, "/")
-	if len(got) < len(want) || len(got) > len(want) && !strings.HasSuffix(p, "/{ref}") {
+	if len(got) < len(want) || len(got) > len(want) && !strings.HasSuffix(p, "/{ref}") && !strings.HasSuffix(p, "/{path}") {
 		return 0, false
 	}
 	for i, w := range want {

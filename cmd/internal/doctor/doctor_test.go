@@ -25,14 +25,21 @@ type repository struct {
 	runners      []forge.Runner
 	variables    []forge.Variable
 	schedules    []forge.Schedule
-	err          error // of everything but the first
+	files        map[string]string // content by "branch:path"
+	err          error             // of everything but the first
 }
 
 func (r *repository) Repository(context.Context) (*forge.Repository, error) {
 	return &r.repository, nil
 }
 func (r *repository) Branch(context.Context, string) (*forge.Branch, error) { return &r.branch, r.err }
-func (r *repository) ProtectedTags(context.Context) ([]string, error)       { return r.tags, r.err }
+func (r *repository) File(_ context.Context, branch, path string) ([]byte, error) {
+	if b, found := r.files[branch+":"+path]; found || r.err != nil {
+		return []byte(b), r.err
+	}
+	return nil, forge.ErrAbsent
+}
+func (r *repository) ProtectedTags(context.Context) ([]string, error) { return r.tags, r.err }
 func (r *repository) Environments(context.Context) ([]forge.Environment, error) {
 	return r.environments, r.err
 }

@@ -35,6 +35,9 @@ func (f *Forge) Look(ctx context.Context) Report {
 	r = append(r, f.runners(ctx)...)
 	r = append(r, f.variables(ctx)...)
 	r = append(r, f.judging(ctx, repository)...)
+	if f.Settings.Channels.ByRequest() {
+		r = append(r, f.merged(ctx))
+	}
 	return append(r, f.schedules(ctx)...)
 }
 

@@ -1,7 +1,6 @@
 package dockerfile
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -92,8 +91,6 @@ func remote(s string) (git *dfgitutil.GitRef, isRemote bool) {
 	return nil, strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
 }
 
-var commitID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
-
 // remote reports a source that can change though nothing in the repository
 // does.
 func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfgitutil.GitRef, x expansion, pos diag.Pos) {
@@ -105,7 +102,7 @@ func (r *resolver) remote(s *resolvedStage, in instruction, src source, git *dfg
 	pinned := sum.text != "" && len(sum.unknown) == 0
 	hint := "write ADD --checksum=sha256:... " + x.text
 	if git != nil {
-		pinned = pinned && commitID.MatchString(sum.text) || commitID.MatchString(git.Ref) || commitID.MatchString(git.Checksum)
+		pinned = pinned && model.IsObjectID(sum.text) || model.IsObjectID(git.Ref) || model.IsObjectID(git.Checksum)
 		hint = "name the full commit: #<40 hexadecimal digits>, or --checksum=<commit>"
 	}
 	if pinned {

@@ -96,17 +96,23 @@ func (d *drawing) images(begin int) {
 	}
 }
 
+// jobsOf are the jobs that run of those that a leg waits for.
+func (d *drawing) jobsOf(l *pipeline.Leg) []int {
+	var jobs []int
+	for _, parent := range l.Waits() {
+		if job, runs := d.legs[parent.ID][parent.Platform]; runs {
+			jobs = append(jobs, job)
+		}
+	}
+	return jobs
+}
+
 // ofParents are the jobs that build what a leg waits for.
 func (d *drawing) ofParents(i *pipeline.Image, l *pipeline.Leg) []int {
-	var jobs []int
 	if d.Forge == pipeline.GitLab {
-		for _, parent := range l.Waits() {
-			if job, runs := d.legs[parent.ID][parent.Platform]; runs {
-				jobs = append(jobs, job)
-			}
-		}
-		return jobs
+		return d.jobsOf(l)
 	}
+	var jobs []int
 	for _, parent := range i.Parents() {
 		jobs = append(jobs, d.ofImage(parent)...)
 	}
@@ -124,13 +130,7 @@ func (d *drawing) waves(begin int) {
 			for n := range batch.Images {
 				i := &batch.Images[n]
 				d.builds(i, func(l *pipeline.Leg) Job {
-					var parents []int
-					for _, parent := range l.Waits() {
-						if job, runs := d.legs[parent.ID][parent.Platform]; runs {
-							parents = append(parents, job)
-						}
-					}
-					return Job{After: []int{before}, Parents: parents}
+					return Job{After: []int{before}, Parents: d.jobsOf(l)}
 				})
 			}
 			own := between(first, len(d.g.Jobs))

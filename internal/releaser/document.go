@@ -38,7 +38,7 @@ type release struct {
 // originOf asks the forge's variables; a desk says that it is one.
 func originOf(env func(string) string) forge.Origin {
 	j := forge.OriginOf(env)
-	j.Builder = cmp.Or(j.Builder, "https://rootfsgen.dev/builder/desk")
+	j.Builder = cmp.Or(j.Builder, forge.DeskBuilder)
 	return j
 }
 
@@ -76,10 +76,7 @@ func (r *release) files(without ...string) ([]file, error) {
 	return out, nil
 }
 
-var (
-	fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	commitID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
-)
+var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // document writes what is not signed: the list of packages of each program
 // without what differs from run to run, where all of it comes from, and the
@@ -88,7 +85,7 @@ func (r *release) document() error {
 	if err := model.CheckProgramsVersion(r.version); err != nil {
 		return err
 	}
-	if !commitID.MatchString(r.commit) {
+	if !model.IsObjectID(r.commit) {
 		return fmt.Errorf("invalid commit %q", r.commit)
 	}
 	all, err := r.files(sumsFile, provenanceFile)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 )
 
 const usage = `usage:
@@ -26,12 +27,16 @@ const usage = `usage:
 var errUsage = errors.New(strings.TrimSuffix(usage, "\n"))
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout) //nolint:forbidigo // this is the program itself
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "releaser:", err)
-		os.Exit(1) //nolint:forbidigo // likewise
+		code := 1
+		if errors.Is(err, errUsage) {
+			code = 2
+		}
+		os.Exit(code) //nolint:forbidigo // likewise
 	}
 }
 

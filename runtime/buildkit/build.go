@@ -72,28 +72,38 @@ func (c *Client) Build(ctx context.Context, r Request) (model.Digest, error) {
 		opt.LocalMounts[local(f.Name)] = &watched{FS: f.Files, stop: cancel}
 	}
 	var resp *bk.SolveResponse
-	var tails *tails
+	var said *tails
 	err = overLeftover(func() error {
-		tails = newTails()
-		return within(ctx, grace, func() error {
-			var g errgroup.Group
-			status := make(chan *bk.SolveStatus)
-			g.Go(func() error { return show(hidden.redacting(status), tails, r.Progress) })
-			g.Go(func() error {
-				var err error
-				resp, err = c.bk.Solve(ctx, nil, opt, status)
-				return err
-			})
-			return g.Wait()
-		})
+		said = newTails()
+		resp, err = c.solve(ctx, opt, func(status chan *bk.SolveStatus) error { return show(hidden.redacting(status), said, r.Progress) })
+		return err
 	})
 	switch {
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("building %s: %w", r.Name, context.Cause(ctx))
 	case err != nil:
-		return "", hidden.error(c.explain(err, tails, r))
+		return "", hidden.error(c.explain(err, said, r))
 	}
 	return model.ParseDigest(resp.ExporterResponse[exptypes.ExporterImageDigestKey])
+}
+
+// solve builds while watch reads what the daemon says of it.
+func (c *Client) solve(ctx context.Context, opt bk.SolveOpt, watch func(chan *bk.SolveStatus) error) (*bk.SolveResponse, error) {
+	var resp *bk.SolveResponse
+	err := within(ctx, grace, func() error {
+		var g errgroup.Group
+		status := make(chan *bk.SolveStatus)
+		g.Go(func() error { return watch(status) })
+		g.Go(func() (err error) {
+			resp, err = c.bk.Solve(ctx, nil, opt, status)
+			return err
+		})
+		return g.Wait()
+	})
+	if err != nil {
+		return nil, err // it may go on behind our back
+	}
+	return resp, nil
 }
 
 // within runs f, and gives up on it when it has not returned some time after

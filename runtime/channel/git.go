@@ -6,11 +6,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/tool"
 	"github.com/rootfsgen/rootfsgen/runtime/gitremote"
 )
@@ -84,14 +84,12 @@ func (g *Git) Versions(ctx context.Context, name string) ([]Version, error) {
 	return versions, nil
 }
 
-var commitID = regexp.MustCompile(`^[0-9a-f]{40}(?:[0-9a-f]{24})?$`)
-
 // ReadVersion implements Store.
 func (g *Git) ReadVersion(ctx context.Context, name, id string) ([]byte, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	if !commitID.MatchString(id) {
+	if !model.IsObjectID(id) {
 		return nil, fmt.Errorf("reading %s as of %q: %w", name, id, ErrNoVersion)
 	}
 	at, head, err := g.fetched(ctx)

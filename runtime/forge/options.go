@@ -40,13 +40,13 @@ const (
 // address of its API and its token. getenv is os.Getenv. Outside of a job it is
 // false.
 func FromEnvironment(getenv func(string) string) (Options, bool) {
-	switch "true" {
-	case getenv("GITHUB_ACTIONS"):
+	switch OriginOf(getenv).Forge {
+	case GitHub:
 		return Options{
 			Forge: GitHub, API: getenv("GITHUB_API_URL"), Project: getenv("GITHUB_REPOSITORY"),
 			Token: cmp.Or(getenv(TokenVariable), getenv(githubToken)),
 		}, true
-	case getenv("GITLAB_CI"):
+	case GitLab:
 		token := getenv(TokenVariable)
 		return Options{
 			Forge: GitLab, API: getenv("CI_API_V4_URL"), Project: cmp.Or(getenv("CI_PROJECT_ID"), getenv("CI_PROJECT_PATH")),

@@ -12,6 +12,9 @@ type Origin struct {
 	Source  string // address of the repository
 }
 
+// DeskBuilder stands for a Builder where no job runs.
+const DeskBuilder = "https://rootfsgen.dev/builder/desk"
+
 // OriginOf asks getenv, which is os.Getenv.
 // https://docs.github.com/en/actions/reference/workflows-and-actions/variables
 // https://docs.gitlab.com/ci/variables/predefined_variables/

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/tool"
 )
 
@@ -23,8 +23,6 @@ const (
 // Order tells how a commit stands to the one in a document.
 type Order func(ctx context.Context, commit, document string) (Relation, error)
 
-var objectID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
-
 // GitOrder asks the repository at dir. A commit that this clone does not have
 // is an error: not knowing is not the same as diverging.
 func GitOrder(dir string) Order {
@@ -38,7 +36,7 @@ func GitOrder(dir string) Order {
 	}
 	return func(ctx context.Context, commit, document string) (Relation, error) {
 		for _, c := range []string{commit, document} {
-			if !objectID.MatchString(c) { // a document is anybody's who writes to the channel; git would take it for an option
+			if !model.IsObjectID(c) { // a document is anybody's who writes to the channel; git would take it for an option
 				return Diverged, fmt.Errorf("comparing commits: %q is not the id of a commit", c)
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -20,8 +19,6 @@ const lastRunFile = "last-run.json"
 
 // LastRunRef is the name of what the last complete run on this desk made.
 const LastRunRef = "the last run here"
-
-var treeID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 
 type lastRun struct {
 	Tree string `json:"tree"`
@@ -75,7 +72,7 @@ func (s *Session) lastRun(ctx context.Context) (*model.Revision, error) {
 // recorded is the tree that a record names; empty for what is no record.
 func recorded(content []byte) string {
 	var last lastRun
-	if json.Unmarshal(content, &last) != nil || !treeID.MatchString(last.Tree) {
+	if json.Unmarshal(content, &last) != nil || !model.IsObjectID(last.Tree) {
 		return ""
 	}
 	return last.Tree

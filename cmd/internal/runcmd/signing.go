@@ -67,7 +67,7 @@ func (o *signing) step(ctx context.Context, a *app.App, c *registry.Client, scop
 // origin is which pipeline this is, as certificates name it too.
 func origin(a *app.App) attest.Origin {
 	j := forge.OriginOf(a.Env)
-	return attest.Origin{Builder: cmp.Or(j.Builder, "https://rootfsgen.dev/builder/desk"), Source: j.Source}
+	return attest.Origin{Builder: cmp.Or(j.Builder, forge.DeskBuilder), Source: j.Source}
 }
 
 // each does something with every image of the plan that is merged, and prints

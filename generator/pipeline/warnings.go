@@ -13,9 +13,12 @@ import (
 // RegistryHint says how to give the pipelines somewhere to publish.
 const RegistryHint = "set registry in " + settingsFile
 
-// githubs are the labels of machines that GitHub provides, which have nothing
-// of ours.
-var githubs = regexp.MustCompile(`^(?:ubuntu|windows|macos)-(?:latest|slim|[0-9])`)
+// provided are the labels and tags of machines that a forge provides, which
+// have nothing of ours.
+var provided = map[string]*regexp.Regexp{
+	GitHub: regexp.MustCompile(`^(?:ubuntu|windows|macos)-(?:latest|slim|[0-9])`),
+	GitLab: regexp.MustCompile(`^saas-(?:linux|windows|macos)-`),
+}
 
 // Warnings tells what would make a pipeline that can be written useless.
 func (p *Pipeline) Warnings(s *model.Settings) diag.List {
@@ -36,15 +39,34 @@ func (p *Pipeline) Warnings(s *model.Settings) diag.List {
 		list.Warnf("no-registry", at, "set registry."+strings.Join(missing, " and registry."), "the pipelines will not publish to %s: there is no registry for it", strings.Join(missing, " and "))
 	}
 	list = append(list, p.identityWarnings(s)...)
-	if p.Runtime != model.RuntimeInstalled || !slices.Contains(p.Forges, GitHub) {
-		return list
+	return append(list, p.noPrograms()...)
+}
+
+// noPrograms warns of jobs that would find none of our programs: those on a
+// forge's own machines, but for classes with an image, which may have them.
+func (p *Pipeline) noPrograms() diag.List {
+	var list diag.List
+	if p.Runtime != model.RuntimeInstalled {
+		return nil
 	}
-	users := p.users(GitHub)
-	for _, class := range slices.Sorted(maps.Keys(users)) {
-		labels := p.Runners[class].GitHub
-		if i := slices.IndexFunc(labels, githubs.MatchString); i >= 0 && !slices.Contains(labels, "self-hosted") {
-			list.Warnf("no-programs", at, "pin a release with \"rootfsgen lock --programs VERSION\", or name machines of your own under runners."+class+".github",
-				"%s runs on GitHub's own %s (class %q), which has no rootfsgen: runtime installed finds nothing there", users[class], labels[i], class)
+	for _, forge := range []string{GitHub, GitLab} {
+		if !slices.Contains(p.Forges, forge) {
+			continue
+		}
+		users := p.users(forge)
+		for _, class := range slices.Sorted(maps.Keys(users)) {
+			r, whose := p.Runners[class], "GitHub's"
+			labels, hint := r.GitHub, ", or name machines of your own under runners."+class+".github"
+			if forge == GitLab {
+				labels, whose = r.GitLab, "GitLab's"
+				hint = ", name machines of your own under runners." + class + ".gitlab, or an image that has the programs under runners." + class + ".image"
+			}
+			i := slices.IndexFunc(labels, provided[forge].MatchString)
+			if i < 0 || r.Image != "" || slices.Contains(labels, "self-hosted") {
+				continue
+			}
+			list.Warnf("no-programs", diag.Pos{File: settingsFile}, "pin a release with \"rootfsgen lock --programs VERSION\""+hint,
+				"%s runs on %s own %s (class %q), which has no rootfsgen: runtime installed finds nothing there", users[class], whose, labels[i], class)
 		}
 	}
 	return list

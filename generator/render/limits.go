@@ -14,6 +14,7 @@ type Limit struct {
 	On     string // the installations that have the limit, where not all have
 	Where  string // file, job or image that is nearest; empty for all of it
 	Used   int
+	Kept   int // what must stay free beside it, for what only a run knows
 	Max    int
 	Source string // where the limit is told
 	Told   bool   // more is told and not refused
@@ -26,6 +27,9 @@ var fixedLimits = map[string]bool{ghDepth: true, ghDepthServer: true, ghHostedMi
 // String is "github: jobs in one matrix 2 of 256 (python)".
 func (l Limit) String() string {
 	s := fmt.Sprintf("%s: %s %d of %d", l.Forge, l.What, l.Used, l.Max)
+	if l.Kept > 0 {
+		s += fmt.Sprintf(", of which %d are kept for the plan", l.Kept)
+	}
 	if l.On != "" {
 		s += " on " + l.On
 	}
@@ -36,7 +40,11 @@ func (l Limit) String() string {
 }
 
 // Exceeded tells whether the forge would refuse the pipeline.
-func (l Limit) Exceeded() bool { return l.Used > l.Max && !l.Told }
+func (l Limit) Exceeded() bool { return l.Used+l.Kept > l.Max && !l.Told }
+
+// Nearer tells whether less is left of one limit than of another, as a part of
+// what can be used of it.
+func (l Limit) Nearer(o Limit) bool { return l.Used*(o.Max-o.Kept) > o.Used*(l.Max-l.Kept) }
 
 // meter collects how much is used of each limit.
 type meter struct {
@@ -48,10 +56,14 @@ func newMeter(forge string) *meter { return &meter{forge: forge, most: map[strin
 
 // count notes one use of a limit; the largest stays, of equal ones the first
 // by name.
-func (m *meter) count(id string, used int, where string) {
+func (m *meter) count(id string, used int, where string) { m.keep(id, used, 0, where) }
+
+// keep notes one use of a limit, beside which some must stay free.
+func (m *meter) keep(id string, used, kept int, where string) {
 	l, known := m.most[id]
-	if !known || used > l.Used || used == l.Used && (l.Where == "" || where < l.Where) {
-		m.most[id] = Limit{Used: used, Where: where}
+	all, most := used+kept, l.Used+l.Kept
+	if !known || all > most || all == most && (l.Where == "" || where < l.Where) {
+		m.most[id] = Limit{Used: used, Kept: kept, Where: where}
 	}
 }
 

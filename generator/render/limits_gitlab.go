@@ -5,11 +5,11 @@ import "strings"
 // gitlab counts what GitLab limits.
 func (m *meter) gitlab(g *gitlab, files Files) {
 	for name, text := range files {
-		size := len(text)
+		kept := 0
 		if name == GitLabFleet {
-			size += maxCarried // what the child pipeline has beside its jobs
+			kept = maxCarried // what the child pipeline has beside its jobs
 		}
-		m.count(glFileSize, size, name)
+		m.keep(glFileSize, len(text), kept, name)
 	}
 	m.count(glJobSize, maxCarried, stagePlan)
 	jobs := 0

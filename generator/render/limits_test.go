@@ -181,6 +181,42 @@ func TestFileSizes(t *testing.T) {
 	}
 }
 
+// TestPlansRoomIsNamed wants what is kept for a plan to be told apart from what
+// a fleet uses, and to count when the forge would refuse it.
+func TestPlansRoomIsNamed(t *testing.T) {
+	t.Parallel()
+	const most, kept = 2_000_000, 512 << 10
+	p := layout(t, fixtures()["one"])
+	file := func(fleet, other int) render.Limit {
+		t.Helper()
+		files := render.Files{render.GitLabFleet: make([]byte, fleet), render.GitLabPipeline: make([]byte, other)}
+		for _, l := range render.Limits(p, pipeline.GitLab, files) {
+			if l.What == "bytes in one file" {
+				return l
+			}
+		}
+		t.Fatal("the size of files is not counted")
+		return render.Limit{}
+	}
+	l := file(5_000, 20_000)
+	if got, want := l.String(), "gitlab: bytes in one file 5000 of 2000000, of which 524288 are kept for the plan (.gitlab/rootfsgen/fleet.yml)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if l := file(5_000, 1_000_000); l.Kept != 0 || l.Used != 1_000_000 {
+		t.Errorf("the file that is nearest to the limit has no plan: %s", l)
+	}
+	if l := file(most-kept+1, 0); !l.Exceeded() {
+		t.Errorf("a file without room for the plan: %s", l)
+	}
+	needs := render.Limit{Used: 4, Max: 50}
+	if l.Nearer(needs) || !needs.Nearer(l) {
+		t.Error("what is kept counts as if it were used")
+	}
+	if l := file(most-kept, 0); !l.Nearer(render.Limit{Used: 49, Max: 50}) {
+		t.Errorf("a file that must not grow is nearer than anything else: %s", l)
+	}
+}
+
 // TestMatricesAreSplit has waves of sizes around the limits of a matrix.
 func TestMatricesAreSplit(t *testing.T) {
 	t.Parallel()

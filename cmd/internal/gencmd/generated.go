@@ -97,6 +97,7 @@ type limitReport struct {
 	On    string `json:"on,omitempty"`    // the installations that have the limit, where not all have
 	Where string `json:"where,omitempty"` // file, job or image that is nearest
 	Used  int    `json:"used"`
+	Kept  int    `json:"kept,omitempty"` // must stay free beside it, for the plan
 	Max   int    `json:"max"`
 	Told  string `json:"told_by"`
 }
@@ -114,7 +115,7 @@ func generatedOf(o *generateOptions, writes bool, found *tree.Comparison, limits
 		g.Changes = append(g.Changes, j)
 	}
 	for _, l := range limits {
-		g.Limits = append(g.Limits, limitReport{Forge: l.Forge, What: l.What, On: l.On, Where: l.Where, Used: l.Used, Max: l.Max, Told: l.Source})
+		g.Limits = append(g.Limits, limitReport{Forge: l.Forge, What: l.What, On: l.On, Where: l.Where, Used: l.Used, Kept: l.Kept, Max: l.Max, Told: l.Source})
 	}
 	return g
 }
@@ -168,7 +169,7 @@ func nearest(limits []render.Limit) []render.Limit {
 		case l.Fixed:
 		case at < 0:
 			out = append(out, l)
-		case l.Used*out[at].Max > out[at].Used*l.Max:
+		case l.Nearer(out[at]):
 			out[at] = l
 		}
 	}

@@ -56,6 +56,7 @@ func (p Program) Main(ctx context.Context, args []string, s term.Streams) int {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
+	standard(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	return a.report(ctx, cmd, err)
 }
@@ -65,12 +66,7 @@ func (p Program) Root(a *App) *cobra.Command {
 	root := &cobra.Command{
 		Use: p.Name, Short: p.Short, Long: p.Long, Example: p.Example, Version: p.Version,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError(cmd, fmt.Errorf("unknown command %q", args[0]))
-			}
-			return nil
-		},
+		Args:              cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
 	}
@@ -88,27 +84,11 @@ func (p Program) Root(a *App) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	for _, command := range p.Commands {
 		cmd := command(a)
-		checkArgs(cmd)
 		noFiles(cmd)
 		root.AddCommand(cmd)
 	}
+	checkArgs(root)
 	return root
-}
-
-// checkArgs makes wrong arguments mistakes of the call, for a command and those
-// below it.
-func checkArgs(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageError(c, err)
-			}
-			return nil
-		}
-	}
-	for _, sub := range cmd.Commands() {
-		checkArgs(sub)
-	}
 }
 
 // forms are those in which mistakes are printed.

@@ -35,6 +35,8 @@ func TestExitCodes(t *testing.T) {
 		"fine":            {err: nil, code: ExitOK},
 		"plain":           {err: errors.New("loading plan: no such file"), code: ExitFailed, errs: "error: loading plan: no such file\n"},
 		"joined":          {err: errors.Join(errors.New("first"), errors.New("second")), code: ExitFailed, errs: "error: first\nerror: second\n"},
+		"hint":            {err: errors.New("nobody is trusted\nhint: name trust.signers"), code: ExitFailed, errs: "error: nobody is trusted\n  hint: name trust.signers\n"},
+		"joined hints":    {err: errors.Join(errors.New("first\nhint: a\n  b"), errors.New("second\nhint: c")), code: ExitFailed, errs: "error: first\n  hint: a\n  b\nerror: second\n  hint: c\n"},
 		"wrapped code":    {err: fmt.Errorf("merging: %w", again{}), code: ExitTryAgain, errs: "error: merging: registry is down\n"},
 		"diagnostics":     {err: fmt.Errorf("loading: %w", diag.List{{Severity: diag.Error, Message: "bad", Rule: "r", Pos: diag.Pos{File: "f"}}}), code: ExitInvalid, errs: "f: error: bad [r]\n"},
 		"silent":          {err: Fail(ExitDrift, nil), code: ExitDrift},
@@ -44,15 +46,33 @@ func TestExitCodes(t *testing.T) {
 		"interrupted":     {ctx: stopped(t, os.Interrupt), err: fmt.Errorf("building: %w", context.Canceled), code: ExitCancelled, errs: "cancelled\n"},
 		"unknown flag":    {args: []string{"do", "--nope"}, code: ExitUsage, errs: "error: unknown flag: --nope\nSee 'prog do --help'\n"},
 		"unknown command": {args: []string{"dance"}, code: ExitUsage, errs: "error: unknown command \"dance\"\nSee 'prog --help'\n"},
-		"too many args":   {args: []string{"do", "x"}, code: ExitUsage, errs: "error: unknown command \"x\" for \"prog do\"\nSee 'prog do --help'\n"},
+		"near a command":  {args: []string{"od"}, code: ExitUsage, errs: "error: unknown command \"od\"\n  hint: did you mean do?\nSee 'prog --help'\n"},
+		"near one below":  {args: []string{"many", "oen"}, code: ExitUsage, errs: "error: unknown command \"oen\"\n  hint: did you mean one?\nSee 'prog many --help'\n"},
+		"too many args":   {args: []string{"do", "x"}, code: ExitUsage, errs: "error: prog do takes no arguments, but \"x\" was given\nSee 'prog do --help'\n"},
+		"too few args":    {args: []string{"look"}, code: ExitUsage, errs: "error: name an image\nSee 'prog look --help'\n"},
+		"no such shell":   {args: []string{"completion", "zsh2"}, code: ExitUsage, errs: "error: unknown command \"zsh2\"\n  hint: did you mean zsh?\nSee 'prog completion --help'\n"},
+		"help of nothing": {args: []string{"help", "nope"}, code: ExitUsage, errs: "error: unknown command \"nope\"\nSee 'prog help --help'\n"},
+		"help of no sub":  {args: []string{"help", "many", "oen"}, code: ExitUsage, errs: "error: unknown command \"oen\"\n  hint: did you mean one?\nSee 'prog help --help'\n"},
+		"help of help":    {args: []string{"help", "many", "one"}, code: ExitOK},
 		"bad form":        {args: []string{"do", "--diagnostics", "xml"}, code: ExitUsage, errs: "error: invalid --diagnostics \"xml\": expected text, json, github or gitlab\nSee 'prog do --help'\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, _, errs := term.Buffers()
-			p := Program{Name: "prog", Commands: []Command{func(*App) *cobra.Command {
-				return &cobra.Command{Use: "do", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return c.err }}
-			}}}
+			p := Program{Name: "prog", Commands: []Command{
+				func(*App) *cobra.Command {
+					return &cobra.Command{Use: "do", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return c.err }}
+				},
+				func(*App) *cobra.Command {
+					return &cobra.Command{Use: "look", Args: AtLeastOne("an image"), RunE: func(*cobra.Command, []string) error { return nil }}
+				},
+				func(*App) *cobra.Command {
+					help := func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+					many := &cobra.Command{Use: "many", Args: cobra.NoArgs, RunE: help}
+					many.AddCommand(&cobra.Command{Use: "one", Args: cobra.NoArgs, RunE: help})
+					return many
+				},
+			}}
 			if c.args == nil {
 				c.args = []string{"do", "--diagnostics", "text"}
 			}

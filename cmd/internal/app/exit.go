@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,9 +52,19 @@ func (c *coded) ExitCode() int { return c.code }
 
 func usageError(_ *cobra.Command, err error) error { return Fail(ExitUsage, err) }
 
-// joined is where the next of several errors begins: they have a line each,
-// and what is indented belongs to the one before.
-var joined = regexp.MustCompile(`\n(\S)`)
+// PrintError prints an error for people: each of several that were joined begins a
+// line, and what is indented, or is a hint, belongs to the one before.
+func (a *App) PrintError(err error) {
+	for n, line := range strings.Split(err.Error(), "\n") {
+		switch {
+		case n > 0 && strings.HasPrefix(line, "hint:"):
+			line = "  " + line
+		case n == 0, line != "" && strings.TrimLeft(line, " \t") == line:
+			line = "error: " + line
+		}
+		fmt.Fprintln(a.Err, line)
+	}
+}
 
 // report prints the error of a command, if there is one to print, and chooses
 // the exit code. A mistake of the call is answered with where to read on.
@@ -74,7 +84,7 @@ func (a *App) report(ctx context.Context, cmd *cobra.Command, err error) int {
 		fmt.Fprintln(a.Err, "cancelled")
 		return cancelled(ctx)
 	}
-	fmt.Fprintln(a.Err, "error:", joined.ReplaceAllString(err.Error(), "\nerror: $1"))
+	a.PrintError(err)
 	if c != nil && c.code == ExitUsage {
 		fmt.Fprintf(a.Err, "See '%s --help'\n", cmd.CommandPath())
 	}

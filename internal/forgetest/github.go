@@ -22,7 +22,9 @@ type Hub struct {
 	TagRules      []string // what rulesets of tags include, as refs/tags/v*
 	Environments  []HubEnvironment
 	Runners       []HubRunner
-	Variables     []string
+	Public, Fork  bool
+	Approval      string            // who may start nothing from a fork; empty is first_time_contributors
+	Variables     map[string]string // values by name
 	Secrets       []string
 	Workflows     map[string]string // file -> state
 	Comments      []Comment
@@ -41,6 +43,9 @@ type HubEnvironment struct {
 	Name      string
 	Reviewers bool
 	Protected bool // only protected branches
+	// Branches and Tags are patterns of what alone gets in; with none at all
+	// everything does.
+	Branches, Tags []string
 }
 
 // HubRunner is a self-hosted runner.

@@ -74,7 +74,7 @@ func (h *Hub) repository() doc {
 	for _, n := range []string{"homepage", "language", "mirror_url", "license"} {
 		d[n] = nil
 	}
-	d["default_branch"] = h.DefaultBranch
+	d["default_branch"], d["private"], d["fork"] = h.DefaultBranch, !h.Public, h.Fork
 	d["clone_url"], d["git_url"], d["ssh_url"], d["svn_url"] = h.web()+".git", "git://github.test/x.git", "git@github.test:x.git", h.web()
 	d["pushed_at"], d["created_at"], d["updated_at"] = stamp(Begin), stamp(Begin), stamp(Begin)
 	return d

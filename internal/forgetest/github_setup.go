@@ -1,6 +1,7 @@
 package forgetest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"maps"
 	"net/http"
@@ -33,6 +34,10 @@ func (h *Hub) serveSetup(mux *http.ServeMux, repo string) {
 	})
 	mux.HandleFunc("GET "+repo+"/environments", h.environments)
 	mux.HandleFunc("GET "+repo+"/actions/runners", h.runners)
+	mux.HandleFunc("GET "+repo+"/environments/{name}/deployment-branch-policies", h.policies)
+	mux.HandleFunc("GET "+repo+"/actions/permissions/fork-pr-contributor-approval", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, 200, doc{"approval_policy": cmp.Or(h.Approval, "first_time_contributors")})
+	})
 	names := func(member string, all func() []string, of func(string) doc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			docs := []any{}
@@ -46,7 +51,7 @@ func (h *Hub) serveSetup(mux *http.ServeMux, repo string) {
 		d["created_at"], d["updated_at"] = stamp(Begin), stamp(Begin)
 		return d
 	}
-	mux.HandleFunc("GET "+repo+"/actions/variables", names("variables", func() []string { return h.Variables }, func(n string) doc { return dated(doc{"name": n, "value": "x"}) }))
+	mux.HandleFunc("GET "+repo+"/actions/variables", names("variables", func() []string { return slices.Sorted(maps.Keys(h.Variables)) }, func(n string) doc { return dated(doc{"name": n, "value": h.Variables[n]}) }))
 	mux.HandleFunc("GET "+repo+"/actions/secrets", names("secrets", func() []string { return h.Secrets }, func(n string) doc { return dated(doc{"name": n}) }))
 	mux.HandleFunc("GET "+repo+"/actions/workflows", names("workflows", func() []string { return slices.Sorted(maps.Keys(h.Workflows)) }, func(file string) doc {
 		return dated(doc{
@@ -129,12 +134,30 @@ func (h *Hub) environments(w http.ResponseWriter, r *http.Request) {
 			"id": i + 1, "node_id": "EN", "name": e.Name, "url": h.api(), "html_url": h.web(), "created_at": stamp(Begin), "updated_at": stamp(Begin),
 			"protection_rules": rules, "deployment_branch_policy": nil,
 		}
-		if e.Protected {
-			d["deployment_branch_policy"] = doc{"protected_branches": true, "custom_branch_policies": false}
+		if own := len(e.Branches)+len(e.Tags) > 0; own || e.Protected {
+			d["deployment_branch_policy"] = doc{"protected_branches": !own, "custom_branch_policies": own}
 		}
 		docs = append(docs, d)
 	}
 	reply(w, 200, doc{"total_count": len(docs), "environments": page(w, r, docs)})
+}
+
+// policies are the patterns of what one environment lets in.
+func (h *Hub) policies(w http.ResponseWriter, r *http.Request) {
+	i := slices.IndexFunc(h.Environments, func(e HubEnvironment) bool { return e.Name == r.PathValue("name") })
+	if i < 0 {
+		notFound(w)
+		return
+	}
+	docs := []any{}
+	add := func(kind string, names []string) {
+		for _, n := range names {
+			docs = append(docs, doc{"id": len(docs) + 1, "node_id": "P", "name": n, "type": kind})
+		}
+	}
+	add("branch", h.Environments[i].Branches)
+	add("tag", h.Environments[i].Tags)
+	reply(w, 200, doc{"total_count": len(docs), "branch_policies": page(w, r, docs)})
 }
 
 func (h *Hub) runners(w http.ResponseWriter, r *http.Request) {

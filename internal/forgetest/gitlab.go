@@ -44,12 +44,15 @@ type LabEnvironment struct {
 type LabVariable struct {
 	Name              string
 	Masked, Protected bool
+	Scope             string // of environments; empty is *
 }
 
 // LabSchedule is a pipeline schedule.
 type LabSchedule struct {
 	Description, Cron, Ref string
 	Active                 bool
+	Variables              map[string]string
+	Hidden                 bool // the token may not see its variables
 }
 
 // JobToken is the token of a job, which may read jobs and write releases, and

@@ -1,6 +1,7 @@
 package forgetest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -133,16 +134,31 @@ func (l *Lab) serveSetup(mux *http.ServeMux, own wrapper) {
 	})
 	listed("/variables", func() (out []doc) {
 		for _, v := range l.Variables {
-			out = append(out, doc{"key": v.Name, "value": "x", "variable_type": "env_var", "protected": v.Protected, "masked": v.Masked, "hidden": false, "environment_scope": "*"})
+			out = append(out, doc{"key": v.Name, "value": "x", "variable_type": "env_var", "protected": v.Protected, "masked": v.Masked, "hidden": false, "environment_scope": cmp.Or(v.Scope, "*")})
 		}
 		return out
 	})
 	listed("/pipeline_schedules", func() (out []doc) {
-		for i, s := range l.Schedules {
-			out = append(out, doc{"id": i + 1, "description": s.Description, "cron": s.Cron, "cron_timezone": "UTC", "ref": s.Ref, "active": s.Active})
+		for i := range l.Schedules {
+			out = append(out, l.schedule(i))
 		}
 		return out
 	})
+	mux.HandleFunc("GET "+projects+"/pipeline_schedules/{id}", own(func(w http.ResponseWriter, r *http.Request) {
+		i, _ := strconv.Atoi(r.PathValue("id"))
+		if i < 1 || i > len(l.Schedules) {
+			l.missing(w, "404 Pipeline Schedule Not Found")
+			return
+		}
+		d, variables := l.schedule(i-1), []doc{}
+		for name, value := range l.Schedules[i-1].Variables {
+			variables = append(variables, doc{"key": name, "value": value, "variable_type": "env_var", "raw": false})
+		}
+		if !l.Schedules[i-1].Hidden {
+			d["variables"] = variables
+		}
+		reply(w, 200, d)
+	}))
 	listed("/runners", func() (out []doc) {
 		for i, m := range l.Runners {
 			out = append(out, l.runner(i, m))
@@ -159,6 +175,12 @@ func (l *Lab) serveSetup(mux *http.ServeMux, own wrapper) {
 		d["tag_list"] = append([]string{}, l.Runners[i-1].Labels...)
 		reply(w, 200, d)
 	})
+}
+
+// schedule is one of a list, which does not tell its variables.
+func (l *Lab) schedule(i int) doc {
+	s := l.Schedules[i]
+	return doc{"id": i + 1, "description": s.Description, "cron": s.Cron, "cron_timezone": "UTC", "ref": s.Ref, "active": s.Active}
 }
 
 func (l *Lab) runner(i int, m HubRunner) doc {

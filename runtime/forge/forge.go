@@ -84,9 +84,13 @@ type Setup interface {
 	// ProtectedTags are the patterns of tags that not everybody may push.
 	ProtectedTags(ctx context.Context) ([]string, error)
 	Environments(ctx context.Context) ([]Environment, error)
+	// Outsiders is GitHub's word for whose requests from forks start nothing
+	// before somebody agrees, "all_external_contributors". GitLab, where such
+	// pipelines run in the fork, and a private repository have no such rule: "".
+	Outsiders(ctx context.Context) (string, error)
 	// Runners are the machines that this repository sees.
 	Runners(ctx context.Context) ([]Runner, error)
-	// Variables are the names of the repository's variables and secrets.
+	// Variables are the repository's variables and the names of its secrets.
 	Variables(ctx context.Context) ([]Variable, error)
 	// Schedules are GitHub's workflows, which it may have switched off, or
 	// GitLab's pipeline schedules.
@@ -178,7 +182,11 @@ type Branch struct {
 type Environment struct {
 	Name      string
 	Approvals bool // a person must agree
-	Restrict  bool // only certain branches or tags
+	Restrict  bool // only certain branches or tags; on GitLab certain people
+	// Protected lets every protected branch of GitHub in, and no tag. Without it
+	// Branches and Tags are the patterns of those that a restricted one lets in.
+	Protected      bool
+	Branches, Tags []string
 }
 
 // Runner is a machine, or a group of them, that runs jobs.
@@ -188,21 +196,29 @@ type Runner struct {
 	Online bool
 }
 
-// Variable is a variable or a secret of a repository. Its value is never read.
+// Variable is a variable or a secret of a repository.
 type Variable struct {
 	Name      string
-	Secret    bool // not shown in logs
-	Protected bool // GitLab: only jobs of protected branches and tags see it
+	Secret    bool   // not shown in logs
+	Protected bool   // GitLab: only jobs of protected branches and tags see it
+	Scope     string // GitLab: glob of the environments whose jobs see it, "*" for all jobs
+	Value     string // of a variable of GitHub, which is no secret; else it is never kept
 }
 
 // Schedule is what the clock starts.
 type Schedule struct {
+	ID     int64  // GitLab's
 	Name   string // file of the workflow, or description of the schedule
 	Cron   string // GitLab's
-	Ref    string // GitLab's
+	Ref    string // GitLab's: name of the branch
+	Starts string // GitLab's: what its variable ScheduleVariable says
 	Active bool
 	Why    string // GitHub's word for why it is not
 }
+
+// ScheduleVariable is what a schedule of GitLab says what it starts with. On
+// GitHub it switches schedules on in a fork.
+const ScheduleVariable = "ROOTFSGEN_SCHEDULE"
 
 // ErrAbsent is something that is not there, or that the token may not know of.
 var ErrAbsent = errors.New("not there")

@@ -3,6 +3,7 @@ package forge
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -100,13 +101,51 @@ func (h *hub) Environments(ctx context.Context) ([]Environment, error) {
 		if err != nil {
 			return nil, h.fail("reading the environments", nil, err)
 		}
-		out = append(out, Environment{
+		one := Environment{
 			Name:      e.GetName(),
 			Approvals: slices.ContainsFunc(e.ProtectionRules, func(r *github.ProtectionRule) bool { return r.GetType() == "required_reviewers" }),
 			Restrict:  e.DeploymentBranchPolicy != nil,
-		})
+			Protected: e.GetDeploymentBranchPolicy().GetProtectedBranches(),
+		}
+		if one.Restrict && !one.Protected {
+			if err := h.lets(ctx, &one); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, one)
 	}
 	return out, nil
+}
+
+// lets adds the patterns of what an environment lets in.
+func (h *hub) lets(ctx context.Context, e *Environment) error {
+	for p, err := range h.api.Repositories.ListDeploymentBranchPoliciesIter(ctx, h.owner, h.name, e.Name, &github.ListOptions{PerPage: pageSize}) {
+		switch {
+		case err != nil:
+			return h.fail("reading what environment "+e.Name+" lets in", nil, err)
+		case p.GetType() == "tag":
+			e.Tags = append(e.Tags, p.GetName())
+		default:
+			e.Branches = append(e.Branches, p.GetName())
+		}
+	}
+	return nil
+}
+
+// Outsiders implements Setup.
+func (h *hub) Outsiders(ctx context.Context) (string, error) {
+	const doing = "reading who needs approval"
+	r, err := h.Repository(ctx)
+	if err != nil || r.Private {
+		return "", err
+	}
+	req, err := h.api.NewRequest(ctx, http.MethodGet, "repos/"+h.owner+"/"+h.name+"/actions/permissions/fork-pr-contributor-approval", nil)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", doing, err)
+	}
+	var p github.ContributorApprovalPermissions
+	resp, err := h.api.Do(req, &p)
+	return p.ApprovalPolicy, h.fail(doing, resp, err)
 }
 
 // Runners implements Setup.
@@ -130,9 +169,9 @@ func (h *hub) Variables(ctx context.Context) ([]Variable, error) {
 	var out []Variable
 	for v, err := range h.api.Actions.ListRepoVariablesIter(ctx, h.owner, h.name, &github.ListOptions{PerPage: maxVariables}) {
 		if err != nil {
-			return nil, h.fail("reading the names of the variables", nil, err)
+			return nil, h.fail("reading the variables", nil, err)
 		}
-		out = append(out, Variable{Name: v.Name})
+		out = append(out, Variable{Name: v.Name, Value: v.Value})
 	}
 	for s, err := range h.api.Actions.ListRepoSecretsIter(ctx, h.owner, h.name, &github.ListOptions{PerPage: pageSize}) {
 		if err != nil {

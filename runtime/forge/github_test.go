@@ -202,18 +202,25 @@ func TestGitHubSetup(t *testing.T) {
 	h, c, _ := github(t)
 	h.Heads["main"], h.Heads["feature/x"] = commit, commit
 	h.Required, h.RuleChecks, h.Queue, h.TagRules = []string{"old"}, []string{"rootfsgen / result"}, true, []string{"refs/tags/v*", "~ALL"}
-	h.Environments = []forgetest.HubEnvironment{{Name: "prod", Reviewers: true, Protected: true}, {Name: "testing"}}
+	h.Environments = []forgetest.HubEnvironment{{Name: "prod", Reviewers: true, Protected: true}, {Name: "testing"}, {Name: "image-a.b/c", Tags: []string{"v*"}, Branches: []string{"main"}}}
 	h.Runners = []forgetest.HubRunner{{Name: "m1", Labels: []string{"self-hosted", "spot"}, Online: true}, {Name: "m2"}}
-	h.Variables, h.Secrets = []string{"REGION"}, []string{"TOKEN"}
+	h.Variables, h.Secrets = map[string]string{"REGION": "eu"}, []string{"TOKEN"}
 	h.Workflows["rootfsgen-schedule.yml"], h.Workflows["rootfsgen-push.yml"] = "disabled_fork", "active"
 	ctx := t.Context()
 	check(t, ok[*forge.Repository](t)(c.Repository(ctx)), &forge.Repository{DefaultBranch: "main", Private: true, URL: "http://github.test/acme/images"})
 	check(t, ok[*forge.Branch](t)(c.Branch(ctx, "main")), &forge.Branch{Name: "main", Commit: commit, Protected: true, Required: []string{"old", "rootfsgen / result"}, Queue: true})
 	check(t, ok[*forge.Branch](t)(c.Branch(ctx, "feature/x")), &forge.Branch{Name: "feature/x", Commit: commit})
 	check(t, ok[[]string](t)(c.ProtectedTags(ctx)), []string{"*", "v*"})
-	check(t, ok[[]forge.Environment](t)(c.Environments(ctx)), []forge.Environment{{"prod", true, true}, {"testing", false, false}})
+	check(t, ok[[]forge.Environment](t)(c.Environments(ctx)), []forge.Environment{
+		{Name: "prod", Approvals: true, Restrict: true, Protected: true}, {Name: "testing"},
+		{Name: "image-a.b/c", Restrict: true, Branches: []string{"main"}, Tags: []string{"v*"}},
+	})
+	check(t, ok[string](t)(c.Outsiders(ctx)), "") // it is private
+	h.Public, h.Fork = true, true
+	check(t, ok[string](t)(c.Outsiders(ctx)), "first_time_contributors")
+	check(t, ok[*forge.Repository](t)(c.Repository(ctx)), &forge.Repository{DefaultBranch: "main", Fork: true, URL: "http://github.test/acme/images"})
 	check(t, ok[[]forge.Runner](t)(c.Runners(ctx)), []forge.Runner{{"m1", []string{"self-hosted", "spot"}, true}, {"m2", nil, false}})
-	check(t, ok[[]forge.Variable](t)(c.Variables(ctx)), []forge.Variable{{Name: "REGION"}, {Name: "TOKEN", Secret: true}})
+	check(t, ok[[]forge.Variable](t)(c.Variables(ctx)), []forge.Variable{{Name: "REGION", Value: "eu"}, {Name: "TOKEN", Secret: true}})
 	check(t, ok[[]forge.Schedule](t)(c.Schedules(ctx)), []forge.Schedule{{Name: "rootfsgen-push.yml", Active: true}, {Name: "rootfsgen-schedule.yml", Why: "disabled_fork"}})
 	if _, err := c.Branch(ctx, "gone"); !errors.Is(err, forge.ErrAbsent) {
 		t.Errorf("a branch that is not there: %v", err)

@@ -2,7 +2,9 @@ package forge
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 )
@@ -106,19 +108,39 @@ func (l *lab) Variables(ctx context.Context) ([]Variable, error) {
 	})
 	var out []Variable
 	for _, v := range all {
-		out = append(out, Variable{Name: v.Key, Secret: v.Masked || v.Hidden, Protected: v.Protected})
+		out = append(out, Variable{Name: v.Key, Secret: v.Masked || v.Hidden, Protected: v.Protected, Scope: v.EnvironmentScope})
 	}
 	return out, err
 }
 
-// Schedules implements Setup.
+// Outsiders implements Setup: what a fork asks for runs in the fork.
+func (l *lab) Outsiders(context.Context) (string, error) { return "", nil }
+
+// Schedules implements Setup. GitLab names the variables of a schedule to whom
+// asks for that one.
 func (l *lab) Schedules(ctx context.Context) ([]Schedule, error) {
 	all, err := list("reading the pipeline schedules", l, func(page gitlab.PaginationOptionFunc) ([]*gitlab.PipelineSchedule, *gitlab.Response, error) {
 		return l.api.PipelineSchedules.ListPipelineSchedules(l.project, &gitlab.ListPipelineSchedulesOptions{ListOptions: gitlab.ListOptions{PerPage: pageSize}}, gitlab.WithContext(ctx), page)
 	})
+	if err != nil {
+		return nil, err
+	}
 	var out []Schedule
 	for _, s := range all {
-		out = append(out, Schedule{Name: s.Description, Cron: s.Cron, Ref: s.Ref, Active: s.Active})
+		full, resp, err := l.api.PipelineSchedules.GetPipelineSchedule(l.project, s.ID, gitlab.WithContext(ctx))
+		if err != nil {
+			return nil, l.fail("reading the schedule "+s.Description, resp, err)
+		}
+		one := Schedule{ID: s.ID, Name: s.Description, Cron: s.Cron, Ref: strings.TrimPrefix(s.Ref, "refs/heads/"), Active: s.Active}
+		if full.Variables == nil {
+			return nil, &Denied{Doing: "reading the variables of the schedule " + s.Description, Err: errors.New("only who may change it sees them")}
+		}
+		for _, v := range full.Variables {
+			if v.Key == ScheduleVariable {
+				one.Starts = v.Value
+			}
+		}
+		out = append(out, one)
 	}
-	return out, err
+	return out, nil
 }

@@ -100,17 +100,30 @@ func TestGitLabSetup(t *testing.T) {
 	l.Heads["main"], l.MustSucceed, l.Trains, l.ProtectedTags = commit, true, true, []string{"v*"}
 	l.Environments = []forgetest.LabEnvironment{{Name: "prod", Approvals: 1}}
 	l.Runners = []forgetest.HubRunner{{Name: "m1", Labels: []string{"linux", "spot"}, Online: true}}
-	l.Variables = []forgetest.LabVariable{{Name: "ROOTFSGEN_PUSH_TOKEN", Masked: true, Protected: true}}
-	l.Schedules = []forgetest.LabSchedule{{Description: "lock", Cron: "17 5 * * 1-5", Ref: "main", Active: true}}
+	l.Variables = []forgetest.LabVariable{{Name: "ROOTFSGEN_PUSH_TOKEN", Masked: true, Protected: true}, {Name: "NPM", Masked: true, Scope: "image-app"}}
+	l.Schedules = []forgetest.LabSchedule{
+		{Description: "lock", Cron: "17 5 * * 1-5", Ref: "refs/heads/main", Active: true, Variables: map[string]string{"ROOTFSGEN_SCHEDULE": "lock", "TOKEN": "secret"}},
+		{Description: "other", Cron: "1 1 * * *", Ref: "main"},
+	}
 	ctx := t.Context()
 	check(t, ok[*forge.Repository](t)(c.Repository(ctx)), &forge.Repository{DefaultBranch: "main", Private: true, URL: "http://gitlab.test/acme/images"})
 	check(t, ok[*forge.Branch](t)(c.Branch(ctx, "main")), &forge.Branch{Name: "main", Commit: commit, Protected: true, Required: []string{"pipeline"}, Queue: true})
 	check(t, ok[[]string](t)(c.ProtectedTags(ctx)), []string{"v*"})
-	check(t, ok[[]forge.Environment](t)(c.Environments(ctx)), []forge.Environment{{"prod", true, true}})
+	check(t, ok[[]forge.Environment](t)(c.Environments(ctx)), []forge.Environment{{Name: "prod", Approvals: true, Restrict: true}})
 	check(t, ok[[]forge.Runner](t)(c.Runners(ctx)), []forge.Runner{{"m1", []string{"linux", "spot"}, true}})
-	check(t, ok[[]forge.Variable](t)(c.Variables(ctx)), []forge.Variable{{"ROOTFSGEN_PUSH_TOKEN", true, true}})
-	check(t, ok[[]forge.Schedule](t)(c.Schedules(ctx)), []forge.Schedule{{Name: "lock", Cron: "17 5 * * 1-5", Ref: "main", Active: true}})
+	check(t, ok[[]forge.Variable](t)(c.Variables(ctx)), []forge.Variable{{Name: "ROOTFSGEN_PUSH_TOKEN", Secret: true, Protected: true, Scope: "*"}, {Name: "NPM", Secret: true, Scope: "image-app"}})
+	check(t, ok[[]forge.Schedule](t)(c.Schedules(ctx)), []forge.Schedule{{ID: 1, Name: "lock", Cron: "17 5 * * 1-5", Ref: "main", Starts: "lock", Active: true}, {ID: 2, Name: "other", Cron: "1 1 * * *", Ref: "main"}})
+	l.Schedules[1].Hidden = true
+	if _, err := c.Schedules(ctx); !isDenied(err) {
+		t.Errorf("variables that the token may not see: %v", err)
+	}
+	check(t, ok[string](t)(c.Outsiders(ctx)), "")
 	checkFile(t, c, func(files map[string]string) { l.Files = files })
+}
+
+func isDenied(err error) bool {
+	_, is := errors.AsType[*forge.Denied](err)
+	return is
 }
 
 // TestGitLabJobToken sees to it that a job's own token goes in its own header.

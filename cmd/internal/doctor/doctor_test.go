@@ -25,6 +25,7 @@ type repository struct {
 	runners      []forge.Runner
 	variables    []forge.Variable
 	schedules    []forge.Schedule
+	outsiders    string
 	files        map[string]string // content by "branch:path"
 	err          error             // of everything but the first
 }
@@ -43,6 +44,7 @@ func (r *repository) ProtectedTags(context.Context) ([]string, error) { return r
 func (r *repository) Environments(context.Context) ([]forge.Environment, error) {
 	return r.environments, r.err
 }
+func (r *repository) Outsiders(context.Context) (string, error)           { return r.outsiders, r.err }
 func (r *repository) Runners(context.Context) ([]forge.Runner, error)     { return r.runners, r.err }
 func (r *repository) Variables(context.Context) ([]forge.Variable, error) { return r.variables, r.err }
 func (r *repository) Schedules(context.Context) ([]forge.Schedule, error) { return r.schedules, r.err }
@@ -50,10 +52,14 @@ func (r *repository) Schedules(context.Context) ([]forge.Schedule, error) { retu
 func good(name string) (*repository, *doctor.Forge) {
 	r := &repository{
 		repository: forge.Repository{DefaultBranch: "main"}, branch: forge.Branch{Name: "main", Protected: true, Required: []string{model.ResultCheck, "pipeline"}},
-		tags: []string{"v*"}, environments: []forge.Environment{{Name: "prod", Approvals: true, Restrict: true}},
+		tags: []string{"v*"}, environments: []forge.Environment{
+			{Name: "prod", Approvals: true, Restrict: true, Tags: []string{"v*"}}, {Name: "lock", Restrict: true, Branches: []string{"main"}},
+			{Name: "image-private", Restrict: true, Protected: true},
+		},
+		outsiders: "all_external_contributors",
 		runners:   []forge.Runner{{Name: "a", Labels: []string{"self-hosted", "Linux", "X64", "spot", "amd64"}, Online: true}},
-		variables: []forge.Variable{{Name: "R_LOGIN", Secret: true}, {Name: "ROOTFSGEN_PUSH_TOKEN", Secret: true, Protected: true}},
-		schedules: []forge.Schedule{{Name: ".github/workflows/rootfsgen-lock.yml", Active: true}, {Name: "other.yml"}},
+		variables: []forge.Variable{{Name: "R_LOGIN", Secret: true}, {Name: "ROOTFSGEN_PUSH_TOKEN", Secret: true, Protected: true}, {Name: "NPM", Secret: true, Scope: "image-private"}},
+		schedules: []forge.Schedule{{Name: ".github/workflows/rootfsgen-lock.yml", Active: true}, {Name: "rootfsgen-bases.yml", Active: true}, {Name: "other.yml"}},
 	}
 	set := &model.Settings{
 		DefaultBranch: "main", ReleaseTags: "v*", Triggers: model.DefaultTriggers(), Registry: model.Registry{Testing: "r.example.com/testing"},
@@ -62,9 +68,12 @@ func good(name string) (*repository, *doctor.Forge) {
 	p := &pipeline.Pipeline{Runners: map[string]model.Runner{
 		"spot":   {GitHub: []string{"self-hosted", "linux", "x64", "spot"}, GitLab: []string{"linux", "amd64", "spot"}},
 		"hosted": {GitHub: []string{"ubuntu-24.04"}},
-	}}
+	}, Fixed: map[pipeline.Kind]pipeline.Job{
+		pipeline.Promote: {Environment: "prod", Events: []pipeline.Event{pipeline.Release}},
+		pipeline.Lock:    {Events: []pipeline.Event{pipeline.ScheduleLock}},
+	}, Images: []pipeline.Image{{ID: "private", Secrets: []string{"NPM"}}, {ID: "public"}}}
 	if name == forge.GitLab {
-		r.schedules = []forge.Schedule{{Name: "lock", Active: true}}
+		r.schedules = []forge.Schedule{{ID: 7, Name: "nightly", Ref: "main", Starts: "lock", Active: true}, {ID: 8, Ref: "main", Starts: "bases", Active: true}, {ID: 9, Name: "other"}}
 	}
 	return r, &doctor.Forge{Name: name, Project: "acme/images", Setup: r, Settings: set, Pipeline: p}
 }
@@ -95,8 +104,8 @@ func TestWhatIsFound(t *testing.T) {
 		"an open branch":         {func(r *repository) { r.branch.Protected = false }, "branch protection", doctor.Warn, `"include":["~DEFAULT_BRANCH"]`, "protected_branches?name=main"},
 		"no required check":      {func(r *repository) { r.branch.Required = nil }, "required check", doctor.Warn, `"context":"rootfsgen / result"`, "only_allow_merge_if_pipeline_succeeds=true"},
 		"open tags":              {func(r *repository) { r.tags = []string{"refs/tags/release-*"} }, "release tags", doctor.Warn, `"include":["refs/tags/v*"]`, "protected_tags?name=v*"},
-		"no environment":         {func(r *repository) { r.environments = nil }, "environment prod", doctor.Warn, "repos/acme/images/environments/prod", "protected_environments"},
-		"nobody approves":        {func(r *repository) { r.environments[0].Approvals = false }, "environment prod", doctor.Warn, "environments/prod", "approval_rules"},
+		"no environment":         {func(r *repository) { r.environments = r.environments[1:] }, "environment prod", doctor.Warn, "environments/prod/deployment-branch-policies -f type=tag -f name='v*'", "protected_environments"},
+		"nobody approves":        {func(r *repository) { r.environments[0].Approvals = false }, "environment prod", doctor.Warn, "\"reviewers\"", "approval_rules"},
 		"no machine":             {func(r *repository) { r.runners = nil }, "runners of class spot", doctor.Warn, "runners.spot.github", "runners.spot.gitlab"},
 		"a machine that is off":  {func(r *repository) { r.runners[0].Online = false }, "runners of class spot", doctor.Warn, "", ""},
 		"no secret":              {func(r *repository) { r.variables = r.variables[1:] }, "secret R_LOGIN", doctor.Fail, "gh secret set R_LOGIN -R acme/images", "glab variable set R_LOGIN --masked"},
@@ -136,24 +145,6 @@ func TestTokenToPush(t *testing.T) {
 		if x := f.Look(t.Context()).Sorted()[0]; x.Check != "secret ROOTFSGEN_PUSH_TOKEN" || x.State != doctor.Fail || !strings.HasPrefix(strings.Join(x.Mend, "\n"), c.mend) {
 			t.Errorf("%s: %+v", name, x)
 		}
-	}
-}
-
-func TestSchedulesThatAreOff(t *testing.T) {
-	t.Parallel()
-	r, f := good(forge.GitHub)
-	r.schedules[0].Active, r.schedules[0].Why = false, "disabled_fork"
-	if x := f.Look(t.Context()).Sorted()[0]; x.State != doctor.Fail || !strings.Contains(x.Says, "disabled_fork") || x.Mend[0] != "gh workflow enable rootfsgen-lock.yml -R acme/images" {
-		t.Errorf("%+v", x)
-	}
-	r, f = good(forge.GitLab)
-	r.schedules = nil
-	if x := f.Look(t.Context()).Sorted()[0]; x.State != doctor.Warn || x.Check != "schedules" || len(x.Mend) != 2 || !strings.HasPrefix(x.Mend[0], `glab schedule create --cron "17 5 * * 1-5" --ref main `) {
-		t.Errorf("%+v", x)
-	}
-	f.Settings.Triggers.Schedule = model.Schedule{Lock: model.TriggerOff, Bases: model.TriggerOff}
-	if x := f.Look(t.Context()).Sorted()[0]; x.State != doctor.OK {
-		t.Errorf("%+v", x)
 	}
 }
 

@@ -2,10 +2,8 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -31,14 +29,16 @@ func (f *Forge) Look(ctx context.Context) Report {
 	}
 	r := Report{f.repository(repository)}
 	r = append(r, f.branch(ctx)...)
-	r = append(r, f.tags(ctx), f.environment(ctx))
+	r = append(r, f.tags(ctx))
+	r = append(r, f.environments(ctx)...)
+	r = append(r, f.outsiders(ctx, repository)...)
 	r = append(r, f.runners(ctx)...)
 	r = append(r, f.variables(ctx)...)
-	r = append(r, f.judging(ctx, repository)...)
+	r = append(r, f.scanning(repository)...)
 	if f.Settings.Channels.ByRequest() {
 		r = append(r, f.merged(ctx))
 	}
-	return append(r, f.schedules(ctx)...)
+	return append(r, f.schedules(ctx, repository)...)
 }
 
 func (f *Forge) github() bool { return f.Name == forge.GitHub }
@@ -111,26 +111,6 @@ func (f *Forge) tags(ctx context.Context) Finding {
 		x.Mend = f.mend(`echo '{"name":"releases","target":"tag","enforcement":"active","conditions":{"ref_name":{"include":["refs/tags/@TAGS@"],"exclude":[]}},"rules":[{"type":"creation"},{"type":"update"},{"type":"deletion"}]}' | gh api -X POST repos/@PROJECT@/rulesets --input -`,
 			"glab api -X POST 'projects/@PROJECT@/protected_tags?name=@TAGS@&create_access_level=40'")
 	}
-	return x
-}
-
-func (f *Forge) environment(ctx context.Context) Finding {
-	const prod = "prod"
-	x := Finding{Area: f.Name, Check: "environment prod", State: OK, Says: "a person must agree", Why: "a promotion waits for somebody's approval there"}
-	all, err := f.Setup.Environments(ctx)
-	if err != nil {
-		return unseen(x, err)
-	}
-	i := slices.IndexFunc(all, func(e forge.Environment) bool { return e.Name == prod })
-	if i >= 0 && all[i].Approvals {
-		return x
-	}
-	x.State, x.Says = Warn, "nobody must agree to a promotion"
-	if i < 0 {
-		x.Says = "it is not set up, so nobody must agree to a promotion"
-	}
-	x.Mend = f.mend(`echo '{"reviewers":[{"type":"User","id":ID}],"deployment_branch_policy":{"protected_branches":false,"custom_branch_policies":true}}' | sed "s/ID/$(gh api users/LOGIN --jq .id)/" | gh api -X PUT repos/@PROJECT@/environments/prod --input -`,
-		"glab api -X POST 'projects/@PROJECT@/protected_environments' -f name=prod -f 'deploy_access_levels[][access_level]=40' -f 'approval_rules[][access_level]=40'")
 	return x
 }
 
@@ -247,59 +227,3 @@ func (f *Forge) variables(ctx context.Context) Report {
 	}
 	return r
 }
-
-func (f *Forge) schedules(ctx context.Context) Report {
-	if s := f.Settings.Triggers.Schedule; off(s.Lock) && off(s.Bases) && f.rescan() == "" {
-		return nil
-	}
-	x := Finding{Area: f.Name, Check: "schedules", State: OK, Says: "nothing is switched off", Why: "the lock is refreshed and the bases are built anew by the clock"}
-	all, err := f.Setup.Schedules(ctx)
-	if err != nil && !errors.Is(err, forge.ErrAbsent) {
-		return Report{unseen(x, err)}
-	}
-	var r Report
-	for _, s := range all {
-		if s.Active || f.github() && !strings.HasPrefix(path.Base(s.Name), "rootfsgen-") {
-			continue
-		}
-		y := x
-		y.State, y.Check = Fail, "schedule "+s.Name
-		y.Says = "it is switched off"
-		if s.Why != "" {
-			y.Says += ": " + s.Why + " (GitHub does so in a fork, and after 60 days without a commit)"
-		}
-		y.Mend = f.mend("gh workflow enable "+path.Base(s.Name)+" -R @PROJECT@", "glab schedule list -R "+f.Project)
-		r = append(r, y)
-	}
-	if !f.github() && len(all) == 0 {
-		x.State, x.Says = Warn, "there is none: GitLab keeps schedules outside of its files"
-		x.Mend = f.newSchedules()
-		return Report{x}
-	}
-	if len(r) == 0 {
-		return Report{x}
-	}
-	return r
-}
-
-// newSchedules are the commands that make the schedules of a GitLab project.
-func (f *Forge) newSchedules() []string {
-	var commands []string
-	for _, s := range []struct{ job, cron string }{{"lock", f.Settings.Triggers.Schedule.Lock}, {"bases", f.Settings.Triggers.Schedule.Bases}, {"rescan", f.rescan()}} {
-		if !off(s.cron) {
-			commands = append(commands, fmt.Sprintf("glab schedule create --cron %q --ref %s --description %q --variable ROOTFSGEN_SCHEDULE:%s -R %s",
-				s.cron, f.Settings.DefaultBranch, "rootfsgen "+s.job, s.job, f.Project))
-		}
-	}
-	return commands
-}
-
-// rescan is when what prod runs is judged, empty where nothing is.
-func (f *Forge) rescan() string {
-	if cron := f.Settings.Triggers.Schedule.Rescan; !off(cron) && f.Pipeline.Judging.On {
-		return cron
-	}
-	return ""
-}
-
-func off(cron string) bool { return cron == "" || cron == model.TriggerOff }

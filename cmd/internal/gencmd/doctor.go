@@ -37,8 +37,9 @@ func doctorCommand(a *app.App) *cobra.Command {
 		Long: `Find what would make the pipelines fail, and the commands that mend it: the
 programs of this machine, the clone, the settings, the registries, and how the
 repository is set up on its forge: protection of the branch and of release tags,
-the required check, the environment of promotions, machines with the labels that
-jobs want, secrets by name, schedules. Where images lie in Google's Artifact
+the required check, who may enter the environments that jobs name, approval of
+what outsiders ask for, machines with the labels that jobs want, secrets by name,
+schedules. Where images lie in Google's Artifact
 Registry: whether they are scanned, and whether immutable tags or cleanup policies
 are in the way. Nothing is changed, and no secret is read.
 

@@ -1,0 +1,259 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/pipeline"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
+)
+
+// The environments that jobs name.
+const (
+	prod    = "prod"
+	signing = "signing"
+	lock    = "lock"
+	ofImage = "image-" // and the image's name
+)
+
+// place is an environment that jobs name.
+type place struct {
+	name    string
+	why     string
+	asks    bool     // somebody must agree to what happens there
+	or      bool     // somebody's agreement is as good as a rule for branches
+	secrets []string // that it may hold, where only one image reads them
+	// branches and tags are what its jobs run for, the tags as a pattern.
+	branches, tags []string
+}
+
+// environments looks at every environment that jobs name: without a rule for
+// branches any branch's job may name it, and have what belongs to it.
+func (f *Forge) environments(ctx context.Context) Report {
+	places := f.places()
+	all, err := f.Setup.Environments(ctx)
+	var variables []forge.Variable
+	if err == nil && !f.github() && slices.ContainsFunc(places, func(p place) bool { return p.secrets != nil }) {
+		variables, err = f.Setup.Variables(ctx)
+	}
+	var r Report
+	for _, p := range places {
+		x := Finding{Area: f.Name, Check: "environment " + p.name, State: OK, Why: p.why}
+		switch {
+		case err != nil && !errors.Is(err, forge.ErrAbsent): // GitLab's free tier has none
+			x = unseen(x, err)
+		case f.github():
+			f.onGitHub(&x, p, all)
+		case p.secrets != nil:
+			f.scoped(&x, p, variables)
+		default:
+			f.onGitLab(&x, p, all)
+		}
+		r = append(r, x)
+	}
+	return r
+}
+
+// places are the environments of the pipeline's jobs, prod first.
+func (f *Forge) places() []place {
+	of := map[string]*place{
+		prod:    {name: prod, asks: true, why: "a promotion waits for somebody's approval there, and clouds know a promotion by that name"},
+		signing: {name: signing, why: "jobs read the key to sign with there"},
+		lock:    {name: lock, why: "it may hold the token that opens requests"},
+	}
+	seen := map[string]bool{prod: true}
+	for _, kind := range slices.Sorted(maps.Keys(f.Pipeline.Fixed)) {
+		j := f.Pipeline.Fixed[kind]
+		name := j.Environment
+		if kind == pipeline.Lock && f.github() {
+			name = lock // GitLab's job reads a protected variable instead
+		}
+		if p := of[name]; p != nil && len(j.Events) > 0 {
+			seen[name] = true
+			f.lead(p, j.Events)
+		}
+	}
+	var all []place
+	for _, name := range []string{prod, signing, lock} {
+		if seen[name] {
+			all = append(all, *of[name])
+		}
+	}
+	for n := range f.Pipeline.Images {
+		if i := &f.Pipeline.Images[n]; len(i.Secrets) > 0 {
+			all = append(all, place{
+				name: ofImage + i.ID, or: true, secrets: i.Secrets, branches: []string{f.Settings.DefaultBranch},
+				why: "builds of " + i.ID + " read " + strings.Join(i.Secrets, ", ") + " there",
+			})
+		}
+	}
+	return all
+}
+
+// lead adds what the events run for.
+func (f *Forge) lead(p *place, events []pipeline.Event) {
+	add := func(to *[]string, s string) {
+		if !slices.Contains(*to, s) {
+			*to = append(*to, s)
+		}
+	}
+	for _, e := range events {
+		switch e {
+		case pipeline.Push, pipeline.Manual, pipeline.ScheduleLock, pipeline.ScheduleBases, pipeline.ScheduleRescan:
+			add(&p.branches, f.Settings.DefaultBranch)
+		case pipeline.Merged:
+			add(&p.branches, f.Settings.ChannelBranch)
+		case pipeline.Release:
+			add(&p.tags, f.Settings.ReleaseTags)
+		case pipeline.Request, pipeline.ForkRequest, pipeline.Queue, pipeline.Closed:
+			// What belongs to the environment is not for requests.
+		}
+	}
+}
+
+// onGitHub judges the rules of a place: who must agree, and what gets in.
+func (f *Forge) onGitHub(x *Finding, p place, all []forge.Environment) {
+	var e forge.Environment
+	i := slices.IndexFunc(all, func(e forge.Environment) bool { return strings.EqualFold(e.Name, p.name) })
+	if i >= 0 {
+		e = all[i]
+	}
+	unasked := p.asks && !e.Approvals
+	open := !e.Restrict && (!p.or || !e.Approvals)
+	branches, tags := f.refused(p, e)
+	more := f.strangers(p, e)
+	var says []string
+	note := func(is bool, text string) {
+		if is {
+			says = append(says, text)
+		}
+	}
+	refused := strings.Join(slices.Concat(branches, tags), ", ")
+	note(e.Restrict && refused != "", refused+" may not enter: those jobs fail")
+	note(i < 0, "it is not set up")
+	note(unasked, "nobody must agree to a promotion")
+	note(open, "a job of any branch may enter")
+	note(len(more) > 0, "a job of "+strings.Join(more, ", ")+" may enter")
+	switch {
+	case len(says) == 0:
+		x.Says = "it is as it should be"
+		return
+	case e.Restrict && refused != "":
+		x.State = Fail
+	default:
+		x.State = Warn
+	}
+	x.Says = strings.Join(says, ", and ")
+	at := "repos/@PROJECT@/environments/" + url.PathEscape(p.name)
+	if unasked || !e.Restrict || e.Protected && refused != "" {
+		branches, tags = p.branches, p.tags
+		x.Mend = append(x.Mend, f.mend(policies(p.asks || e.Approvals)+"gh api -X PUT "+at+" --input -", "")...)
+	}
+	for _, b := range branches {
+		x.Mend = append(x.Mend, f.mend("gh api -X POST "+at+"/deployment-branch-policies -f type=branch -f name='"+b+"'", "")...)
+	}
+	for _, t := range tags {
+		x.Mend = append(x.Mend, f.mend("gh api -X POST "+at+"/deployment-branch-policies -f type=tag -f name='"+t+"'", "")...)
+	}
+	if len(more) > 0 {
+		x.Mend = append(x.Mend, f.mend("gh api "+at+"/deployment-branch-policies --jq '.branch_policies[]|[.id,.type,.name]' # then, with the number of each: gh api -X DELETE "+at+"/deployment-branch-policies/NUMBER", "")...)
+	}
+}
+
+// policies writes what an environment is to be: the request replaces all of
+// it, so that somebody who must agree is named again.
+func policies(reviewers bool) string {
+	const rule = `"deployment_branch_policy":{"protected_branches":false,"custom_branch_policies":true}}'`
+	if !reviewers {
+		return "echo '{" + rule + " | "
+	}
+	return `echo '{"reviewers":[{"type":"User","id":ID}],` + rule + ` | sed "s/ID/$(gh api users/LOGIN --jq .id)/" | `
+}
+
+// refused are the branches and tags of a place's jobs that no pattern names.
+func (f *Forge) refused(p place, e forge.Environment) (branches, tags []string) {
+	for _, b := range p.branches {
+		if !e.Protected && !slices.ContainsFunc(e.Branches, func(pattern string) bool { return anything(pattern) || fits(pattern, b) }) {
+			branches = append(branches, b)
+		}
+	}
+	for _, t := range p.tags {
+		if !slices.ContainsFunc(e.Tags, func(pattern string) bool { return anything(pattern) || fits(pattern, example(t)) }) {
+			tags = append(tags, t)
+		}
+	}
+	return branches, tags
+}
+
+// strangers are the patterns that let in what the place's jobs do not run for.
+func (f *Forge) strangers(p place, e forge.Environment) []string {
+	var all []string
+	for _, b := range e.Branches {
+		if b != f.Settings.DefaultBranch && !slices.Contains(p.branches, b) {
+			all = append(all, "branch "+b)
+		}
+	}
+	for _, t := range e.Tags {
+		if anything(t) || !fits(t, example(f.Settings.ReleaseTags)) {
+			all = append(all, "tag "+t)
+		}
+	}
+	return all
+}
+
+// anything tells whether a pattern fits every name.
+func anything(pattern string) bool { return strings.Trim(pattern, "*/") == "" }
+
+// fits tells whether a pattern fits one name.
+func fits(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return err == nil && ok
+}
+
+// example is a tag that a glob stands for.
+func example(glob string) string { return strings.ReplaceAll(glob, "*", "1") }
+
+// onGitLab judges a protected environment.
+func (f *Forge) onGitLab(x *Finding, p place, all []forge.Environment) {
+	i := slices.IndexFunc(all, func(e forge.Environment) bool { return e.Name == p.name })
+	switch {
+	case i >= 0 && all[i].Restrict && (all[i].Approvals || !p.asks):
+		x.Says = "it is as it should be"
+		return
+	case i < 0 && p.asks:
+		x.Says = "it is not protected, so nobody must agree to a promotion"
+	case p.asks:
+		x.Says = "nobody must agree to a promotion"
+	default:
+		x.Says = "a job of any branch may enter"
+	}
+	x.State = Warn
+	rule := ""
+	if p.asks {
+		rule = " -f 'approval_rules[][access_level]=40'"
+	}
+	x.Mend = f.mend("", "glab api -X POST 'projects/@PROJECT@/protected_environments' -f name="+p.name+" -f 'deploy_access_levels[][access_level]=40'"+rule)
+}
+
+// scoped looks whether the secrets of one image reach its jobs alone: on GitLab
+// a variable says so itself.
+func (f *Forge) scoped(x *Finding, p place, variables []forge.Variable) {
+	var open []string
+	for _, v := range variables {
+		if slices.Contains(p.secrets, v.Name) && v.Scope == "*" {
+			open = append(open, v.Name)
+			x.Mend = append(x.Mend,
+				"glab variable set "+v.Name+" --masked --raw --scope "+p.name+" -R "+f.Project,
+				"glab variable delete "+v.Name+" --scope '*' -R "+f.Project)
+		}
+	}
+	if x.Says = "no other job reads them"; open != nil {
+		x.State, x.Says = Warn, fmt.Sprintf("every job reads %s, whatever its environment", strings.Join(open, ", "))
+	}
+}

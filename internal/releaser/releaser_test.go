@@ -2,12 +2,7 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"maps"
 	"os"
@@ -15,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rootfsgen/rootfsgen/internal/keytest"
 )
 
 const commit = "0123456789012345678901234567890123456789"
@@ -93,23 +90,12 @@ func TestDocument(t *testing.T) {
 // TestVerifySeesEachChange signs a release and changes one thing after another.
 func TestVerifySeesEachChange(t *testing.T) {
 	t.Parallel()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, public := keytest.New(t)
 	pub := filepath.Join(t.TempDir(), "key.pub")
-	if err := os.WriteFile(pub, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o600); err != nil {
+	if err := os.WriteFile(pub, []byte(public), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := variables(map[string]string{"KEY": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))})
+	env := variables(map[string]string{"KEY": private})
 	sign := func(dir string) error {
 		return run(t.Context(), []string{"sign", dir, "--key", "env:KEY"}, env, io.Discard)
 	}

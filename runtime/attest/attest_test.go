@@ -2,14 +2,7 @@ package attest_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,38 +21,6 @@ var (
 	policy = attesttest.Policy
 	origin = attest.Origin{Builder: "https://github.com/team/images/.github/workflows/rootfsgen-fleet.yml@refs/heads/main", Source: "https://github.com/team/images"}
 )
-
-// somebody is a signer, and a judge who trusts it and nobody else.
-func somebody(t *testing.T) (*sign.Signer, *sign.Judge) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := sign.Options{Dir: t.TempDir(), Env: func(string) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	}}
-	if err := os.WriteFile(filepath.Join(o.Dir, "key.pub"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	signer, err := sign.Open(t.Context(), model.Signing{Key: "env:KEY"}, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	judge, err := sign.Trusting(t.Context(), []model.Signer{{Key: "key.pub"}}, "", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, judge
-}
 
 func (p published) step(s *sign.Signer) attest.Step {
 	return attest.Step{Registry: p.Client, Signer: s, Origin: origin, Now: func() time.Time { return at }}
@@ -112,7 +73,7 @@ func TestAttested(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := publish(t, s)
-			signer, judge := somebody(t)
+			signer, judge := attesttest.Somebody(t)
 			if got := p.lacks(t, everything(judge)); strings.Count(got, "\n")+1 != 5*4 { // the index lacks each for both of its platforms
 				t.Errorf("before anything is signed it lacks\n%s", got)
 			}
@@ -185,7 +146,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"attestations by nobody we trust": {
 			attach: func(t *testing.T, p published, _ *sign.Signer) {
-				stranger, _ := somebody(t)
+				stranger, _ := attesttest.Somebody(t)
 				p.signAll(t, stranger)
 			},
 			want: []string{
@@ -282,7 +243,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := publish(t, registrytest.New(t))
-			signer, judge := somebody(t)
+			signer, judge := attesttest.Somebody(t)
 			q := everything(judge)
 			if c.q != nil {
 				c.q(&q)
@@ -344,7 +305,7 @@ func (p published) attach(t *testing.T, s *sign.Signer, beside, about model.Dige
 func TestUnproven(t *testing.T) {
 	t.Parallel()
 	p := publish(t, registrytest.New(t))
-	signer, _ := somebody(t)
+	signer, _ := attesttest.Somebody(t)
 	image := *p.Image
 	image.Platforms = slices.Clone(image.Platforms)
 	image.Platforms[1].Build = model.Receipt{}
@@ -358,7 +319,7 @@ func TestUnproven(t *testing.T) {
 func TestLists(t *testing.T) {
 	t.Parallel()
 	p := attesttest.Publish(t, registrytest.New(t).Prefix("testing/app"))
-	signer, _ := somebody(t)
+	signer, _ := attesttest.Somebody(t)
 	amd64 := p.Image.Platforms[0]
 	for format, c := range map[string]struct {
 		kind string

@@ -20,7 +20,7 @@ import (
 func TestPlanted(t *testing.T) {
 	t.Parallel()
 	p := publish(t, registrytest.New(t))
-	signer, judge := somebody(t)
+	signer, judge := attesttest.Somebody(t)
 	for _, platform := range p.Image.Platforms {
 		planted := attesttest.Verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
 		planted.Policy = model.DigestOf([]byte("none"))
@@ -61,7 +61,7 @@ func TestPlantedPasses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := publish(t, registrytest.New(t))
-			signer, judge := somebody(t)
+			signer, judge := attesttest.Somebody(t)
 			for _, platform := range p.Image.Platforms {
 				planted := attesttest.Verdict(platform.Platform, platform.Digest, model.VerdictPass, at.Add(time.Hour))
 				planted.Warnings = []string{"planted"}
@@ -85,7 +85,7 @@ func TestPlantedPasses(t *testing.T) {
 func TestNothingIsAttestedThatReadsTwoWays(t *testing.T) {
 	t.Parallel()
 	p := publish(t, registrytest.New(t))
-	signer, judge := somebody(t)
+	signer, judge := attesttest.Somebody(t)
 	for _, platform := range p.Image.Platforms {
 		planted := attesttest.Verdict(platform.Platform, platform.Digest, model.VerdictRefused, at.Add(time.Hour))
 		body, err := json.Marshal(planted)

@@ -1,13 +1,6 @@
 package audit_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,38 +16,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
 )
 
-// somebody is a signer, and a judge who trusts it and nobody else.
-func somebody(t *testing.T) (*sign.Signer, *sign.Judge) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := sign.Options{Dir: t.TempDir(), Env: func(string) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	}}
-	if err := os.WriteFile(filepath.Join(o.Dir, "key.pub"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	signer, err := sign.Open(t.Context(), model.Signing{Key: "env:KEY"}, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	judge, err := sign.Trusting(t.Context(), []model.Signer{{Key: "key.pub"}}, "", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, judge
-}
-
 func later(d time.Duration) string { return attesttest.At.Add(d).Format(time.RFC3339) }
 
 // TestLife signs, promotes and withdraws an image, and lets the registries tell
@@ -65,8 +26,8 @@ func TestLife(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := attesttest.Publish(t, s.Prefix("testing/app"))
-			signer, judge := somebody(t)
-			stranger, _ := somebody(t)
+			signer, judge := attesttest.Somebody(t)
+			stranger, _ := attesttest.Somebody(t)
 			amd64 := p.Image.Platforms[0]
 			refused := attesttest.Verdict(amd64.Platform, amd64.Digest, model.VerdictRefused, attesttest.At.Add(2*time.Hour))
 			refused.Blocking = []model.Judged{{Finding: model.Finding{ID: "CVE-2026-1"}}}
@@ -158,7 +119,7 @@ func TestBareImage(t *testing.T) {
 	if err := p.Client.Copy(t.Context(), p.Repo, bare, p.Image.Digest); err != nil {
 		t.Fatal(err)
 	}
-	_, judge := somebody(t)
+	_, judge := attesttest.Somebody(t)
 	life, err := audit.Read(t.Context(), registry.New(registry.Options{}), []string{bare}, p.Image.Digest, audit.Options{Judge: judge, Require: model.Requirables()})
 	if err != nil {
 		t.Fatal(err)

@@ -224,8 +224,8 @@ func (c *Client) copyArtifact(ctx context.Context, source, target string, digest
 }
 
 // CopyReceipt brings the receipt under a tag to another repository, byte by
-// byte; false where there is none. A registry that lists nothing by its subject
-// tells of receipts by their tags alone.
+// byte; false where there is none that counts. A registry that lists nothing by
+// its subject tells of receipts by their tags alone.
 func (c *Client) CopyReceipt(ctx context.Context, source, target, tag string) (bool, error) {
 	if source == target {
 		return true, nil
@@ -244,6 +244,10 @@ func (c *Client) CopyReceipt(ctx context.Context, source, target, tag string) (b
 	}
 	if err == nil {
 		_, err = c.decodeReceipt(ctx, source, tag, raw)
+	}
+	if u, ok := errors.AsType[*untrusted](err); ok {
+		c.o.Log.Warn(fmt.Sprintf("the receipt %s does not count, and is not copied: %v", join(source, tag), u.err))
+		return false, nil
 	}
 	if err == nil {
 		err = c.copyBlobs(ctx, from, to, raw, d.Digest)

@@ -28,6 +28,12 @@ func (c *Client) JudgesReceipts(repo string) bool {
 	return c.o.TrustReceipt != nil && (c.o.Unjudged == "" || !strings.HasPrefix(repo, c.o.Unjudged+"/"))
 }
 
+// Vouches tells whether a receipt that this client writes to a repository counts
+// for whoever asks as it does.
+func (c *Client) Vouches(repo string) bool {
+	return !c.JudgesReceipts(repo) || c.o.SignReceipt != nil
+}
+
 // isReceipt tells whether an artifact has the form of a receipt, signed or not.
 func (a *artifact) isReceipt() bool {
 	switch {

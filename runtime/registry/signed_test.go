@@ -34,7 +34,8 @@ func seals(name string) registry.Options {
 // trusted has signed just what it says.
 func TestReceiptSignedByNobodyWeTrust(t *testing.T) {
 	t.Parallel()
-	repo := registrytest.New(t).Prefix("testing/app")
+	server := registrytest.New(t)
+	repo, prod := server.Prefix("testing/app"), server.Prefix("prod/app")
 	ours, theirs, unsigned := registry.New(seals("us")), registry.New(seals("them")), registry.New(registry.Options{})
 	img, err := random.Image(64, 1)
 	if err != nil {
@@ -60,6 +61,9 @@ func TestReceiptSignedByNobodyWeTrust(t *testing.T) {
 		}
 		if _, found, err := unsigned.Receipt(t.Context(), repo, tag); err != nil || !found {
 			t.Errorf("%s, where nobody asks for signatures: found %v, %v", name, found, err)
+		}
+		if copied, err := ours.CopyReceipt(t.Context(), repo, prod, tag); err != nil || copied != c.counts {
+			t.Errorf("%s: copied %v, %v", name, copied, err)
 		}
 	}
 }

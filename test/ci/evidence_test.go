@@ -3,13 +3,8 @@ package ci
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"maps"
 	"os"
@@ -21,6 +16,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/internal/forgetest"
+	"github.com/rootfsgen/rootfsgen/internal/keytest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
@@ -52,28 +48,17 @@ type evidence struct {
 
 func newEvidence(t *testing.T, name string) *evidence {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(private.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, public := keytest.New(t)
 	files := judged(t)
 	for path := range files {
 		if strings.HasPrefix(path, "images/child/") {
 			files[path] = ""
 		}
 	}
-	files["keys/sign.pub"] = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
+	files["keys/sign.pub"] = public
 	files["scan-policy.yaml"] += "evidence: {upload: sarif}\n"
 	files["rootfsgen.yaml"] += "sign: {key: \"env:SIGNING_KEY\"}\ntrust: {signers: [{key: keys/sign.pub}]}\nchannels: {promotion: request}\n"
-	e := &evidence{key: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), fleet: newFleet(t, name, files)}
+	e := &evidence{key: private, fleet: newFleet(t, name, files)}
 	e.env = append(e.env, "")
 	return e
 }

@@ -2,11 +2,6 @@ package release
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/internal/keytest"
 )
 
 // tag is what the forges release here.
@@ -45,20 +41,9 @@ func newForged(t *testing.T) *forged {
 	f := &forged{t: t, dir: filepath.Join(top, "checkout"), origin: filepath.Join(top, "origin.git"), releases: filepath.Join(top, "releases"), public: filepath.Join(top, "key.pub")}
 	checkout(t, root, f.dir)
 	must(t, f.dir, nil, "git", "checkout", "-q", "-B", "main")
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	f.write(f.public, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
+	private, public := keytest.New(t)
+	f.key = private
+	f.write(f.public, public)
 	if err := os.Mkdir(f.releases, 0o750); err != nil {
 		t.Fatal(err)
 	}

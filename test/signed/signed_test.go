@@ -4,13 +4,9 @@
 package signed
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +16,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/internal/gittest"
+	"github.com/rootfsgen/rootfsgen/internal/keytest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
@@ -37,37 +34,30 @@ type bench struct {
 
 const settings = "version: 1\nsign: {key: \"env:IMAGE_KEY\"}\n"
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, further ...map[string]string) *bench {
 	t.Helper()
 	s, busybox := enginetest.Services(t), enginetest.Busybox(t)
 	b := &bench{t: t, Repo: gittest.New(t), prefix: s.Registry + "/" + strings.ToLower(t.Name()), bin: enginetest.Programs(t)}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, public := keytest.New(t)
 	b.env = []string{
-		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + t.TempDir(), "LANG=C.UTF-8", "BUILDKIT_HOST=" + s.BuildkitAddr, "GIT_CONFIG_NOSYSTEM=1",
-		"IMAGE_KEY=" + string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
+		"PATH=" + enginetest.Bin(t) + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + t.TempDir(), "LANG=C.UTF-8", "BUILDKIT_HOST=" + s.BuildkitAddr, "GIT_CONFIG_NOSYSTEM=1",
+		"IMAGE_KEY=" + private,
 	}
-	b.Commit(map[string]string{
+	files := map[string]string{
 		".gitignore":             ".cache/\nbuild-artifacts/\n",
 		"rootfsgen.yaml":         settings + "trust:\n  signers: [{key: keys/sign.pub}]\n  builders: [{key: keys/sign.pub}]\n",
 		"believing.yaml":         "version: 1\n",
 		"scan-policy.yaml":       "apiVersion: rootfsgen/v1\nkind: ScanPolicy\nenforcement: {mode: off}\n",
-		"keys/sign.pub":          string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		"keys/sign.pub":          public,
 		"images/base/Dockerfile": "FROM " + busybox + "\nRUN echo base > /base\n",
 		"images/base/image.yaml": "arch: [amd64]\n",
 		"images/app/Dockerfile":  "FROM base\nRUN echo one > /app\n",
 		"images/app/image.yaml":  "arch: [amd64]\ntests: [{name: content, cmd: test \"$(cat /app)\" != planted}]\n",
-	})
+	}
+	for _, more := range further {
+		maps.Copy(files, more)
+	}
+	b.Commit(files)
 	return b
 }
 

@@ -77,7 +77,7 @@ var only = []struct {
 }
 
 // forTests are the packages that only tests, and each other, may import.
-var forTests = []string{"internal/enginetest", "internal/gittest", "internal/fleetgen", "internal/plantest", "internal/scripttest", "internal/forgetest", "internal/gcptest", "runtime/attest/attesttest", "runtime/registry/registrytest"}
+var forTests = []string{"internal/enginetest", "internal/gittest", "internal/fleetgen", "internal/plantest", "internal/scripttest", "internal/forgetest", "internal/gcptest", "internal/keytest", "runtime/attest/attesttest", "runtime/registry/registrytest"}
 
 // unreachable lists what a program must not link, however indirectly.
 var unreachable = []struct{ program, target, why string }{

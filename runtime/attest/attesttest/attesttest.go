@@ -4,6 +4,8 @@ package attesttest
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,10 +17,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/internal/keytest"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	scans "github.com/rootfsgen/rootfsgen/runtime/scan"
+	"github.com/rootfsgen/rootfsgen/runtime/sign"
 )
 
 // At is when all of it was done.
@@ -32,6 +36,25 @@ type Published struct {
 	Client *registry.Client
 	Repo   string
 	Image  *attest.Image
+}
+
+// Somebody is a signer, and a judge who trusts it and nobody else.
+func Somebody(t testing.TB) (*sign.Signer, *sign.Judge) {
+	t.Helper()
+	private, public := keytest.New(t)
+	o := sign.Options{Dir: t.TempDir(), Env: func(string) string { return private }}
+	if err := os.WriteFile(filepath.Join(o.Dir, "key.pub"), []byte(public), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := sign.Open(t.Context(), model.Signing{Key: "env:KEY"}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := sign.Trusting(t.Context(), []model.Signer{{Key: "key.pub"}}, "", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, judge
 }
 
 // Publish makes an image "app:1" for two platforms in a repository.

@@ -83,8 +83,8 @@ func (p *Pipeline) LastLabels(forge string) map[string][]string {
 	own := false
 	for class, r := range p.Runners {
 		last[class] = Labels(r, forge)
-		if steady, has := p.Runners[r.OnDemand]; has && r.Spot && p.Spot.Attempts > 1 {
-			last[class], own = Labels(steady, forge), true
+		if steady := p.LastClass(class); steady != "" {
+			last[class], own = Labels(p.Runners[steady], forge), true
 		}
 	}
 	if !own {

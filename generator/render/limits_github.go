@@ -97,7 +97,10 @@ func (m *meter) githubImages(g *github) {
 	for i := range g.p.Images {
 		img := &g.p.Images[i]
 		m.count(ghMatrix, len(img.Legs), img.ID)
-		m.count(ghOwnMinutes, img.Minutes, img.ID)
+		for n := range img.Legs {
+			m.githubMinutes(g.p, img.Legs[n].Runner, img.Minutes, img.ID)
+			m.githubMinutes(g.p, img.Legs[n].Test, img.Minutes, img.ID)
+		}
 		jobs += len(img.Legs)
 		if img.Merge {
 			jobs++
@@ -110,11 +113,22 @@ func (m *meter) githubImages(g *github) {
 	}
 	m.count(ghCheckRuns, jobs, "")
 	for kind, j := range g.p.Fixed {
+		m.githubMinutes(g.p, j.Runner, j.Minutes, string(kind))
+	}
+}
+
+// githubMinutes counts the time limit of a job on a machine of a class, and on
+// that of its last attempt: GitHub ends those on its own machines sooner.
+func (m *meter) githubMinutes(p *pipeline.Pipeline, class string, minutes int, where string) {
+	for _, c := range []string{class, p.LastClass(class)} {
+		if c == "" {
+			continue
+		}
 		id := ghOwnMinutes
-		if j.Runner == model.RunnerHosted {
+		if pipeline.Hosted(p.Runners[c], pipeline.GitHub) {
 			id = ghHostedMinutes
 		}
-		m.count(id, j.Minutes, string(kind))
+		m.count(id, p.MinutesOn(c, minutes), where)
 	}
 }
 

@@ -114,16 +114,11 @@ func (f *Forge) tags(ctx context.Context) Finding {
 	return x
 }
 
-// githubs are the labels of machines of GitHub's own.
-var githubs = []string{"ubuntu-", "windows-", "macos-"}
-
 func (f *Forge) runners(ctx context.Context) Report {
 	classes := map[string][]string{}
 	for class, r := range f.Pipeline.Runners {
 		labels := pipeline.Labels(r, f.Name)
-		own := !f.github() || slices.Contains(labels, "self-hosted") || !slices.ContainsFunc(labels, func(l string) bool {
-			return slices.ContainsFunc(githubs, func(prefix string) bool { return strings.HasPrefix(l, prefix) })
-		})
+		own := !f.github() || !pipeline.Hosted(r, f.Name)
 		if own && len(labels) > 0 {
 			classes[class] = labels
 		}

@@ -43,7 +43,7 @@ func CheckGoogleProvider(s string) error {
 // CheckGoogleAccount tells why s cannot be a service account.
 func CheckGoogleAccount(s string) error {
 	if !googleAccount.MatchString(s) {
-		return fmt.Errorf("invalid account %.120q: expected NAME@PROJECT.iam.gserviceaccount.com", s)
+		return fmt.Errorf("invalid account %.120q: expected NAME@PROJECT.iam.gserviceaccount.com, where the name and the project have 6 to 30 characters each", s)
 	}
 	return nil
 }

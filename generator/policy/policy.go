@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -41,10 +43,13 @@ func Parse(file string, content []byte) (model.Policy, diag.List) {
 func Load(tree model.Tree, dir string) (p model.Policy, found bool, list diag.List) {
 	file := path.Join(dir, File)
 	e, found := tree.Lookup(file)
-	if !found {
+	switch {
+	case e.Mode == model.ModeFolder || !found && isFolder(tree, file):
+		list.Errorf(source.RuleNotAFile, diag.Pos{File: file}, "put the file itself here", "this must be a file, not a folder")
+		return Default(), true, list
+	case !found:
 		return Default(), false, misnamed(tree, dir)
-	}
-	if e.Mode == model.ModeSymlink || e.Mode == model.ModeGitlink {
+	case e.Mode == model.ModeSymlink || e.Mode == model.ModeGitlink:
 		list.Errorf(source.RuleNotAFile, diag.Pos{File: file}, "put the file itself here", "this must be a file, not a link")
 		return Default(), true, list
 	}
@@ -59,6 +64,11 @@ func Load(tree model.Tree, dir string) (p model.Policy, found bool, list diag.Li
 	}
 	p, list = Parse(file, content)
 	return p, true, list
+}
+
+// isFolder tells whether a tree, which lists files only, has any below name.
+func isFolder(tree model.Tree, name string) bool {
+	return slices.ContainsFunc(tree.Entries(), func(e model.TreeEntry) bool { return strings.HasPrefix(e.Path, name+"/") })
 }
 
 // misnamed refuses a policy that nobody would read: who wrote it believes that

@@ -237,6 +237,9 @@ func TestLoad(t *testing.T) {
 	if !found || !list.HasErrors() || list[0].Pos.String() != "scan-policy.yaml:1:1" {
 		t.Errorf("nonsense: %v, %v", found, list)
 	}
+	if _, found, list = policy.Load(history.Memory(map[string]string{"scan-policy.yaml/README": "x"}), "."); !found || !list.HasErrors() || list[0].Rule != "not-a-file" {
+		t.Errorf("a folder: %v, %v", found, list)
+	}
 	link := history.MemoryFiles(map[string]history.File{"scan-policy.yaml": {Mode: model.ModeSymlink, Content: "/etc/passwd"}})
 	if _, found, list = policy.Load(link, "."); !found || !list.HasErrors() || list[0].Rule != "not-a-file" {
 		t.Errorf("a link: %v, %v", found, list)

@@ -129,6 +129,7 @@ type field[T any] struct {
 	def      any    // the default, where it is a fixed value
 	defWords string // the default in words, where it is not
 	required bool
+	remedy   string // what to do where a required one is missing
 	shape    shape
 	set      func(*T, value)
 }
@@ -169,7 +170,7 @@ func (r record[T]) read(f *file, what string, n ast.Node) (value, bool) {
 	}
 	for _, field := range r.fields {
 		if field.required && !have[field.key] {
-			f.errorf(RuleMissingKey, v.pos, field.doc, "%s has no %s", what, field.key)
+			f.errorf(RuleMissingKey, v.pos, field.remedy, "%s has no %s", what, field.key)
 			good = false
 		}
 	}

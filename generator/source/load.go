@@ -43,13 +43,9 @@ func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.L
 		ctx: ctx, tree: tree, dir: o.dir(), outside: o.ConfigData != nil,
 		everywhere: []model.Platform{model.LinuxAMD64, model.LinuxARM64},
 	}
-	config := orDefault(o.Config, DefaultConfig)
-	content := o.ConfigData
-	if content == nil {
-		var err error
-		if content, err = l.read(config, path.Base(config) != DefaultConfig); err != nil {
-			return nil, nil, err
-		}
+	config, content, err := l.config(o)
+	if err != nil {
+		return nil, nil, err
 	}
 	s := parseSettings(config, l.dir, content, &l.list)
 	l.checkFiles(s)
@@ -76,6 +72,27 @@ func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.L
 		}
 		return b
 	}), nil
+}
+
+// LoadSettings reads the settings alone, whatever the images and the lock are
+// like. The list has the mistakes of their file.
+func LoadSettings(ctx context.Context, tree model.Tree, o Options) (model.Settings, diag.List, error) {
+	l := &loader{ctx: ctx, tree: tree, dir: o.dir(), outside: o.ConfigData != nil}
+	config, content, err := l.config(o)
+	if err != nil {
+		return model.Settings{}, nil, err
+	}
+	s := parseSettings(config, l.dir, content, &l.list)
+	return s.model, l.list.Sorted().WithLines(func(string) []byte { return content }), nil
+}
+
+// config reads the settings.
+func (l *loader) config(o Options) (file string, content []byte, err error) {
+	file, content = orDefault(o.Config, DefaultConfig), o.ConfigData
+	if content == nil {
+		content, err = l.read(file, path.Base(file) != DefaultConfig)
+	}
+	return file, content, err
 }
 
 // loader collects what one tree says.
@@ -121,16 +138,27 @@ func (l *loader) read(file string, must bool) ([]byte, error) {
 
 // checkFiles refuses settings that name a file which is not there.
 func (l *loader) checkFiles(s settings) {
-	ca := s.model.Network.CA
-	if ca == "" {
+	l.checkFile(s.model.Network.CA, s.caAt)
+	l.checkFile(s.model.Trust.Root, s.rootAt)
+	for _, v := range s.signers {
+		for _, p := range v.pairs {
+			if p.key == "key" && !p.bad && !strings.Contains(p.value.text, "://") {
+				l.checkFile(inTree(l.dir, p.value.text), p.value.pos)
+			}
+		}
+	}
+}
+
+func (l *loader) checkFile(file string, named diag.Pos) {
+	if file == "" {
 		return
 	}
-	if e, found := l.tree.Lookup(ca); !found || e.Mode == model.ModeSymlink || e.Mode == model.ModeGitlink {
+	if e, found := l.tree.Lookup(file); !found || e.Mode == model.ModeSymlink || e.Mode == model.ModeGitlink {
 		add := l.list.Errorf
 		if l.outside {
 			add = l.list.Warnf // the settings are for many trees, and not all have all
 		}
-		add(RuleMissingPath, s.caAt, pathHint, "there is no file %s", ca)
+		add(RuleMissingPath, named, pathHint, "there is no file %s", file)
 	}
 }
 

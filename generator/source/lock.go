@@ -8,6 +8,9 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
+// relock is what to do about a lock that is not as it was written.
+const relock = `run "rootfsgen lock", which writes this file`
+
 // lockContent is images.lock as it is written.
 type lockContent struct{ model.Lock }
 
@@ -16,7 +19,7 @@ var lockFile = record[lockContent]{
 	name:  "images.lock",
 	first: "version",
 	fields: []field[lockContent]{
-		{key: "version", doc: "Version of this file's format: 1. It must be the first key.", required: true,
+		{key: "version", doc: "Version of this file's format: 1. It must be the first key.", required: true, remedy: relock,
 			shape: number{min: 1, max: 1, whole: true}, set: func(*lockContent, value) {}},
 		{key: "bases", doc: "Images that are not of this fleet, by reference.",
 			shape: dict{keys: text{name: "a reference", max: 512}, of: baseShape}, set: func(l *lockContent, v value) {
@@ -45,9 +48,9 @@ var lockFile = record[lockContent]{
 var platformName = text{enum: []string{model.LinuxAMD64.String(), model.LinuxARM64.String()}}
 
 var baseShape = record[model.LockedBase]{name: "a base", fields: []field[model.LockedBase]{
-	{key: "digest", doc: "Digest of the index, or of the manifest where there is no index.", required: true, shape: digestText,
+	{key: "digest", doc: "Digest of the index, or of the manifest where there is no index.", required: true, remedy: relock, shape: digestText,
 		set: func(b *model.LockedBase, v value) { b.Digest = model.Digest(v.text) }},
-	{key: "platforms", doc: "What each platform is.", required: true,
+	{key: "platforms", doc: "What each platform is.", required: true, remedy: relock,
 		shape: dict{keys: platformName, of: variantShape}, set: func(b *model.LockedBase, v value) {
 			b.Platforms = map[string]model.LockedVariant{}
 			for _, p := range v.pairs {
@@ -60,17 +63,17 @@ var baseShape = record[model.LockedBase]{name: "a base", fields: []field[model.L
 const maxFailures = 1000
 
 var failedShape = record[model.FailedBase]{name: "an update that failed", fields: []field[model.FailedBase]{
-	{key: "digest", doc: "Digest that the base moved to.", required: true, shape: digestText,
+	{key: "digest", doc: "Digest that the base moved to.", required: true, remedy: relock, shape: digestText,
 		set: func(b *model.FailedBase, v value) { b.Digest = model.Digest(v.text) }},
-	{key: "failures", doc: "How often an image failed with it.", required: true, shape: number{min: 1, max: maxFailures, whole: true},
+	{key: "failures", doc: "How often an image failed with it.", required: true, remedy: relock, shape: number{min: 1, max: maxFailures, whole: true},
 		set: func(b *model.FailedBase, v value) { b.Failures = int(v.number) }},
-	{key: "last", doc: "When one last did.", required: true, shape: text{name: "a time", max: 20, expect: "a time such as 2026-11-21T12:00:00Z",
+	{key: "last", doc: "When one last did.", required: true, remedy: relock, shape: text{name: "a time", max: 20, expect: "a time such as 2026-11-21T12:00:00Z",
 		pattern: regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`)},
 		set: func(b *model.FailedBase, v value) { b.Last = v.text }},
 }}
 
 var variantShape = record[model.LockedVariant]{name: "a platform of a base", fields: []field[model.LockedVariant]{
-	{key: "digest", doc: "Digest of the platform's manifest.", required: true, shape: digestText,
+	{key: "digest", doc: "Digest of the platform's manifest.", required: true, remedy: relock, shape: digestText,
 		set: func(p *model.LockedVariant, v value) { p.Digest = model.Digest(v.text) }},
 	{key: "config", doc: "What a build inherits from the image.", shape: configShape,
 		set: func(p *model.LockedVariant, v value) { p.Config, _ = v.record.(model.BaseConfig) }},
@@ -90,7 +93,7 @@ var configShape = record[model.BaseConfig]{name: "a configuration", fields: []fi
 }}
 
 var suiteShape = record[model.LockedSuite]{name: "a suite", fields: []field[model.LockedSuite]{
-	{key: "inrelease", doc: "SHA-256 of the suite's InRelease file.", required: true, shape: digestText,
+	{key: "inrelease", doc: "SHA-256 of the suite's InRelease file.", required: true, remedy: relock, shape: digestText,
 		set: func(s *model.LockedSuite, v value) { s.InRelease = model.Digest(v.text) }},
 	{key: "images", doc: "Package versions, by image and platform (`debian-base linux/amd64`).",
 		shape: dict{keys: lockTarget, of: dict{keys: packageName, of: packageVersion}}, set: func(s *model.LockedSuite, v value) {

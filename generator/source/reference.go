@@ -16,7 +16,7 @@ const maxReferences = 1000
 
 // referenceShape is one entry of references.
 var referenceShape = record[model.Reference]{name: "references", fields: []field[model.Reference]{
-	{key: "match", doc: "Regular expression (RE2) over the whole reference as the Dockerfile has it, with arguments expanded and `:latest` added where there is neither a tag nor a digest. Its named groups, `(?P<name>...)`, are for `folder`.", required: true,
+	{key: "match", doc: "Regular expression (RE2) over the whole reference as the Dockerfile has it, with arguments expanded and `:latest` added where there is neither a tag nor a digest. Its named groups, `(?P<name>...)`, are for `folder`.", required: true, remedy: `write "match: '^registry\.example\.com/(?P<name>[a-z]+):.*$'"`,
 		shape: referenceMatch, set: func(r *model.Reference, v value) { r.Match = v.text }},
 	{key: "folder", doc: "Folders that may be meant, from the folder of this file; the first that exists is. `{group}` stands for what a group matched, `*` for any name. One may also name a build file.",
 		defWords: "none: what matches is an image from outside",

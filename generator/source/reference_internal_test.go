@@ -16,6 +16,7 @@ import (
 // row is one key as the reference pages show it.
 type row struct {
 	key, value, def, doc string
+	remedy               string
 	required             bool
 	inner                shape
 }
@@ -26,7 +27,7 @@ type table interface{ rows() []row }
 func (r record[T]) rows() []row {
 	var out []row
 	for _, f := range r.fields {
-		out = append(out, row{key: f.key, value: f.shape.words(), def: defaultText(f.def, f.defWords), doc: f.doc, required: f.required, inner: f.shape})
+		out = append(out, row{key: f.key, value: f.shape.words(), def: defaultText(f.def, f.defWords), doc: f.doc, required: f.required, remedy: f.remedy, inner: f.shape})
 	}
 	return out
 }

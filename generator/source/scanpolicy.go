@@ -49,9 +49,9 @@ var policyFile = record[policyEdits]{
 	name:  PolicyFile,
 	first: "apiVersion",
 	fields: []field[policyEdits]{
-		{key: "apiVersion", doc: "Version of this file's format: `" + policyVersion + "`. It must be the first key.", required: true,
-			shape: text{enum: []string{policyVersion}}, set: func(*policyEdits, value) {}},
-		{key: "kind", doc: "`" + policyKind + "`.", required: true,
+		{key: "apiVersion", doc: "Version of this file's format: `" + policyVersion + "`. It must be the first key.", required: true, remedy: `write "apiVersion: rootfsgen/v1"`,
+			shape: text{enum: []string{policyVersion}, version: true}, set: func(*policyEdits, value) {}},
+		{key: "kind", doc: "`" + policyKind + "`.", required: true, remedy: `write "kind: ScanPolicy"`,
 			shape: text{enum: []string{policyKind}}, set: func(*policyEdits, value) {}},
 		{key: "owner", doc: "Who answers for the policy: a person or team, for people.",
 			shape: anyText, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Owner = v.text }) }},
@@ -71,7 +71,7 @@ var policyFile = record[policyEdits]{
 }
 
 var policySourceShape = record[model.PolicySource]{name: "a source", fields: []field[model.PolicySource]{
-	{key: "name", doc: "`artifact-analysis` is Google's scanner, of what lies in Artifact Registry; `local` is a scanner that runs beside rootfsrun.", required: true,
+	{key: "name", doc: "`artifact-analysis` is Google's scanner, of what lies in Artifact Registry; `local` is a scanner that runs beside rootfsrun.", required: true, remedy: `write "name: local"`,
 		shape: text{enum: []string{model.SourceArtifactAnalysis, model.SourceLocal}}, set: func(s *model.PolicySource, v value) { s.Name = v.text }},
 	{key: "tool", doc: "Scanner of `local`. Where it is given, a scan by another one does not count.", defWords: "any",
 		shape: text{enum: []string{"grype"}, gone: map[string]string{"osv": otherScanner, "trivy": otherScanner}}, set: func(s *model.PolicySource, v value) { s.Tool = v.text }},
@@ -233,23 +233,23 @@ var (
 )
 
 var exceptionShape = record[model.Exception]{name: "an exception", fields: []field[model.Exception]{
-	{key: "id", doc: "Id of the finding, or one of its aliases.", required: true, shape: findingID,
+	{key: "id", doc: "Id of the finding, or one of its aliases.", required: true, remedy: `write "id: CVE-2026-1234"`, shape: findingID,
 		set: func(x *model.Exception, v value) { x.ID = v.text }},
-	{key: "purl", doc: "The package. Without a version it is every version; qualifiers such as `?arch=arm64` must fit where they are given.", required: true, shape: purlText,
+	{key: "purl", doc: "The package. Without a version it is every version; qualifiers such as `?arch=arm64` must fit where they are given.", required: true, remedy: `write "purl: pkg:deb/debian/openssl"`, shape: purlText,
 		set: func(x *model.Exception, v value) { x.PURL = v.text }},
 	{key: "images", doc: "Images that it is for: ids such as `python`, with a tag such as `python:3.13`, with `*` for any part.", defWords: "all",
 		shape: list{of: imageGlob, unique: true, nonzero: true}, set: func(x *model.Exception, v value) { x.Images = v.sorted() }},
 	{key: "platforms", doc: "Platforms that it is for.", defWords: "all",
 		shape: list{of: platformName, unique: true, nonzero: true}, set: func(x *model.Exception, v value) { x.Platforms = platforms(v.texts()) }},
-	{key: "reason", doc: "Why it is allowed.", required: true, shape: longReason,
+	{key: "reason", doc: "Why it is allowed.", required: true, remedy: `write "reason: The service that it is in is not reachable."`, shape: longReason,
 		set: func(x *model.Exception, v value) { x.Reason = strings.TrimSpace(v.text) }},
 	{key: "ticket", doc: "Where it is followed up.", shape: anyText, set: func(x *model.Exception, v value) { x.Ticket = v.text }},
-	{key: "owner", doc: "Who mends it.", required: true, shape: anyText, set: func(x *model.Exception, v value) { x.Owner = v.text }},
-	{key: "approvedBy", doc: "Who allowed it: somebody else than the owner.", required: true, shape: anyText,
+	{key: "owner", doc: "Who mends it.", required: true, remedy: `write "owner: '@team'"`, shape: anyText, set: func(x *model.Exception, v value) { x.Owner = v.text }},
+	{key: "approvedBy", doc: "Who allowed it: somebody else than the owner.", required: true, remedy: `write "approvedBy: security@example.com"`, shape: anyText,
 		set: func(x *model.Exception, v value) { x.ApprovedBy = v.text }},
-	{key: "created", doc: "Day from which it holds, UTC: `2026-11-01`.", required: true, shape: dateText,
+	{key: "created", doc: "Day from which it holds, UTC: `2026-11-01`.", required: true, remedy: `write "created: '2026-11-01'"`, shape: dateText,
 		set: func(x *model.Exception, v value) { x.Created = v.text }},
-	{key: "expires", doc: "Last day on which it holds, UTC.", required: true, shape: dateText,
+	{key: "expires", doc: "Last day on which it holds, UTC.", required: true, remedy: `write "expires: '2026-11-15'"`, shape: dateText,
 		set: func(x *model.Exception, v value) { x.Expires = v.text }},
 }}
 

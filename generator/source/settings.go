@@ -56,9 +56,10 @@ type settings struct {
 
 	runtimeAt, programsAt, caAt diag.Pos
 
-	signAt, trustAt diag.Pos
-	keyless         bool    // sign.keyless was written
-	signers         []value // of trust, as they are written, with positions
+	signAt, trustAt, rootAt diag.Pos
+
+	keyless bool    // sign.keyless was written
+	signers []value // of trust, as they are written, with positions
 }
 
 // root is one entry of images.
@@ -72,7 +73,7 @@ var settingsFile = record[settings]{
 	name:  "rootfsgen.yaml",
 	first: "version",
 	fields: []field[settings]{
-		{key: "version", doc: "Version of this file's format: 1. It must be the first key.", required: true,
+		{key: "version", doc: "Version of this file's format: 1. It must be the first key.", required: true, remedy: `write "version: 1"`,
 			shape: number{min: 1, max: 1, whole: true}, set: func(*settings, value) {}},
 		{key: "registry", doc: "Where images go. Each scope has its own address, and nothing is reused across scopes.",
 			shape: registryShape, set: func(s *settings, v value) {
@@ -143,7 +144,7 @@ var registryShape = record[registrySettings]{name: "registry", fields: []field[r
 }}
 
 var rootShape = record[model.Root]{name: "images", fields: []field[model.Root]{
-	{key: "root", doc: "Folder, from the folder of this file; `.` is that folder itself. A `/` at the beginning stands for the root of the repository.", required: true,
+	{key: "root", doc: "Folder, from the folder of this file; `.` is that folder itself. A `/` at the beginning stands for the root of the repository.", required: true, remedy: `write "root: images"`,
 		shape: rootedPath, set: func(r *model.Root, v value) { r.Root = v.text }},
 	{key: "pattern", doc: "Which folders below the root are images: `{name}`, `{tag}` and `{variant}` stand for what they are called, `*` for any folder, `**` for any number of them. `{name}-{tag}` splits the name of one folder.",
 		defWords: "every folder below the root that has a build file, each build file an image of its own, named by its path with `-` for `/`",

@@ -25,9 +25,9 @@ var identityShape = record[model.Identity]{name: "identity", fields: []field[mod
 }}
 
 var googleShape = record[model.GoogleIdentity]{name: "google", fields: []field[model.GoogleIdentity]{
-	{key: "provider", doc: "The provider that trusts the forge, as `gcloud iam workload-identity-pools providers describe` names it.", required: true,
+	{key: "provider", doc: "The provider that trusts the forge, as `gcloud iam workload-identity-pools providers describe` names it.", required: true, remedy: `write "provider: projects/1234/locations/global/workloadIdentityPools/forge/providers/github"`,
 		shape: googleProvider, set: func(g *model.GoogleIdentity, v value) { g.Provider = v.text }},
-	{key: "accounts", doc: "Service accounts by scope: `pr`, `testing` and `prod` push; `read` is of the jobs that only look, the planning job.", required: true,
+	{key: "accounts", doc: "Service accounts by scope: `pr`, `testing` and `prod` push; `read` is of the jobs that only look, the planning job.", required: true, remedy: `write "accounts: {testing: testing@my-project.iam.gserviceaccount.com}"`,
 		shape: dict{keys: text{name: "a scope", enum: []string{model.ScopePR, model.ScopeTesting, model.ScopeProd, model.ScopeRead}}, of: googleAccount},
 		set:   func(g *model.GoogleIdentity, v value) { g.Accounts = v.textMap() }},
 }}

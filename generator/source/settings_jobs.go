@@ -30,7 +30,7 @@ var jobsField = field[settings]{key: "jobs", doc: "Jobs of your own around the s
 	}}
 
 var ownJobShape = record[model.OwnJob]{name: "a job", fields: []field[model.OwnJob]{
-	{key: "name", doc: "What it is called.", required: true, shape: ownJobName,
+	{key: "name", doc: "What it is called.", required: true, remedy: `write "name: lint"`, shape: ownJobName,
 		set: func(j *model.OwnJob, v value) { j.Name = v.text }},
 	{key: "before", doc: "Stage that waits for it, and does not begin where it fails: `build`, of all images, `manifest` (the testing channel is written) or `promote`.",
 		shape: text{enum: []string{model.StageBuild, model.StageManifest, model.StagePromote}}, set: func(j *model.OwnJob, v value) { j.Before = v.text }},
@@ -77,9 +77,9 @@ func (f *file) checkJobs(s *settings) {
 }
 
 var serviceShape = record[model.Service]{name: "a service", fields: []field[model.Service]{
-	{key: "name", doc: "Host name under which jobs reach it.", required: true, shape: ownJobName,
+	{key: "name", doc: "Host name under which jobs reach it.", required: true, remedy: `write "name: database"`, shape: ownJobName,
 		set: func(s *model.Service, v value) { s.Name = v.text }},
-	{key: "image", doc: "Its image, by digest.", required: true, shape: containerImage,
+	{key: "image", doc: "Its image, by digest.", required: true, remedy: `write "image: registry.example.com/database@sha256:0123..."`, shape: containerImage,
 		set: func(s *model.Service, v value) { s.Image = v.text }},
 }}
 

@@ -57,8 +57,8 @@ var proxyShape = record[model.Proxy]{name: "proxy", fields: []field[model.Proxy]
 }}
 
 var loginShape = record[model.Login]{name: "a login", fields: []field[model.Login]{
-	{key: "registry", doc: "Host of the registry.", required: true, shape: registryHost, set: func(l *model.Login, v value) { l.Registry = v.text }},
-	{key: "secret", doc: "Name of the secret of GitHub, or of the variable of GitLab, whose value is `user:password`.", required: true, shape: secretName,
+	{key: "registry", doc: "Host of the registry.", required: true, remedy: `write "registry: registry.example.com"`, shape: registryHost, set: func(l *model.Login, v value) { l.Registry = v.text }},
+	{key: "secret", doc: "Name of the secret of GitHub, or of the variable of GitLab, whose value is `user:password`.", required: true, remedy: `write "secret: REGISTRY_LOGIN"`, shape: secretName,
 		set: func(l *model.Login, v value) { l.Secret = v.text }},
 }}
 

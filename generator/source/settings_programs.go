@@ -34,14 +34,16 @@ var programsField = field[settings]{key: "programs",
 	set:   func(s *settings, v value) { s.model.Programs, s.programsAt = v.record.(model.Programs), v.pos },
 }
 
+const lockPrograms = `run "rootfsgen lock --programs VERSION", which writes it`
+
 var programsShape = record[model.Programs]{name: "programs", fields: []field[model.Programs]{
-	{key: "version", doc: "Version of the release, such as v1.2.3.", required: true, shape: programsVersion,
+	{key: "version", doc: "Version of the release, such as v1.2.3.", required: true, remedy: `write "version: v1.2.3"`, shape: programsVersion,
 		set: func(p *model.Programs, v value) { p.Version = v.text }},
 	{key: "url", doc: "Address of its files, with `{version}`, `{program}`, `{os}` and `{arch}`; a mirror of your own, for example. `SHA256SUMS` lies beside them.", def: model.ProgramsURL, shape: programsAddress,
 		set: func(p *model.Programs, v value) { p.URL = v.text }},
 	{key: "commit", doc: "Commit that the release was made from, for `runtime: source`.", shape: commitText,
 		set: func(p *model.Programs, v value) { p.Commit = v.text }},
-	{key: "sha256", doc: "SHA-256 of each file. A job runs no file that has another.", required: true,
+	{key: "sha256", doc: "SHA-256 of each file. A job runs no file that has another.", required: true, remedy: lockPrograms,
 		shape: dict{keys: text{name: "a file", enum: model.ProgramKeys()}, of: hexDigest}, set: func(p *model.Programs, v value) { p.SHA256 = v.textMap() }},
 }}
 

@@ -56,7 +56,7 @@ var signShape = record[signingSettings]{name: "sign", fields: []field[signingSet
 }}
 
 var keylessShape = record[model.Signing]{name: "keyless", fields: []field[model.Signing]{
-	{key: "fulcio", doc: "Address of the certificate authority: Sigstore's own, https://fulcio.sigstore.dev, or one of yours.", required: true, shape: serviceAddress,
+	{key: "fulcio", doc: "Address of the certificate authority: Sigstore's own, https://fulcio.sigstore.dev, or one of yours.", required: true, remedy: `write "fulcio: https://fulcio.sigstore.dev"`, shape: serviceAddress,
 		set: func(s *model.Signing, v value) { s.Fulcio = v.text }},
 	{key: "audience", doc: "Whom the forge's token is made for.", def: model.DefaultAudience, shape: audienceText,
 		set: func(s *model.Signing, v value) { s.Audience = v.text }},
@@ -68,6 +68,9 @@ var trustField = field[settings]{key: "trust",
 	set: func(s *settings, v value) {
 		s.model.Trust, s.trustAt = v.record.(model.Trust), v.pos
 		for _, p := range v.pairs {
+			if p.key == "root" {
+				s.rootAt = p.value.pos
+			}
 			if p.key == "signers" || p.key == "builders" {
 				s.signers = append(s.signers, p.value.items...)
 			}

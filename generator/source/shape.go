@@ -73,6 +73,7 @@ type text struct {
 	slash     bool // one "/" at the end is dropped
 	empty     bool // "" is accepted
 	controls  bool // control characters are accepted: what others wrote
+	version   bool // the only value is the version that this program reads
 }
 
 // maxText is the longest text, in characters, where a key says nothing else.
@@ -100,10 +101,21 @@ func (t text) read(f *file, what string, n ast.Node) (value, bool) {
 }
 
 func (t text) hint(s string) string {
-	if len(t.enum) > 0 {
+	switch {
+	case t.version && newerForm.MatchString(s):
+		return newer(t.enum[0], s)
+	case len(t.enum) > 0:
 		return cmp.Or(t.gone[s], nearest(s, t.enum))
 	}
 	return ""
+}
+
+// newerForm is what the version of a later format may be.
+var newerForm = regexp.MustCompile(`^[a-z]+/v[0-9]`)
+
+// newer is a hint for a file of another format.
+func newer(read, written string) string {
+	return fmt.Sprintf("this program reads %s; a newer rootfsgen may read %s", read, written)
 }
 
 func (t text) verify(s string) error {
@@ -210,7 +222,11 @@ func (s number) read(f *file, what string, n ast.Node) (value, bool) {
 		return v, false
 	}
 	if v.number < s.min || v.number > s.max {
-		f.errorf(RuleBadValue, v.pos, "", "%s: %s is not %s", what, written, s.bounds())
+		hint := ""
+		if s.min == s.max && v.number > s.max { // the version of a format
+			hint = newer(s.bounds(), written)
+		}
+		f.errorf(RuleBadValue, v.pos, hint, "%s: %s is not %s", what, written, s.bounds())
 		return v, false
 	}
 	return v, true

@@ -1,17 +1,28 @@
 package audit
 
-import "maps"
+import (
+	"maps"
 
-// login is the registry's login. Jobs of every image read it, and thousands of
-// deployments would say nothing: it reaches them without an environment, and a
-// repository that minds has an identity instead of it.
-const login = "ROOTFSGEN_REGISTRY_AUTH"
+	"github.com/rootfsgen/rootfsgen/generator/model"
+)
+
+// logins are those of the registry. Jobs of every image read them, and thousands
+// of deployments would say nothing: they reach them without an environment, and a
+// repository that minds has an identity instead. The one of prod is read in its
+// environment alone.
+func logins() []string {
+	all := []string{model.RegistryAuth}
+	for _, scope := range []string{model.ScopeRead, model.ScopePR, model.ScopeTesting} {
+		all = append(all, model.RegistryAuthOf(scope))
+	}
+	return all
+}
 
 // Default are the rules of the files that rootfsgen writes, before a
 // repository's own logins and machines.
 func Default() Rules {
 	return Rules{
-		OutsideEnvironments: []string{login},
+		OutsideEnvironments: logins(),
 		Write: []Right{
 			{"*", "id-token"},        // says which job it is, and gives no right on the forge
 			{"manifest", "contents"}, // pushes the channel branch

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -26,9 +27,25 @@ type Proxy struct {
 
 // Login says which secret of the forge logs in to a registry.
 type Login struct {
-	Registry string // host[:port]
-	Secret   string // name of a secret or variable that holds "user:password"
+	Registry string   // host[:port]
+	Secret   string   // name of a secret or variable that holds "user:password"
+	Scopes   []string `json:",omitempty"` // of the jobs that are given it, of LoginScopes; nil is all
 }
+
+// LoginScopes are what a login can be for: the scope that a job writes to, and
+// ScopeRead for one that only looks.
+func LoginScopes() []string { return []string{ScopeRead, ScopePR, ScopeTesting, ScopeProd} }
+
+// For tells whether jobs of a scope are given the login.
+func (l Login) For(scope string) bool { return l.Scopes == nil || slices.Contains(l.Scopes, scope) }
+
+// RegistryAuth is the secret of GitHub that holds the logins of whatever scope
+// has no RegistryAuthOf. On GitLab it is the variable DOCKER_AUTH_CONFIG.
+const RegistryAuth = "ROOTFSGEN_REGISTRY_AUTH"
+
+// RegistryAuthOf is the secret, or the variable of GitLab, that holds the
+// logins of one of LoginScopes as the text of a Docker config.json.
+func RegistryAuthOf(scope string) string { return RegistryAuth + "_" + strings.ToUpper(scope) }
 
 var (
 	secretName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]{0,99}$`)

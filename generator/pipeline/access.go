@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,7 +11,10 @@ import (
 
 // The variables by which a job logs in.
 const (
-	VarLogins Var = "ROOTFSGEN_LOGINS" // HOST=NAME, separated by spaces: the variable NAME holds "user:password" of HOST
+	VarLogins Var = "ROOTFSGEN_LOGINS" // HOST=NAME or HOST=NAME@SCOPE, separated by spaces: the variable NAME holds "user:password" of HOST
+	// VarLoginScope is set to model.ScopeRead in jobs that only look, where a
+	// forge shows them the logins of other jobs, too.
+	VarLoginScope Var = "ROOTFSGEN_LOGIN_SCOPE"
 	// VarProvider is the workload identity provider, and VarAccounts are its
 	// service accounts, SCOPE=ACCOUNT, separated by spaces.
 	VarProvider Var = "ROOTFSGEN_GOOGLE_PROVIDER"
@@ -24,7 +28,7 @@ const (
 // speak to a registry a way to log in.
 func (p *Pipeline) equip() {
 	for kind, j := range p.Fixed {
-		scopes := p.scopes(kind)
+		scopes := Scopes(kind)
 		for i := range j.Steps {
 			s := &j.Steps[i]
 			if s.Verb != Run && s.Verb != Outputs || kind == Result {
@@ -32,9 +36,9 @@ func (p *Pipeline) equip() {
 			}
 			s.Values = append(s.Values, p.surroundings()...)
 			if slices.Contains(s.Vars, VarLogin) {
-				s.Values = append(s.Values, p.logins()...)
+				s.Values = append(s.Values, p.logins(scopes)...)
 				s.Values = append(s.Values, p.google(scopes)...)
-				s.Secrets = p.LoginSecrets()
+				s.Secrets = p.LoginSecrets(scopes...)
 			}
 		}
 		if p.Sealed && slices.Contains([]Kind{Build, Test, Merge, Repeat}, kind) {
@@ -45,10 +49,10 @@ func (p *Pipeline) equip() {
 	}
 }
 
-// scopes are those whose accounts a job may use: that of the registry that it
-// writes to, which for some jobs the pipeline's event decides. A job that only
-// looks has none but its own.
-func (p *Pipeline) scopes(kind Kind) []string {
+// Scopes are those whose logins and accounts a job may use: that of the registry
+// that it writes to, which for some jobs the pipeline's event decides. A job
+// that only looks has none but model.ScopeRead.
+func Scopes(kind Kind) []string {
 	switch kind {
 	case Plan, Lock, Rescan:
 		return []string{model.ScopeRead}
@@ -67,7 +71,7 @@ func (p *Pipeline) scopes(kind Kind) []string {
 
 // Accounts are what a job is told of who it may be to Google, empty for
 // nobody.
-func (p *Pipeline) Accounts(kind Kind) []Value { return p.google(p.scopes(kind)) }
+func (p *Pipeline) Accounts(kind Kind) []Value { return p.google(Scopes(kind)) }
 
 // google says who the job is to Google, in the scopes that it may write to.
 func (p *Pipeline) google(scopes []string) []Value {
@@ -84,11 +88,19 @@ func (p *Pipeline) google(scopes []string) []Value {
 	return []Value{{VarProvider, g.Provider}, {VarAccounts, strings.Join(accounts, " ")}}
 }
 
-// logins says which variable logs in where.
-func (p *Pipeline) logins() []Value {
+// logins says which variable logs in where, in a job that may write to these
+// scopes.
+func (p *Pipeline) logins(scopes []string) []Value {
 	var all []string
 	for _, l := range p.Network.Logins {
-		all = append(all, l.Registry+"="+l.Secret)
+		of := given(&l, scopes)
+		if len(of) == len(scopes) {
+			all = append(all, l.Registry+"="+l.Secret)
+			continue
+		}
+		for _, scope := range of {
+			all = append(all, l.Registry+"="+l.Secret+"@"+scope)
+		}
 	}
 	if len(all) == 0 {
 		return nil
@@ -96,21 +108,46 @@ func (p *Pipeline) logins() []Value {
 	return []Value{{VarLogins, strings.Join(all, " ")}}
 }
 
-// LoginSecrets are the names of the secrets that log in somewhere, sorted.
-func (p *Pipeline) LoginSecrets() []string {
+// given are those of the scopes that a login is for.
+func given(l *model.Login, scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return !l.For(scope) })
+}
+
+// LoginSecrets are the names of the secrets that log in somewhere in jobs of
+// any of the scopes, sorted; without scopes, of all jobs.
+func (p *Pipeline) LoginSecrets(scopes ...string) []string {
 	var names []string
 	for _, l := range p.Network.Logins {
-		names = append(names, l.Secret)
+		if len(scopes) == 0 || len(given(&l, scopes)) > 0 {
+			names = append(names, l.Secret)
+		}
 	}
 	return sortedSet(names)
 }
 
-// identityWarnings tells which jobs are nobody, where others have an identity.
-func (p *Pipeline) identityWarnings(s *model.Settings) diag.List {
+// loginWarnings tells which registries the jobs that only look have no login
+// for, where others have one. The planning job is one of them.
+func loginWarnings(s *model.Settings) diag.List {
 	var list diag.List
+	looked := map[string]bool{}
+	for _, l := range s.Network.Logins {
+		looked[l.Registry] = looked[l.Registry] || l.For(model.ScopeRead)
+	}
+	for _, registry := range slices.Sorted(maps.Keys(looked)) {
+		if !looked[registry] {
+			list.Warnf("no-login", diag.Pos{File: settingsFile}, "add read to the scopes of the login that may see least", "network.logins has no login for %s that the planning job may use", registry)
+		}
+	}
+	return list
+}
+
+// identityWarnings tells which jobs are nobody, where others have a login or an
+// identity.
+func (p *Pipeline) identityWarnings(s *model.Settings) diag.List {
+	list := loginWarnings(s)
 	g := p.Identity.Google
 	if !g.Set() {
-		return nil
+		return list
 	}
 	at := diag.Pos{File: settingsFile}
 	for _, scope := range []string{model.ScopePR, model.ScopeTesting, model.ScopeProd} {

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"strconv"
 	"strings"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
 )
 
 // What jobs hand on to later jobs and to people lies in these folders of the
@@ -94,8 +96,11 @@ func promoteScript(flags string) string {
 // withoutSecrets drops what a forge may have given to the job all the same: a
 // request from a fork is somebody else's code.
 func (p *Pipeline) withoutSecrets() string {
-	names := append([]string{string(VarLogin), string(VarToken), string(VarForgeToken), "CI_JOB_TOKEN", "CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD"}, p.LoginSecrets()...)
-	return "unset " + strings.Join(names, " ") + "\n"
+	names := []string{string(VarLogin), string(VarToken), string(VarForgeToken), "CI_JOB_TOKEN", "CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD"}
+	for _, scope := range model.LoginScopes() {
+		names = append(names, model.RegistryAuthOf(scope))
+	}
+	return "unset " + strings.Join(append(names, p.LoginSecrets()...), " ") + "\n"
 }
 
 // forkScript treats the machine like a desk: it has a registry of its own. A

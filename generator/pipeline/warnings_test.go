@@ -57,6 +57,9 @@ func TestWarnings(t *testing.T) {
 		"accounts": {func(s *model.Settings) {
 			s.Identity.Google = model.GoogleIdentity{Provider: "p", Accounts: map[string]string{model.ScopePR: "a", model.ScopeTesting: "b"}}
 		}, []string{"jobs of the scope prod have no account to push with", "the planning job has no account to look into a private registry with"}},
+		"logins": {func(s *model.Settings) {
+			s.Network.Logins = []model.Login{{Registry: "r.example.com", Secret: "A", Scopes: []string{model.ScopePR}}, {Registry: "s.example.com", Secret: "A", Scopes: []string{model.ScopePR}}, {Registry: "s.example.com", Secret: "B", Scopes: []string{model.ScopeRead}}, {Registry: "t.example.com", Secret: "B"}}
+		}, []string{"network.logins has no login for r.example.com that the planning job may use"}},
 		"a release": {func(s *model.Settings) {
 			s.Runners[model.RunnerSmall] = model.Runner{GitHub: []string{"ubuntu-24.04"}, GitLab: []string{"c"}}
 			s.Runtime, s.Programs = model.RuntimeRelease, model.Programs{Version: "v1", URL: model.ProgramsURL}

@@ -2,31 +2,71 @@ package render
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
-
-// secretLogin is the secret that may hold logins of registries. Workflows hand
-// it on by name and never all secrets; one that is not set is an empty text.
-const secretLogin = "ROOTFSGEN_REGISTRY_AUTH"
 
 // token lets a job ask GitHub for a token that says which job it is. The token
 // gives no right on GitHub.
 var token = permission{"id-token", "write", "to prove to the registry which job this is"}
 
-// loginSecrets are the secrets that a workflow of the images may be handed.
-func (g *github) loginSecrets() []secret {
-	all := []secret{{secretLogin, "Logins of the registries, the text of a Docker config.json"}}
-	for _, name := range g.p.LoginSecrets() {
+// loginIn is the login of a job of a workflow that an event starts: the secret
+// of the first of the scopes that has one, else the one of all scopes. Empty is
+// a secret that is not set.
+func loginIn(scopes ...string) expr {
+	var names strings.Builder
+	for _, scope := range scopes {
+		names.WriteString("secrets." + model.RegistryAuthOf(scope) + " || ")
+	}
+	return expr("${{ " + names.String() + "secrets." + model.RegistryAuth + " }}")
+}
+
+// loginOf is the login of a job of one kind. What a called workflow pushes with
+// is chosen by its caller.
+func loginOf(kind pipeline.Kind) expr {
+	if scopes := pipeline.Scopes(kind); len(scopes) == 1 {
+		return loginIn(scopes...)
+	}
+	return loginIn()
+}
+
+// imageScopes are those that the workflows of an image may be called for.
+var imageScopes = pipeline.Scopes(pipeline.Build)
+
+// loginSecrets are the secrets that a workflow for these scopes may be handed
+// to log in with.
+func (g *github) loginSecrets(scopes ...string) []secret {
+	all := []secret{{model.RegistryAuth, "Logins of the registries, the text of a Docker config.json"}}
+	for _, name := range g.p.LoginSecrets(scopes...) {
 		all = append(all, secret{name, "Login of a registry, user:password"})
 	}
 	return all
 }
 
-// logins hands them on.
-func (g *github) logins() []pair { return handOn(g.loginSecrets()) }
+// logins hands them on to the workflows of an image.
+func (g *github) logins() []pair { return handOn(g.loginSecrets(imageScopes...)) }
 
-// handOn hands secrets on, each by name.
+// fleetLogins hands to the jobs of all images the logins of the scope that an
+// event writes to, and of those that only look, and no other.
+func (g *github) fleetLogins(e pipeline.Event) []pair {
+	scope := pipeline.Scope(e)
+	wanted := append(g.p.LoginSecrets(model.ScopeRead, scope), g.buildSecrets()...)
+	other := func(p pair) bool {
+		return slices.Contains(g.p.LoginSecrets(), p.Name) && !slices.Contains(wanted, p.Name)
+	}
+	all := slices.DeleteFunc(handOn(g.fleetSecrets()), other)
+	for i := range all {
+		if all[i].Name == model.RegistryAuth {
+			all[i].Value = loginIn(scope)
+		}
+	}
+	return all
+}
+
+// handOn hands secrets on, each by name. Workflows are never handed all secrets;
+// one that is not set is an empty text.
 func handOn(secrets []secret) []pair {
 	var all []pair
 	for _, s := range secrets {

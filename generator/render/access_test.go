@@ -1,6 +1,9 @@
 package render_test
 
 import (
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,7 +151,7 @@ func TestAccess(t *testing.T) {
 					t.Errorf("%s: its jobs may not ask for a token", at)
 				}
 				handed, _ := job.Secrets.(map[string]any)
-				if len(handed) != len(secrets)+1 || handed["R_LOGIN"] != secrets["R_LOGIN"] {
+				if looks := id == "fleet"; len(handed) != len(secrets)+1 != looks || handed["R_LOGIN"] != secrets["R_LOGIN"] {
 					t.Errorf("%s: hands on %v", at, handed)
 				}
 				continue
@@ -203,6 +206,9 @@ func TestGitLabAccess(t *testing.T) {
 				t.Errorf("%s %s: -want +got:\n%s", file, id, d)
 			}
 			variables, _ := job["variables"].(map[string]any)
+			if looks := slices.Contains([]string{"rootfsgen-plan", "rootfsgen-lock", "rootfsgen-rescan"}, id); looks != (variables["ROOTFSGEN_LOGIN_SCOPE"] == "read") {
+				t.Errorf("%s %s: asks for the login of a job that looks: %v", file, id, variables)
+			}
 			if variables["R_LOGIN"] != nil || variables["ROOTFSGEN_LOGINS"] != "r.example.com:5000=R_LOGIN mirror.example.com=MIRROR_LOGIN" {
 				t.Errorf("%s %s: logins %v", file, id, variables)
 			}
@@ -211,4 +217,149 @@ func TestGitLabAccess(t *testing.T) {
 	if seen != len(want) {
 		t.Errorf("%d of %d jobs", seen, len(want))
 	}
+}
+
+// scoped is a fleet with logins of its own for each scope.
+func scoped(f fixture) fixture {
+	f.fleet.Settings.Network.Logins = []model.Login{
+		{Registry: "r.example.com", Secret: "R_READ", Scopes: []string{model.ScopeRead}},
+		{Registry: "r.example.com", Secret: "R_PR", Scopes: []string{model.ScopePR}},
+		{Registry: "r.example.com", Secret: "R_TESTING", Scopes: []string{model.ScopeTesting}},
+		{Registry: "r.example.com", Secret: "R_PROD", Scopes: []string{model.ScopeProd}},
+		{Registry: "mirror.example.com", Secret: "MIRROR_LOGIN"},
+	}
+	return f
+}
+
+// secretsRead are the names of all secrets that a part of a file reads.
+func secretsRead(part any) []string {
+	text, _ := yaml.Marshal(part) // of what was just read
+	names := map[string]bool{}
+	for _, m := range regexp.MustCompile(`secrets\.([A-Z_]+)`).FindAllStringSubmatch(string(text), -1) {
+		names[m[1]] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// TestLoginOfEachScope wants each workflow of GitHub to read the logins of the
+// scope that it writes to, of all scopes, and of jobs that look; none reads what
+// another scope's jobs push with. What the images' workflows are handed is
+// theirs: the caller chose it.
+func TestLoginOfEachScope(t *testing.T) {
+	t.Parallel()
+	const plain, read, pr, testing, prod = "ROOTFSGEN_REGISTRY_AUTH", "ROOTFSGEN_REGISTRY_AUTH_READ", "ROOTFSGEN_REGISTRY_AUTH_PR", "ROOTFSGEN_REGISTRY_AUTH_TESTING", "ROOTFSGEN_REGISTRY_AUTH_PROD"
+	fleet := func(scope, login string) []string {
+		return []string{"MIRROR_LOGIN", plain, read, scope, login, "R_READ"}
+	}
+	one := func(scope, login string) []string { return []string{"MIRROR_LOGIN", plain, scope, login} }
+	want := map[string][]string{
+		"request fleet": fleet(pr, "R_PR"), "queue fleet": fleet(pr, "R_PR"), "closed purge": one(pr, "R_PR"),
+		"push fleet": fleet(testing, "R_TESTING"), "push manifest": one(testing, "R_TESTING"),
+		"manual fleet": fleet(testing, "R_TESTING"), "manual manifest": one(testing, "R_TESTING"),
+		"bases fleet": fleet(testing, "R_TESTING"), "bases manifest": one(testing, "R_TESTING"),
+		"release fleet": fleet(testing, "R_TESTING"), "release manifest": one(testing, "R_TESTING"), "release promote": one(prod, "R_PROD"),
+		"lock lock": append(one(read, "R_READ"), "ROOTFSGEN_FORGE_TOKEN"), "rescan rescan": one(read, "R_READ"),
+		"fleet plan":  {"MIRROR_LOGIN", plain, read, "R_READ"},
+		"build build": {"MIRROR_LOGIN", plain, "R_PR", "R_TESTING"}, "merge merge": {"MIRROR_LOGIN", plain, "R_PR", "R_TESTING"},
+	}
+	seen := 0
+	for file, text := range scoped(fixtures()["small"]).files(t) {
+		name, is := strings.CutPrefix(file, ".github/workflows/rootfsgen-")
+		if !is {
+			continue
+		}
+		name = strings.TrimSuffix(name, ".yml")
+		var w struct{ Jobs map[string]any }
+		if err := yaml.Unmarshal(text, &w); err != nil {
+			t.Fatal(err)
+		}
+		for id, job := range w.Jobs {
+			expected := slices.Sorted(slices.Values(want[name+" "+id]))
+			if calls := strings.HasPrefix(id, "build-") || strings.HasPrefix(id, "merge-"); calls && name == "fleet" {
+				expected = slices.Sorted(slices.Values(want["build build"]))
+			} else if len(expected) > 0 {
+				seen++
+			}
+			if d := cmp.Diff(expected, secretsRead(job)); d != "" {
+				t.Errorf("%s: job %s reads (-want +got):\n%s", file, id, d)
+			}
+		}
+	}
+	if seen != len(want) {
+		t.Errorf("%d of %d jobs", seen, len(want))
+	}
+}
+
+// TestLoginOfAPlan gives a workflow that only plans the logins of its event.
+func TestLoginOfAPlan(t *testing.T) {
+	t.Parallel()
+	f := fixtures()["small"]
+	f.fleet.Settings.Triggers.Request = model.TriggerPlan
+	var w policyFile
+	if err := yaml.Unmarshal(f.files(t)[".github/workflows/rootfsgen-request.yml"], &w); err != nil {
+		t.Fatal(err)
+	}
+	plan := w.Jobs["plan"]
+	if d := cmp.Diff([]string{"ROOTFSGEN_REGISTRY_AUTH", "ROOTFSGEN_REGISTRY_AUTH_PR", "ROOTFSGEN_REGISTRY_AUTH_READ"}, secretsRead(plan.Steps)); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+// TestLoginOfEachScopeOnGitLab looks at the variables by which the programs
+// choose there, where a job sees each login that its branch may see. A fork's
+// job drops all.
+func TestLoginOfEachScopeOnGitLab(t *testing.T) {
+	t.Parallel()
+	both := "r.example.com=R_PR@pr r.example.com=R_TESTING@testing mirror.example.com=MIRROR_LOGIN"
+	want := map[string]string{
+		"rootfsgen-plan": "r.example.com=R_READ mirror.example.com=MIRROR_LOGIN", "rootfsgen-lock": "r.example.com=R_READ mirror.example.com=MIRROR_LOGIN", "rootfsgen-rescan": "r.example.com=R_READ mirror.example.com=MIRROR_LOGIN",
+		".rootfsgen-build": both, ".rootfsgen-merge": both, "rootfsgen-reports": both,
+		"rootfsgen-manifest": "r.example.com=R_TESTING mirror.example.com=MIRROR_LOGIN", "rootfsgen-promote": "r.example.com=R_PROD mirror.example.com=MIRROR_LOGIN", "rootfsgen-purge": "r.example.com=R_PR mirror.example.com=MIRROR_LOGIN",
+	}
+	got, dropped := map[string]string{}, ""
+	for file, text := range scoped(fixtures()["small"]).files(t) {
+		if !strings.HasPrefix(file, ".gitlab/") {
+			continue
+		}
+		var doc map[string]struct {
+			Variables map[string]string
+			Script    []string
+		}
+		if err := yaml.Unmarshal(without(t, text, "stages", "workflow"), &doc); err != nil {
+			t.Fatal(err)
+		}
+		for id, job := range doc {
+			if logins := job.Variables["ROOTFSGEN_LOGINS"]; logins != "" {
+				got[id] = logins
+			}
+			if id == "rootfsgen-fork" {
+				dropped = strings.Join(job.Script, "\n")
+			}
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	for _, name := range []string{"DOCKER_AUTH_CONFIG", "ROOTFSGEN_REGISTRY_AUTH_READ", "ROOTFSGEN_REGISTRY_AUTH_PR", "ROOTFSGEN_REGISTRY_AUTH_TESTING", "ROOTFSGEN_REGISTRY_AUTH_PROD", "R_READ", "R_PR", "R_TESTING", "R_PROD", "MIRROR_LOGIN"} {
+		if !regexp.MustCompile(`(?m)^unset .*\b` + name + `\b`).MatchString(dropped) {
+			t.Errorf("a fork's job keeps %s", name)
+		}
+	}
+}
+
+// without leaves keys at the top of a file out.
+func without(t *testing.T, text []byte, keys ...string) []byte {
+	t.Helper()
+	var doc map[string]any
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		delete(doc, key)
+	}
+	out, err := yaml.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -88,9 +88,9 @@ var variableOf = map[string]pipeline.Var{
 func (g *github) chain(e pipeline.Event, cond expr, with ...pair) []ghJob {
 	with = append([]pair{{"scope", pipeline.Scope(e)}}, with...)
 	if g.p.Mode(e) == model.TriggerPlan {
-		return []ghJob{g.plan(cond, with), g.result("plan")}
+		return []ghJob{g.plan(e, cond, with), g.result("plan")}
 	}
-	jobs, needs := []ghJob{g.callFleet(cond, with...)}, []string{"fleet"}
+	jobs, needs := []ghJob{g.callFleet(e, cond, with...)}, []string{"fleet"}
 	if j := g.p.Fixed[pipeline.Manifest]; j.AppliesTo(e) {
 		jobs, needs = append(jobs, g.manifest()), append(needs, "manifest")
 	}
@@ -99,10 +99,10 @@ func (g *github) chain(e pipeline.Event, cond expr, with ...pair) []ghJob {
 
 // plan is the planning job by itself. It proves, too, that the committed
 // workflows have what the plan would start.
-func (g *github) plan(cond expr, with []pair) ghJob {
+func (g *github) plan(e pipeline.Event, cond expr, with []pair) ghJob {
 	j := g.job(pipeline.Plan, "plan", "plan")
 	j.If = cond
-	values := map[string]any{}
+	values := map[string]any{string(pipeline.VarLogin): loginIn(model.ScopeRead, pipeline.Scope(e))}
 	for _, v := range variableOf {
 		values[string(v)] = ""
 	}
@@ -120,8 +120,8 @@ func (g *github) plan(cond expr, with []pair) ghJob {
 }
 
 // callFleet runs the jobs of every image.
-func (g *github) callFleet(cond expr, with ...pair) ghJob {
-	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: g.calling(pipeline.Plan, pipeline.Build, pipeline.Merge), With: with, Secrets: handOn(g.fleetSecrets())}
+func (g *github) callFleet(e pipeline.Event, cond expr, with ...pair) ghJob {
+	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: g.calling(pipeline.Plan, pipeline.Build, pipeline.Merge), With: with, Secrets: g.fleetLogins(e)}
 }
 
 func (g *github) manifest() ghJob {

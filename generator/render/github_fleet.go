@@ -173,7 +173,7 @@ func (g *github) build() *workflow {
 	return &workflow{
 		About: []string{"Builds and tests one image, on each platform that the plan names."},
 		Name:  "rootfsgen build", Shell: true,
-		On:   triggers{Call: true, Secrets: g.loginSecrets(), Inputs: inputs},
+		On:   triggers{Call: true, Secrets: g.loginSecrets(imageScopes...), Inputs: inputs},
 		Jobs: append([]ghJob{j}, g.tests()...),
 	}
 }
@@ -182,7 +182,7 @@ func (g *github) merge() *workflow {
 	return &workflow{
 		About: []string{"Joins the platforms of one image in an index, all of them or none."},
 		Name:  "rootfsgen merge", Shell: true,
-		On:   triggers{Call: true, Secrets: g.loginSecrets(), Inputs: inputsOfImage},
+		On:   triggers{Call: true, Secrets: g.loginSecrets(imageScopes...), Inputs: inputsOfImage},
 		Jobs: []ghJob{g.job(pipeline.Merge, "merge", "index")},
 	}
 }

@@ -146,6 +146,6 @@ func variable(kind pipeline.Kind, v pipeline.Var) any {
 		pipeline.VarResults:    "${{ join(needs.*.result, ' ') }}",
 		pipeline.VarToken:      "${{ github.token }}",
 		pipeline.VarForgeToken: "${{ secrets.ROOTFSGEN_FORGE_TOKEN }}",
-		pipeline.VarLogin:      "${{ secrets." + secretLogin + " }}",
+		pipeline.VarLogin:      loginOf(kind),
 	}[v]
 }

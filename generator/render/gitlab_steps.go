@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
 
@@ -25,6 +26,9 @@ func (g *gitlab) job(kind pipeline.Kind, name, stage string) glJob {
 		j.IDToken = g.p.Identity.Google.Audience()
 	}
 	j.SignToken = src.Audience
+	if slices.Equal(pipeline.Scopes(kind), []string{model.ScopeRead}) {
+		j.set([]pair{{string(pipeline.VarLoginScope), model.ScopeRead}})
+	}
 	for i := range src.Steps {
 		s := &src.Steps[i]
 		j.set(fixed(s))

@@ -22,7 +22,7 @@ type Limit struct {
 }
 
 // fixedLimits are those of which a pipeline uses what it was designed to use.
-var fixedLimits = map[string]bool{ghDepth: true, ghDepthServer: true, ghHostedMinutes: true, ghOwnMinutes: true, glTrigger: true, glDepth: true}
+var fixedLimits = map[string]bool{ghDepth: true, ghDepthServer: true, ghHostedMinutes: true, ghOwnMinutes: true}
 
 // String is "github: jobs in one matrix 2 of 256 (python)".
 func (l Limit) String() string {
@@ -71,7 +71,7 @@ func (m *meter) keep(id string, used, kept int, where string) {
 func (m *meter) limits() []Limit {
 	var all []Limit
 	for _, b := range Bounds {
-		if b.Forge != m.forge || b.Does == DoesRun {
+		if b.Forge != m.forge || !b.Counted() {
 			continue
 		}
 		l := m.most[b.ID]

@@ -18,9 +18,10 @@ const limitsPage = "../../docs/reference/limits.md"
 func TestLimitsPage(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString("# Limits of the forges\n\nWhat generated pipelines can meet. `rootfsgen generate` prints how near a fleet is to those that it splits, refuses or tells.\n" +
-		"*Split*: more is divided, or gets another layout. *Refuse*: more is an error, exit code 3. *Tell*: more is said and not refused, because only some\n" +
-		"installations have the limit. *Run*: it is about when pipelines run, and generating cannot count it.\n\n" +
+	b.WriteString("# Limits of the forges\n\nWhat generated pipelines can meet. `rootfsgen generate` prints how near a fleet is to those that it counts: all but *never* and *run*.\n" +
+		"*Split*: more is divided among several jobs or waves, or handed on in another way. *Waves*: a graph with more becomes waves ([ADR 17](../adr/0017-layouts.md)); waves that have more, too, are an\n" +
+		"error, exit code 3. *Refuse*: more is an error. *Tell*: more is said and not refused, because only some installations have the limit. *Never*: no fleet comes near, as pipelines have none of it or all have the\n" +
+		"same little. *Run*: it is about when pipelines run, and generating cannot count it.\n\n" +
 		"| Forge | What | Most | Where it holds | More is | Told by |\n|---|---|---|---|---|---|\n")
 	for _, l := range render.Bounds {
 		on := l.On

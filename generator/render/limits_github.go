@@ -14,7 +14,13 @@ func (m *meter) github(g *github, files Files) {
 			m.count(ghFile, len(text), name)
 		}
 	}
-	workflows := g.workflows()
+	m.githubWorkflows(g.workflows())
+	m.githubImages(g)
+	m.count(ghOutputs, g.everyOutput(), "")
+}
+
+// githubWorkflows counts what each of them calls, and what their jobs have.
+func (m *meter) githubWorkflows(workflows map[string]*workflow) {
 	for name, w := range workflows {
 		called := map[string]bool{}
 		depth := calls(name, workflows, called)
@@ -26,8 +32,6 @@ func (m *meter) github(g *github, files Files) {
 			m.githubJob(&w.Jobs[i])
 		}
 	}
-	m.githubImages(g)
-	m.count(ghOutputs, g.everyOutput(), "")
 }
 
 // calls collects the workflows that one calls, and returns how many call one

@@ -14,14 +14,24 @@ func (m *meter) gitlab(g *gitlab, files Files) {
 	m.count(glJobSize, maxCarried, stagePlan)
 	jobs := 0
 	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(g.p.Images, nil)} {
-		m.count(glIncludes, len(f.Include), name)
-		for i := range f.Jobs {
-			m.gitlabJob(&f.Jobs[i])
-			if !strings.HasPrefix(f.Jobs[i].Name, ".") {
-				jobs += max(1, len(f.Jobs[i].Matrix))
-			}
+		jobs += m.gitlabFile(name, f)
+	}
+	m.gitlabJobs(jobs)
+}
+
+// gitlabFile counts one file, and returns how many jobs it has.
+func (m *meter) gitlabFile(name string, f *glFile) (jobs int) {
+	m.count(glIncludes, len(f.Include), name)
+	for i := range f.Jobs {
+		m.gitlabJob(&f.Jobs[i])
+		if !strings.HasPrefix(f.Jobs[i].Name, ".") {
+			jobs += max(1, len(f.Jobs[i].Matrix))
 		}
 	}
+	return jobs
+}
+
+func (m *meter) gitlabJobs(jobs int) {
 	m.count(glJobsFree, jobs, "")
 	m.count(glJobsPremium, jobs, "")
 }
@@ -36,9 +46,5 @@ func (m *meter) gitlabJob(j *glJob) {
 			length += len(text)
 		}
 		m.count(glMatrixName, length, j.Name)
-	}
-	if j.Trigger != nil { // which is of one file, and of a child that starts no other
-		m.count(glTrigger, 1, j.Name)
-		m.count(glDepth, 1, j.Name)
 	}
 }

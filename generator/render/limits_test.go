@@ -390,7 +390,7 @@ func TestEveryLimitHasASource(t *testing.T) {
 		}
 		seen[b.ID] = true
 		switch b.Does {
-		case render.DoesSplit, render.DoesRefuse, render.DoesTell, render.DoesRun:
+		case render.DoesSplit, render.DoesWaves, render.DoesRefuse, render.DoesTell, render.DoesNever, render.DoesRun:
 		default:
 			t.Errorf("%s does %q", b.ID, b.Does)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 )
 
@@ -25,10 +26,13 @@ func buildFile(i *pipeline.Image) string {
 
 // imageSecrets are what the build of an image may be handed.
 func (g *github) imageSecrets(i *pipeline.Image) []secret {
-	all := g.loginSecrets()
-	for _, name := range i.Secrets {
-		known := func(s secret) bool { return s.Name == name }
-		if !slices.ContainsFunc(all, known) {
+	return alsoBuilds(g.loginSecrets(imageScopes...), i.Secrets)
+}
+
+// alsoBuilds adds the secrets of builds that are not there yet.
+func alsoBuilds(all []secret, names []string) []secret {
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(s secret) bool { return s.Name == name }) {
 			all = append(all, secret{name, "Secret of a build"})
 		}
 	}
@@ -38,12 +42,19 @@ func (g *github) imageSecrets(i *pipeline.Image) []secret {
 // fleetSecrets are what the workflow of all images may be handed, to hand it
 // on.
 func (g *github) fleetSecrets() []secret {
-	every := &pipeline.Image{}
+	looks := secret{model.RegistryAuthOf(model.ScopeRead), "The same for the job that plans, which only looks"}
+	logins := g.loginSecrets(append([]string{model.ScopeRead}, imageScopes...)...)
+	return alsoBuilds(slices.Insert(logins, 1, looks), g.buildSecrets())
+}
+
+// buildSecrets are those that the builds of any image mount, sorted.
+func (g *github) buildSecrets() []string {
+	var all []string
 	for i := range g.p.Images {
-		every.Secrets = append(every.Secrets, g.p.Images[i].Secrets...)
+		all = append(all, g.p.Images[i].Secrets...)
 	}
-	slices.Sort(every.Secrets)
-	return g.imageSecrets(every)
+	slices.Sort(all)
+	return all
 }
 
 // secretBuilds are the workflows of the images whose builds mount secrets, by
@@ -86,7 +97,7 @@ func (g *github) secretBuild(i *pipeline.Image) *workflow {
 // of the registry left out, which has a name of its own there.
 func missing(env, secrets []pair) []pair {
 	return slices.DeleteFunc(secrets, func(p pair) bool {
-		return p.Name == secretLogin || slices.ContainsFunc(env, func(e pair) bool { return e.Name == p.Name })
+		return p.Name == model.RegistryAuth || slices.ContainsFunc(env, func(e pair) bool { return e.Name == p.Name })
 	})
 }
 

@@ -81,7 +81,7 @@ func readsOf(j *policyJob) string {
 			}
 		}
 	}
-	out = slices.DeleteFunc(out, func(s string) bool { return s == "ROOTFSGEN_REGISTRY_AUTH" })
+	out = slices.DeleteFunc(out, func(s string) bool { return strings.HasPrefix(s, "ROOTFSGEN_REGISTRY_AUTH") })
 	slices.Sort(out)
 	if len(out) > 0 && j.Environment != "" {
 		out = append(out, "@"+j.Environment)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 )
@@ -60,15 +61,25 @@ var loginShape = record[model.Login]{name: "a login", fields: []field[model.Logi
 	{key: "registry", doc: "Host of the registry.", required: true, remedy: `write "registry: registry.example.com"`, shape: registryHost, set: func(l *model.Login, v value) { l.Registry = v.text }},
 	{key: "secret", doc: "Name of the secret of GitHub, or of the variable of GitLab, whose value is `user:password`.", required: true, remedy: `write "secret: REGISTRY_LOGIN"`, shape: secretName,
 		set: func(l *model.Login, v value) { l.Secret = v.text }},
+	{key: "scopes", doc: "Scopes of the jobs that are given it: those that write to `pr`, `testing` or `prod`, and `read` for those that only look. All, where it is not set.",
+		shape: list{of: text{enum: model.LoginScopes()}, unique: true, nonzero: true}, set: func(l *model.Login, v value) { l.Scopes = slices.Sorted(slices.Values(v.texts())) }},
 }}
 
-// checkLogins refuses two logins for one registry.
+// checkLogins refuses two logins for one registry that one job would have.
 func (f *file) checkLogins(s *settings) {
-	seen := map[string]bool{}
+	type given struct{ registry, scope string }
+	seen := map[given]bool{}
 	for i, l := range s.model.Network.Logins {
-		if seen[l.Registry] {
-			f.errorf(RuleDuplicateItem, s.logins[i].pos, "remove one of them", "network.logins has %q twice", l.Registry)
+		twice := ""
+		for _, scope := range model.LoginScopes() {
+			key := given{l.Registry, scope}
+			if l.For(scope) && seen[key] && twice == "" {
+				twice = scope
+			}
+			seen[key] = seen[key] || l.For(scope)
 		}
-		seen[l.Registry] = true
+		if twice != "" {
+			f.errorf(RuleDuplicateItem, s.logins[i].pos, "remove one of them, or give each scopes of its own", "network.logins has %q twice for the scope %s", l.Registry, twice)
+		}
 	}
 }

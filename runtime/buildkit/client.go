@@ -85,19 +85,19 @@ func (c *Client) Close() error { return c.bk.Close() }
 // are read when they are needed, not before.
 func (c *Client) attachables() []session.Attachable {
 	return []session.Attachable{authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: credentials(&login.Google{Scope: c.Scope}, authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard))),
+		AuthConfigProvider: credentials(c.Scope, &login.Google{Scope: c.Scope}, authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard))),
 	})}
 }
 
-// credentials are those of the environment, then those of Docker's files, then,
+// credentials are those of the environment for a scope of ours, then those of Docker's files, then,
 // for Google's registries, those of the machine.
-func credentials(machine *login.Google, files authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
+func credentials(of string, machine *login.Google, files authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
 	return func(ctx context.Context, host string, scope []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 		key := host
 		if host == authprovider.DockerHubRegistryHost {
 			key = authprovider.DockerHubConfigfileKey
 		}
-		if c, found, err := login.Lookup(key); found || err != nil {
+		if c, found, err := login.Lookup(of, key); found || err != nil {
 			return c, err
 		}
 		c, err := files(ctx, host, scope, expired)

@@ -32,7 +32,7 @@ func TestLookup(t *testing.T) {
 		"other matters": {`{"credsStore":"x","auths":{"r.example.com":{"auth":"` + auth + `"}}}`, []string{"r.example.com"}, robot},
 	} {
 		t.Setenv(login.Variable, c.text)
-		got, found, err := login.Lookup(c.keys...)
+		got, found, err := login.Lookup("", c.keys...)
 		if err != nil || found != (c.want != types.AuthConfig{}) {
 			t.Errorf("%s: found %v, %v", name, found, err)
 		}
@@ -45,7 +45,7 @@ func TestLookup(t *testing.T) {
 func TestMalformedIsNotRepeated(t *testing.T) {
 	for _, text := range []string{"s3cret", `{"auths":"s3cret"}`, `{"auths":{"r.example.com":{"auth":"s3cret!"}}}`, `{"s3cret`} {
 		t.Setenv(login.Variable, text)
-		_, found, err := login.Lookup("r.example.com")
+		_, found, err := login.Lookup("", "r.example.com")
 		if found || !errors.Is(err, login.ErrMalformed) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v, %v", text, found, err)
 		}

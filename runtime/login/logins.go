@@ -10,6 +10,7 @@ import (
 
 // LoginsVariable says which variables hold logins: HOST=NAME, separated by
 // blanks, where the variable NAME holds "user:password" of the registry HOST.
+// HOST=NAME@SCOPE is for one scope of those that the job may write to.
 const LoginsVariable = "ROOTFSGEN_LOGINS"
 
 // The names of Docker's own registry: in references, and in a config.json.
@@ -20,11 +21,12 @@ const (
 
 // named finds the login of the first of the hosts that LoginsVariable has one
 // for. A variable that is not set is no login: a fork has no secrets.
-func named(hosts []string) (types.AuthConfig, bool, error) {
+func named(scope string, hosts []string) (types.AuthConfig, bool, error) {
 	for _, host := range hosts {
 		for entry := range strings.FieldsSeq(os.Getenv(LoginsVariable)) {
 			registry, name, _ := strings.Cut(entry, "=")
-			if registry != host && (registry != dockerHub || host != dockerHubKey) {
+			name, only, scoped := strings.Cut(name, "@")
+			if registry != host && (registry != dockerHub || host != dockerHubKey) || scoped && only != scope {
 				continue
 			}
 			value := strings.TrimSpace(os.Getenv(name))

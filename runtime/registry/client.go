@@ -27,8 +27,8 @@ import (
 // Options says how a Client behaves. The zero value is what a command wants.
 type Options struct {
 	Bootstrap bool              // 401 and 403 on reading mean "absent"
-	Scope     string            // one of model's Scope constants: which identity of a job that has several; empty is the only one
-	Keychain  authn.Keychain    // nil: DOCKER_AUTH_CONFIG, then the files and helpers of Docker, or Podman, then the machine for Google
+	Scope     string            // one of model's Scope constants: which login and which identity of a job that has several; empty is the only one
+	Keychain  authn.Keychain    // nil: the variable of Scope, DOCKER_AUTH_CONFIG, then the files and helpers of Docker, or Podman, then the machine for Google
 	Transport http.RoundTripper // nil: the network
 	Attempts  int               // how often a call is tried, 0 is 5
 	Backoff   time.Duration     // before the second try, doubled before each further one; 0 is 500 ms
@@ -74,7 +74,7 @@ type session struct {
 // New makes a client. It connects to nothing until it is asked to.
 func New(o Options) *Client {
 	if o.Keychain == nil {
-		o.Keychain = keychain{&login.Google{Scope: o.Scope, Transport: o.Transport}}
+		o.Keychain = keychain{o.Scope, &login.Google{Scope: o.Scope, Transport: o.Transport}}
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport()

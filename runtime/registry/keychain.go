@@ -14,7 +14,10 @@ import (
 // keychain is the logins of the environment, then those of Docker's files and
 // credential helpers or of Podman's file, then, for Google's registries, those
 // of the machine.
-type keychain struct{ google *login.Google }
+type keychain struct {
+	scope  string // see Options
+	google *login.Google
+}
 
 // Resolve implements authn.Keychain.
 func (k keychain) Resolve(r authn.Resource) (authn.Authenticator, error) {
@@ -27,7 +30,7 @@ func (k keychain) ResolveContext(ctx context.Context, r authn.Resource) (authn.A
 	if host == name.DefaultRegistry {
 		host = authn.DefaultAuthKey
 	}
-	c, found, err := login.Lookup(r.String(), host)
+	c, found, err := login.Lookup(k.scope, r.String(), host)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +50,7 @@ func (k keychain) ResolveContext(ctx context.Context, r authn.Resource) (authn.A
 	if err != nil || !found { // an empty login is not the same as none
 		return a, err
 	}
-	return machine(k), nil
+	return machine{k.google}, nil
 }
 
 // machine is the login that this machine has for Google's registries. It is

@@ -170,7 +170,9 @@ func (f *Forge) runner(class string, labels []string, machines []forge.Runner) F
 type wanted struct {
 	name, why string
 	must      bool
-	guarded   bool // it opens more than the branches that anybody may push to should have
+	guarded   bool   // it opens more than the branches that anybody may push to should have
+	instead   string // name of what jobs read where it is not set, empty for nothing
+	alone     bool   // what is instead opens more than these jobs should have
 }
 
 // flags are glab's for a variable that is kept as it should be.
@@ -184,14 +186,30 @@ func (w wanted) flags() string {
 func (f *Forge) wanted() []wanted {
 	var all []wanted
 	for _, l := range f.Settings.Network.Logins {
-		all = append(all, wanted{name: l.Secret, why: "it logs in to " + l.Registry, must: true})
+		all = append(all, wanted{name: l.Secret, why: "it logs in to " + l.Registry, must: true, guarded: !l.For(model.ScopePR) && !l.For(model.ScopeRead)})
 	}
-	login := map[bool]string{true: "ROOTFSGEN_REGISTRY_AUTH", false: "DOCKER_AUTH_CONFIG"}[f.github()]
-	if f.Settings.Registry.Testing != "" && !f.Settings.Identity.Google.Set() && len(all) == 0 {
-		all = append(all, wanted{name: login, why: "jobs push with it, unless their machines have a login of their own"})
+	if !f.Settings.Identity.Google.Set() && len(all) == 0 {
+		all = f.scopeLogins()
 	}
 	if !f.github() {
 		all = append(all, wanted{name: string(pipeline.VarToken), why: "jobs push the branch of the channels with it", must: f.Settings.Registry.Testing != "", guarded: true})
+	}
+	return all
+}
+
+// scopeLogins are the logins of the scopes that are set up. GitHub shows what an
+// environment holds to nobody, and prod's belongs there.
+func (f *Forge) scopeLogins() []wanted {
+	var all []wanted
+	plain := map[bool]string{true: model.RegistryAuth, false: "DOCKER_AUTH_CONFIG"}[f.github()]
+	for _, scope := range []string{model.ScopePR, model.ScopeTesting, model.ScopeProd} {
+		if f.Settings.Registry.Prefix(scope) == "" || scope == model.ScopeProd && f.github() {
+			continue
+		}
+		all = append(all, wanted{
+			name: model.RegistryAuthOf(scope), why: "jobs push to " + scope + " with it, unless their machines have a login of their own",
+			instead: plain, alone: scope == model.ScopePR, guarded: scope != model.ScopePR,
+		})
 	}
 	return all
 }
@@ -205,8 +223,13 @@ func (f *Forge) variables(ctx context.Context) Report {
 		switch {
 		case err != nil:
 			x = unseen(x, err)
+		case i < 0 && w.instead != "" && !w.alone && slices.ContainsFunc(all, func(v forge.Variable) bool { return v.Name == w.instead && v.Secret }):
+			x.Says = w.instead + " is there instead"
 		case i < 0:
 			x.State, x.Says = Warn, "it is not set"
+			if w.instead != "" {
+				x.Says += ": these jobs take " + w.instead + ", where that is set, which is for all scopes"
+			}
 			if w.must {
 				x.State = Fail
 			}

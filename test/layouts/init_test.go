@@ -114,7 +114,7 @@ func initialise(t *testing.T, l layout) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (tool.Command{Name: file, Args: []string{"init"}, Dir: repo.Dir}).Output(t.Context()); err != nil {
+	if _, err := (tool.Command{Name: file, Args: []string{"init", "--no-lock"}, Dir: repo.Dir}).Output(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(repo.Dir, source.DefaultConfig))

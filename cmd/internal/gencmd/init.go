@@ -7,48 +7,76 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/proposal"
-	"github.com/rootfsgen/rootfsgen/cmd/internal/term"
-	"github.com/rootfsgen/rootfsgen/generator/diag"
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/generator/source"
 )
 
+// initOptions are the flags of init, and what is known without any.
+type initOptions struct {
+	policy  bool   // scan-policy.yaml is written, too
+	noLock  bool   // images.lock is not
+	url     string // address of the release's files; empty is the default one
+	release string // that this program is of; empty for any other build
+}
+
 // initCommand writes the first rootfsgen.yaml.
 func initCommand(a *app.App) *cobra.Command {
-	var withPolicy bool
+	o := initOptions{release: app.Released()}
 	cmd := &cobra.Command{
-		Use: "init", Short: "Write rootfsgen.yaml for the images that are there",
+		Use: "init", Short: "Write rootfsgen.yaml and images.lock for the images that are there",
 		Long: `Write rootfsgen.yaml for the images that are there: which folders are images, how they are called, and what the
 references between their Dockerfiles mean, as far as the tree says it. What was understood is printed, and what was
 not: build files that were left out, arguments of FROMs without a value, references that look like an image of this
 repository and are none. In a repository without images a first one is written too. What is there is never
 overwritten.
 
+A released program pins its own release in rootfsgen.yaml, by version and SHA-256, so that jobs have the programs
+on any machine: as "rootfsgen lock --programs" does, from where releases lie, or from --programs-url. images.lock is
+written, too, as "rootfsgen lock" does, unless --no-lock is given. What cannot be reached is a warning, and printed
+as a command for later.
+
 With --scan-policy scan-policy.yaml is written, too, with the default that holds without it. Where rootfsgen.yaml is
 there already, it is all that is written.`,
-		Example: "  rootfsgen init\n  rootfsgen init -C ../fleet --json\n  rootfsgen init --scan-policy",
+		Example: "  rootfsgen init\n  rootfsgen init -C ../fleet --json\n  rootfsgen init --no-lock\n  rootfsgen init --scan-policy",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), a, withPolicy) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(cmd.Context(), a, o) },
 	}
-	cmd.Flags().BoolVar(&withPolicy, "scan-policy", false, "write scan-policy.yaml, too: what blocks a promotion")
+	cmd.Flags().BoolVar(&o.policy, "scan-policy", false, "write scan-policy.yaml, too: what blocks a promotion")
+	cmd.Flags().BoolVar(&o.noLock, "no-lock", false, "ask no registry, and write no images.lock")
+	cmd.Flags().StringVar(&o.url, "programs-url", "", "where the files of this program's release lie, with {version}, {program}, {os} and {arch}")
 	return cmd
 }
 
-func runInit(ctx context.Context, a *app.App, withPolicy bool) (err error) {
+// check refuses an address that nothing would be fetched from.
+func (o *initOptions) check() error {
+	switch {
+	case o.url == "":
+		return nil
+	case o.release == "":
+		return app.Fail(app.ExitUsage, fmt.Errorf("--programs-url: this program (%s) is no release that could be pinned: leave it out, and afterwards name one with rootfsgen lock --programs VERSION --url ADDRESS", app.Version()))
+	}
+	if err := model.CheckProgramsURL(o.url); err != nil {
+		return app.Fail(app.ExitUsage, fmt.Errorf("--programs-url: %w", err))
+	}
+	return nil
+}
+
+func runInit(ctx context.Context, a *app.App, o initOptions) (err error) {
 	if a.Config != "" && a.Config != source.DefaultConfig {
 		return app.Fail(app.ExitUsage, fmt.Errorf("init writes %s in the root of the repository: leave out --config", source.DefaultConfig))
+	}
+	if err := o.check(); err != nil {
+		return err
 	}
 	repo, err := history.Open(ctx, a.Dir)
 	if err != nil {
@@ -56,7 +84,7 @@ func runInit(ctx context.Context, a *app.App, withPolicy bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, repo.Close()) }()
 	if _, err := os.Lstat(filepath.Join(repo.Root(), source.DefaultConfig)); err == nil {
-		if withPolicy {
+		if o.policy {
 			return initPolicy(a, repo.Root())
 		}
 		return fmt.Errorf("%s is there already: `rootfsgen validate` checks it", source.DefaultConfig)
@@ -69,17 +97,30 @@ func runInit(ctx context.Context, a *app.App, withPolicy bool) (err error) {
 	if err != nil {
 		return fmt.Errorf("looking for images: %w", err)
 	}
-	if withPolicy {
-		p.Files[policy.File] = policy.First()
-	}
-	written, err := writeNew(repo.Root(), p.Files)
-	if err != nil {
+	b := &begun{Proposal: p}
+	if err := b.pin(ctx, a, o); err != nil {
 		return err
 	}
-	if a.JSON {
-		return printProposalJSON(a, p, written)
+	if o.policy {
+		p.Files[policy.File] = policy.First()
 	}
-	return printProposal(a, p, written)
+	if b.written, err = writeNew(repo.Root(), p.Files); err != nil {
+		return err
+	}
+	if !a.JSON {
+		if err := printProposal(a, b); err != nil {
+			return err
+		}
+	}
+	if err := b.lock(ctx, a, o, repo); err != nil {
+		return err
+	}
+	b.rest(o)
+	if a.JSON {
+		return printProposalJSON(a, b)
+	}
+	printLeft(a, b)
+	return nil
 }
 
 // initPolicy writes the policy alone.
@@ -120,178 +161,4 @@ func writeNew(root string, files map[string][]byte) ([]string, error) {
 		}
 	}
 	return written, nil
-}
-
-func buildFile(i *model.Image) string {
-	if i.Builder == model.BuilderDebian {
-		return "(debian packages)"
-	}
-	return i.Dockerfile
-}
-
-// next leads from a proposal to pipelines that can run.
-const next = `next:
-  set registry in rootfsgen.yaml: without it pipelines are green and publish nothing
-  rootfsgen lock       writes images.lock: CI refuses outside images that are not in it
-  rootfsgen generate   writes the pipelines
-  rootfsgen doctor     says what is missing, and what mends it
-  rootfsgen init --scan-policy   writes what is asked of findings: pipelines ask it anyway, then a desk does, too
-`
-
-func printProposal(a *app.App, p *proposal.Proposal, written []string) error {
-	for _, name := range written {
-		fmt.Fprintln(a.Err, "wrote", name)
-	}
-	table := term.NewTable("IMAGE", "REPOSITORY", "BUILT FROM")
-	tags := map[string]int{}
-	for i := range p.Images {
-		tags[p.Images[i].ID]++
-	}
-	for i := range p.Images {
-		name := p.Images[i].ID
-		if tags[name] > 1 {
-			name = p.Images[i].Node().Node()
-		}
-		table.Row(name, p.Images[i].ImageName, buildFile(&p.Images[i]))
-	}
-	if err := table.Write(a.Out, a.OutTTY); err != nil {
-		return err
-	}
-	fmt.Fprintln(a.Err, understood(p))
-	printNotUnderstood(a, p)
-	if problems := fewer(a, p.Problems); len(problems) > 0 {
-		a.PrintDiagnostics(problems)
-	}
-	fmt.Fprint(a.Err, next)
-	return nil
-}
-
-// understood says in a line what the proposal amounts to.
-func understood(p *proposal.Proposal) string {
-	var means []string
-	for _, prefix := range p.Prefixes {
-		if prefix == "" {
-			means = append(means, "a bare name")
-			continue
-		}
-		means = append(means, prefix+"/...")
-	}
-	for _, r := range p.References {
-		if len(r.Folders) > 0 {
-			means = append(means, r.Match)
-		}
-	}
-	s := fmt.Sprintf("%d image%s, %d edge%s between them", len(p.Images), plural(len(p.Images)), p.Edges, plural(p.Edges))
-	if len(means) == 0 {
-		return s + "; no reference means an image of this repository"
-	}
-	return s + "; one of ours is meant by: " + strings.Join(means, ", ")
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "s"
-}
-
-// printNotUnderstood prints what a person should look at, each kind up to some
-// lines.
-func printNotUnderstood(a *app.App, p *proposal.Proposal) {
-	most := 20
-	if a.Verbose {
-		most = math.MaxInt
-	}
-	section := func(title string, n int, line func(int) string) {
-		if n == 0 {
-			return
-		}
-		fmt.Fprintln(a.Err, title)
-		for i := range min(n, most) {
-			fmt.Fprintln(a.Err, "  "+line(i))
-		}
-		if n > most {
-			fmt.Fprintf(a.Err, "  and %d more (-v lists all)\n", n-most)
-		}
-	}
-	section("arguments of FROMs without a value:", len(p.Arguments), func(i int) string {
-		g := p.Arguments[i]
-		if !g.Given {
-			return fmt.Sprintf("%s in %s: give it one under args", g.Name, some(g.In))
-		}
-		return fmt.Sprintf("%s in %s: %q was written under args", g.Name, some(g.In), g.Value)
-	})
-	section("references that look like ours and mean none of the images:", len(p.Strangers), func(i int) string {
-		s := p.Strangers[i]
-		return fmt.Sprintf("%s in %s: %s", s.Reference, s.In, s.Why)
-	})
-	section("not taken for images:", len(p.LeftOut), func(i int) string { return p.LeftOut[i].Path + ": " + p.LeftOut[i].Why })
-}
-
-// fewer leaves out warnings of a kind of which there are many: a repository that
-// was never planned has one for each base that is not locked.
-func fewer(a *app.App, all diag.List) diag.List {
-	const most = 3
-	count := map[string]int{}
-	var out diag.List
-	for _, d := range all {
-		if count[d.Rule]++; d.Severity == diag.Error || a.Verbose || count[d.Rule] <= most {
-			out = append(out, d)
-		}
-	}
-	for _, rule := range slices.Sorted(maps.Keys(count)) {
-		if n := count[rule] - most; n > 0 && len(out) < len(all) {
-			fmt.Fprintf(a.Err, "%d more of the kind %s (-v lists all, and so does rootfsgen validate)\n", n, rule)
-		}
-	}
-	return out
-}
-
-// some are the first of several files.
-func some(files []string) string {
-	if len(files) == 1 {
-		return files[0]
-	}
-	return fmt.Sprintf("%s and %d more", files[0], len(files)-1)
-}
-
-func printProposalJSON(a *app.App, p *proposal.Proposal, written []string) error {
-	type image struct {
-		ID         string `json:"id"`
-		Tag        string `json:"tag"`
-		Variant    string `json:"variant,omitempty"`
-		Dir        string `json:"dir"`
-		Repository string `json:"repository"`
-		Builder    string `json:"builder"`
-		Dockerfile string `json:"dockerfile,omitempty"`
-	}
-	type rule struct {
-		Match  string   `json:"match"`
-		Folder []string `json:"folder"`
-	}
-	out := struct {
-		Written    []string            `json:"written"`
-		Images     []image             `json:"images"`
-		Edges      int                 `json:"edges"`
-		Prefixes   []string            `json:"prefixes"`
-		References []rule              `json:"references"`
-		Arguments  []proposal.Argument `json:"arguments"`
-		Strangers  []proposal.Stranger `json:"strangers"`
-		LeftOut    []proposal.LeftOut  `json:"left_out"`
-		Problems   diag.List           `json:"problems"`
-	}{
-		Written: written, Images: []image{}, Edges: p.Edges, Prefixes: append([]string{}, p.Prefixes...), References: []rule{},
-		Arguments: append([]proposal.Argument{}, p.Arguments...), Strangers: append([]proposal.Stranger{}, p.Strangers...),
-		LeftOut: append([]proposal.LeftOut{}, p.LeftOut...), Problems: append(diag.List{}, p.Problems...),
-	}
-	for _, i := range p.Images {
-		n := i.Node()
-		out.Images = append(out.Images, image{ID: n.Image, Tag: n.Tag, Variant: n.Variant, Dir: i.Dir, Repository: i.ImageName, Builder: i.Builder, Dockerfile: i.Dockerfile})
-	}
-	for _, r := range p.References {
-		out.References = append(out.References, rule{r.Match, append([]string{}, r.Folders...)})
-	}
-	e := json.NewEncoder(a.Out)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
 }

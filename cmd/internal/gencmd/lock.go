@@ -37,6 +37,7 @@ type lockOptions struct {
 	offered       string                       // with update: the lock that was offered last
 	failed        string                       // with offered: file of what failed with it, a word for each image
 	noted         *map[string]model.FailedBase // after the first round: what the lock notes of updates that failed
+	attempts      int                          // how often a registry is asked; 0 is as often as always
 	names         []string                     // with update: images, or outside references; with programs: the version
 }
 
@@ -108,11 +109,27 @@ type locked struct {
 }
 
 func runLock(ctx context.Context, a *app.App, o lockOptions) error {
-	result, first, trouble := locked{}, model.Lock{}, error(nil)
+	result, trouble := lockAll(ctx, a, o)
+	if result.File == "" || trouble != nil && !result.Changed && !a.JSON {
+		return trouble // "nothing to change" would be a guess
+	}
+	if err := errors.Join(trouble, printLocked(a, result, o)); err != nil {
+		return err
+	}
+	if result.Changed && o.check {
+		return app.Fail(app.ExitDrift, nil)
+	}
+	return nil
+}
+
+// lockAll locks what the fleet needs, and what locking that has shown. Where
+// the result names a file, the rest of it holds, too, whatever the error.
+func lockAll(ctx context.Context, a *app.App, o lockOptions) (result locked, trouble error) {
+	var first model.Lock
 	for round := range lockRounds {
 		r, l, err := lockOnce(ctx, a, o)
 		if r.File == "" { // it was not even loaded
-			return err
+			return r, err
 		}
 		if round == 0 {
 			result, first = r, l.lock
@@ -128,16 +145,7 @@ func runLock(ctx context.Context, a *app.App, o lockOptions) error {
 		o.update, o.offered, o.noted = false, "", &l.now.Failed
 	}
 	result.summarize()
-	if trouble != nil && !result.Changed && !a.JSON {
-		return trouble // "nothing to change" would be a guess
-	}
-	if err := errors.Join(trouble, printLocked(a, result, o)); err != nil {
-		return err
-	}
-	if result.Changed && o.check {
-		return app.Fail(app.ExitDrift, nil)
-	}
-	return nil
+	return result, trouble
 }
 
 // locks are images.lock as it was and as it is to be.
@@ -216,7 +224,7 @@ func ask(ctx context.Context, a *app.App, s *planning.Session, o lockOptions, ol
 		mirrors[host] = append([]string{mirror}, mirrors[host]...)
 	}
 	l := locking.Locker{
-		Registry: registry.New(registry.Options{Log: a.Log}),
+		Registry: registry.New(registry.Options{Log: a.Log, Attempts: o.attempts}),
 		Cache:    filepath.Join(s.Repo.Root(), ".cache", "debian"), Mirrors: mirrors, Update: o.update,
 		Debounce: time.Duration(s.Now.Fleet.Settings.Updates.DebounceSeconds) * time.Second, Now: time.Now(),
 		Backoff: time.Duration(s.Now.Fleet.Settings.Updates.BackoffSeconds) * time.Second, Quarantine: s.Now.Fleet.Settings.Updates.Quarantine,

@@ -127,6 +127,19 @@ func (d *draft) try(ctx context.Context, p *Proposal) (bool, error) {
 	return !changed, nil
 }
 
+// Problems are what the first validation says of a tree.
+func Problems(ctx context.Context, tree model.Tree) (diag.List, error) {
+	fleet, list, err := source.Load(ctx, tree, source.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("loading what was proposed: %w", err)
+	}
+	_, more, err := graph.Build(ctx, fleet, tree, graph.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("connecting what was proposed: %w", err)
+	}
+	return append(list, more...).Sorted(), nil
+}
+
 // edges counts the pairs of nodes of which one is built from the other.
 func edges(g *graph.Graph) int {
 	seen := map[[2]model.TargetID]bool{}

@@ -9,14 +9,18 @@ import (
 
 // github counts what GitHub limits.
 func (m *meter) github(g *github, files Files) {
+	m.githubFiles(files)
+	m.githubWorkflows(g.workflows())
+	m.githubImages(g)
+	m.count(ghOutputs, g.everyOutput(), "")
+}
+
+func (m *meter) githubFiles(files Files) {
 	for name, text := range files {
 		if strings.HasPrefix(name, ghFolder) {
 			m.count(ghFile, len(text), name)
 		}
 	}
-	m.githubWorkflows(g.workflows())
-	m.githubImages(g)
-	m.count(ghOutputs, g.everyOutput(), "")
 }
 
 // githubWorkflows counts what each of them calls, and what their jobs have.

@@ -4,6 +4,16 @@ import "strings"
 
 // gitlab counts what GitLab limits.
 func (m *meter) gitlab(g *gitlab, files Files) {
+	m.gitlabFiles(files)
+	m.count(glJobSize, maxCarried, stagePlan)
+	jobs := 0
+	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(g.p.Images, nil)} {
+		jobs += m.gitlabFile(name, f)
+	}
+	m.gitlabJobs(jobs)
+}
+
+func (m *meter) gitlabFiles(files Files) {
 	for name, text := range files {
 		kept := 0
 		if name == GitLabFleet {
@@ -11,12 +21,6 @@ func (m *meter) gitlab(g *gitlab, files Files) {
 		}
 		m.keep(glFileSize, len(text), kept, name)
 	}
-	m.count(glJobSize, maxCarried, stagePlan)
-	jobs := 0
-	for name, f := range map[string]*glFile{GitLabFile: g.root(), GitLabPipeline: g.parent(), GitLabFleet: g.fleet(g.p.Images, nil)} {
-		jobs += m.gitlabFile(name, f)
-	}
-	m.gitlabJobs(jobs)
 }
 
 // gitlabFile counts one file, and returns how many jobs it has.

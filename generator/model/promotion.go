@@ -27,7 +27,17 @@ type Promotion struct {
 	Actor    string             `json:"actor,omitempty"`
 	Run      string             `json:"run,omitempty"`      // address of the job
 	Verdicts []PromotionVerdict `json:"verdicts,omitempty"` // by platform; none where enforcement is off
+	Tests    []PromotionTest    `json:"tests,omitempty"`    // by platform: what shows that just these bytes were tested
 	Reason   string             `json:"reason,omitempty"`   // that a person gave
+}
+
+// PromotionTest is the receipt of the tests that one platform has passed.
+type PromotionTest struct {
+	Platform string `json:"platform"`
+	Digest   Digest `json:"digest"`             // of the platform's manifest, which was tested
+	Receipt  string `json:"receipt"`            // its tag, beside the image
+	Artifact Digest `json:"artifact,omitempty"` // the receipt's manifest, as it was when the image was promoted
+	Run      string `json:"run,omitempty"`      // address of the job that tested, empty for a desk
 }
 
 // PromotionVerdict is the judgement of one platform that a promotion stands on.

@@ -27,6 +27,7 @@ type Receipt struct {
 	Inputs     []Material `json:"inputs,omitempty"`      // for StepBuild: parents and bases, sorted by name; for StepMerge: see MergeInputs
 	VersionTag string     `json:"version_tag,omitempty"` // for StepMerge: the version tag
 	Seconds    float64    `json:"seconds,omitempty"`     // that making the bytes or testing them took; 0 is not known
+	Run        string     `json:"run,omitempty"`         // for StepTest: address of the job, empty for a desk
 	UpdatedAt  string     `json:"updated_at"`            // RFC 3339, UTC
 }
 

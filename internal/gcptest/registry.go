@@ -20,7 +20,7 @@ import (
 const mostListed = 1000
 
 // Registry is Artifact Registry: how repositories are set up, and the images,
-// versions and tags in them.
+// versions, tags and attachments in them.
 type Registry struct {
 	Server
 	pb.UnimplementedArtifactRegistryServer
@@ -29,7 +29,8 @@ type Registry struct {
 	repositories map[string]*pb.Repository
 	versions     map[string][]*pb.Version // by package
 	tags         map[string][]*pb.Tag     // by package
-	operations   map[string]int           // how often each of them is asked for before it has ended
+	attachments  map[string][]*pb.Attachment
+	operations   map[string]int // how often each of them is asked for before it has ended
 	slow         int
 }
 
@@ -38,7 +39,7 @@ func NewRegistry(t testing.TB, o ...grpc.ServerOption) *Registry {
 	t.Helper()
 	r := &Registry{
 		repositories: map[string]*pb.Repository{}, versions: map[string][]*pb.Version{}, tags: map[string][]*pb.Tag{},
-		operations: map[string]int{},
+		attachments: map[string][]*pb.Attachment{}, operations: map[string]int{},
 	}
 	r.listen(t, o, func(s *grpc.Server) {
 		pb.RegisterArtifactRegistryServer(s, r)
@@ -63,6 +64,14 @@ func (r *Registry) PutVersion(x *pb.Version, tags ...string) {
 	for _, tag := range tags {
 		r.tags[parent] = append(r.tags[parent], &pb.Tag{Name: parent + "/tags/" + tag, Version: x.GetName()})
 	}
+}
+
+// PutAttachment adds an attachment, by its name.
+func (r *Registry) PutAttachment(x *pb.Attachment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	parent, _, _ := strings.Cut(x.GetName(), "/attachments/")
+	r.attachments[parent] = append(r.attachments[parent], x)
 }
 
 // Slow makes each deletion end only when it was asked about n times.
@@ -180,4 +189,26 @@ func (r *Registry) operation(name string) (*lropb.Operation, error) {
 		return nil, err
 	}
 	return &lropb.Operation{Name: name, Done: true, Result: &lropb.Operation_Response{Response: nothing}}, nil
+}
+
+// ListAttachments implements pb.ArtifactRegistryServer.
+func (r *Registry) ListAttachments(_ context.Context, q *pb.ListAttachmentsRequest) (*pb.ListAttachmentsResponse, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	target, ok := strings.CutPrefix(q.GetFilter(), `target="`)
+	if q.GetFilter() != "" && !ok {
+		return nil, status.Errorf(codes.InvalidArgument, "invalid filter %q", q.GetFilter())
+	}
+	target = strings.TrimSuffix(target, `"`)
+	var all []*pb.Attachment
+	for _, a := range r.attachments[q.GetParent()] {
+		if target == "" || a.GetTarget() == target {
+			all = append(all, a)
+		}
+	}
+	from, to, next, err := page(len(all), q.GetPageSize(), mostListed, q.GetParent()+q.GetFilter(), q.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	return &pb.ListAttachmentsResponse{Attachments: all[from:to], NextPageToken: next}, nil
 }

@@ -241,3 +241,32 @@ func TestDelete(t *testing.T) {
 		t.Error("a digest that is none was taken")
 	}
 }
+
+func TestAttachments(t *testing.T) {
+	t.Parallel()
+	r := gcptest.NewRegistry(t)
+	target := pkg + "/versions/" + digest(1).String()
+	r.PutAttachment(&pb.Attachment{Name: name + "/attachments/sbom", Target: target, Type: "application/vnd.spdx+json", AttachmentNamespace: "artifactanalysis.googleapis.com", OciVersionName: pkg + "/versions/" + digest(9).String()})
+	r.PutAttachment(&pb.Attachment{Name: name + "/attachments/another", Target: pkg + "/versions/" + digest(2).String()})
+	r.Fail(gcptest.Fault{Method: "ListAttachments", Times: 1, Code: codes.Unavailable})
+	c, slept := client(t, r)
+	got, err := c.Attachments(t.Context(), image, digest(1))
+	want := []artifactregistry.Attachment{{Name: "sbom", Type: "application/vnd.spdx+json", Namespace: "artifactanalysis.googleapis.com", Version: digest(9)}}
+	if d := cmp.Diff(want, got); d != "" || err != nil || len(*slept) != 1 {
+		t.Error(d, err, *slept)
+	}
+	const most = 1200
+	for n := range most {
+		r.PutAttachment(&pb.Attachment{Name: fmt.Sprintf("%s/attachments/%d", name, n), Target: target})
+	}
+	if got, err := c.Attachments(t.Context(), image, digest(1)); err != nil || len(got) != most+1 {
+		t.Errorf("%d of them, %v", len(got), err)
+	}
+	r.Fail(gcptest.Fault{Method: "ListAttachments", After: 1, Code: codes.PermissionDenied, Message: "no"})
+	if half, err := c.Attachments(t.Context(), image, digest(1)); err == nil || half != nil {
+		t.Errorf("half of them: %d, %v", len(half), err)
+	}
+	if _, err := c.Attachments(t.Context(), image, "sha256:x"); err == nil {
+		t.Error("a digest that is none was taken")
+	}
+}

@@ -107,12 +107,18 @@ func (s Step) verdict(ctx context.Context, repo string, digest model.Digest, bod
 		return p, "", nil
 	}
 	if v.Outcome == model.VerdictPass {
-		r, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, model.GateStepKey(digest, v.Policy)))
-		if err != nil || !found || r.Digest != digest || !slices.Equal(r.Inputs, judged(v)) {
+		if by, err := Gated(ctx, s.Registry, repo, v); err != nil || !by {
 			return p, "", err
 		}
 	}
 	return predicate{TypeDecision, v}, TypeDecision, nil // and not what was read: another reader may understand the same bytes otherwise
+}
+
+// Gated tells whether the gate's receipt speaks for a verdict that passes: for
+// just its policy and its scans.
+func Gated(ctx context.Context, c *registry.Client, repo string, v model.Verdict) (bool, error) {
+	r, found, err := c.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, model.GateStepKey(v.Digest, v.Policy)))
+	return err == nil && found && r.Digest == v.Digest && slices.Equal(r.Inputs, judged(v)), err
 }
 
 // judged is what the gate's receipt names of a verdict.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/artifactregistry"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
@@ -29,6 +30,7 @@ const (
 	KindAttestation = "attestation"
 	KindPromotion   = "promotion"
 	KindWithdrawal  = "withdrawal"
+	KindAttachment  = "attachment" // that is of no kind of ours
 )
 
 // Event is one thing that happened to an image.
@@ -59,6 +61,10 @@ type Life struct {
 type Options struct {
 	Judge   *sign.Judge // nil: signatures are told of, and not believed
 	Require []string    // model's Require constants that are missing where nobody who is trusted has signed them
+
+	// Attachments lists what a registry knows to be about a digest, beside what its
+	// protocol lists; nil asks nobody.
+	Attachments func(ctx context.Context, repo string, digest model.Digest) ([]artifactregistry.Attachment, error)
 }
 
 // Read tells the life of a digest, which lies in the first of the repositories,
@@ -68,7 +74,7 @@ func Read(ctx context.Context, c *registry.Client, repos []string, digest model.
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{client: c, options: o, image: image, seen: map[string]bool{}}
+	r := &reading{client: c, options: o, image: image, seen: map[string]bool{}, doubted: map[model.Digest]bool{}}
 	out := &Life{Ref: repos[0] + "@" + digest.String(), Digest: digest, Image: image.Merge.Image, Version: image.Version, Commit: image.Revision, Missing: []string{}}
 	for n, repo := range repos {
 		for i, d := range image.Digests() {
@@ -86,6 +92,7 @@ func Read(ctx context.Context, c *registry.Client, repos []string, digest model.
 		}
 	}
 	r.receiptsOf(image)
+	r.doubt()
 	out.Events = r.sorted()
 	missing, err := r.missing(ctx)
 	out.Missing = append(out.Missing, missing...)
@@ -105,7 +112,8 @@ type reading struct {
 	options Options
 	image   *attest.Image
 	events  []Event
-	seen    map[string]bool // artifacts and receipts that were told of
+	seen    map[string]bool       // artifacts and receipts that were told of
+	doubted map[model.Digest]bool // verdicts that the gate's receipt does not speak for
 }
 
 // add tells of an event once, though it is written down in several places.
@@ -129,13 +137,18 @@ func (r *reading) digest(ctx context.Context, at place) error {
 	if err != nil {
 		return err
 	}
+	listed := map[model.Digest]bool{}
 	for _, f := range found {
+		listed[f.Digest] = true
 		if r.seen[f.Digest.String()] {
 			continue
 		}
 		if err := r.artifact(ctx, at, f); err != nil && !errors.Is(err, registry.ErrAbsent) {
 			return fmt.Errorf("reading what is about %s@%s: %w", at.repo, at.subject, err)
 		}
+	}
+	if err := r.attached(ctx, at, listed); err != nil {
+		return err
 	}
 	return r.withdrawn(ctx, at)
 }
@@ -158,7 +171,7 @@ func (r *reading) receiptsOf(i *attest.Image) {
 // sorted is the events in order of time; what has none comes first. At one
 // moment they come in the order of the steps.
 func (r *reading) sorted() []Event {
-	order := []string{KindBuild, KindTest, KindSBOM, KindScan, KindVerdict, KindMerge, KindSignature, KindAttestation, KindPromotion, KindWithdrawal}
+	order := []string{KindBuild, KindTest, KindSBOM, KindScan, KindVerdict, KindMerge, KindSignature, KindAttestation, KindAttachment, KindPromotion, KindWithdrawal}
 	slices.SortStableFunc(r.events, func(a, b Event) int {
 		at, _ := time.Parse(time.RFC3339, a.Time) // no time is the zero value
 		bt, _ := time.Parse(time.RFC3339, b.Time)
@@ -170,7 +183,7 @@ func (r *reading) sorted() []Event {
 // missing is what an image should have and lacks.
 func (r *reading) missing(ctx context.Context) (out []string, err error) {
 	has := func(kind string, subject model.Digest) bool {
-		return slices.ContainsFunc(r.events, func(e Event) bool { return e.Kind == kind && e.Subject == subject })
+		return slices.ContainsFunc(r.events, func(e Event) bool { return e.Kind == kind && e.Subject == subject && !r.doubted[e.Artifact] })
 	}
 	lack := func(kind, platform, clause string, subject model.Digest) {
 		if !has(kind, subject) {

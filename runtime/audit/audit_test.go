@@ -1,16 +1,23 @@
 package audit_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	pb "cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
+	"google.golang.org/grpc/codes"
+
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/internal/gcptest"
+	"github.com/rootfsgen/rootfsgen/runtime/artifactregistry"
 	"github.com/rootfsgen/rootfsgen/runtime/attest"
 	"github.com/rootfsgen/rootfsgen/runtime/attest/attesttest"
 	"github.com/rootfsgen/rootfsgen/runtime/audit"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
+	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
@@ -135,5 +142,98 @@ func TestBareImage(t *testing.T) {
 		if !strings.Contains(missing, want) {
 			t.Errorf("missing:\n%s\nwithout %q", missing, want)
 		}
+	}
+}
+
+// TestVerdictsThatNobodySpeaksFor lays a verdict beside an image that no gate has
+// seen: it is told of with that, and does not stand for a judgement.
+func TestVerdictsThatNobodySpeaksFor(t *testing.T) {
+	t.Parallel()
+	s := registrytest.New(t)
+	p := attesttest.Publish(t, s.Prefix("testing/app"))
+	bare := s.Prefix("bare/app")
+	if err := p.Client.Copy(t.Context(), p.Repo, bare, p.Image.Digest); err != nil {
+		t.Fatal(err)
+	}
+	amd64 := p.Image.Platforms[0]
+	planted := attesttest.Published{Client: p.Client, Repo: bare}
+	verdict := planted.Artifact(t, amd64.Digest, gate.VerdictType, attesttest.Verdict(amd64.Platform, amd64.Digest, model.VerdictPass, attesttest.At), attesttest.At)
+	told := func(repo string) (doubted int, missing string) {
+		t.Helper()
+		life, err := audit.Read(t.Context(), p.Client, []string{repo}, p.Image.Digest, audit.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range life.Events {
+			if e.Kind == audit.KindVerdict && strings.Contains(e.Says, "no receipt speaks for it") {
+				doubted++
+			}
+		}
+		return doubted, strings.Join(life.Missing, "\n")
+	}
+	const unjudged = "linux/amd64: nobody has judged it"
+	if n, missing := told(bare); n != 1 || !strings.Contains(missing, unjudged) {
+		t.Errorf("a planted pass: %d doubted, missing:\n%s", n, missing)
+	}
+	if n, missing := told(p.Repo); n != 0 || strings.Contains(missing, "nobody has judged") {
+		t.Errorf("the gate's own: %d doubted, missing:\n%s", n, missing)
+	}
+	planted.Artifact(t, p.Image.Digest, model.PromotionArtifactType, model.Promotion{
+		Version: 1, Digest: p.Image.Digest, Image: "app", To: bare + ":1", Time: later(time.Hour),
+		Verdicts: []model.PromotionVerdict{{Platform: "linux/amd64", Digest: amd64.Digest, Outcome: model.VerdictPass, Artifact: verdict}},
+	}, attesttest.At)
+	if n, missing := told(bare); n != 0 || strings.Contains(missing, unjudged) {
+		t.Errorf("one that a promotion names: %d doubted, missing:\n%s", n, missing)
+	}
+	none := registry.New(registry.Options{TrustReceipt: func(context.Context, []byte, []byte, model.Digest) error { return nil }})
+	life, err := audit.Read(t.Context(), none, []string{bare}, p.Image.Digest, audit.Options{})
+	if err != nil || !slices.Contains(life.Missing, unjudged) {
+		t.Errorf("a record stands for a signed receipt: %v, %v", life.Missing, err)
+	}
+}
+
+// TestAttachments tells of what Artifact Registry alone knows to be about an
+// image, and of nothing twice.
+func TestAttachments(t *testing.T) {
+	t.Parallel()
+	s := registrytest.New(t)
+	p := attesttest.Publish(t, s.Prefix("testing/app"))
+	const place, image = "projects/team/locations/europe/repositories/images", "europe-docker.pkg.dev/team/images/app"
+	google := gcptest.NewRegistry(t)
+	of := place + "/packages/app/versions/"
+	amd64 := p.Image.Platforms[0].Digest
+	lists, err := p.Client.Artifacts(t.Context(), p.Repo, amd64, "application/vnd.cyclonedx+json")
+	if err != nil || len(lists) != 1 {
+		t.Fatal(lists, err)
+	}
+	google.PutAttachment(&pb.Attachment{Name: place + "/attachments/ours", Target: of + amd64.String(), Type: "application/vnd.cyclonedx+json", OciVersionName: of + lists[0].Digest.String()})
+	google.PutAttachment(&pb.Attachment{
+		Name: place + "/attachments/theirs", Target: of + amd64.String(), Type: "application/vnd.spdx+json", AttachmentNamespace: "artifactanalysis.googleapis.com",
+		OciVersionName: of + model.DigestOf(nil).String(),
+	})
+	client, err := artifactregistry.New(artifactregistry.Options{API: googleapi.Options{Endpoint: google.Endpoint()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	o := audit.Options{Attachments: func(ctx context.Context, _ string, d model.Digest) ([]artifactregistry.Attachment, error) {
+		return client.Attachments(ctx, image, d)
+	}}
+	life, err := audit.Read(t.Context(), p.Client, []string{p.Repo}, p.Image.Digest, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var says []string
+	for _, e := range life.Events {
+		if e.Kind == audit.KindAttachment {
+			says = append(says, e.Platform+" "+e.Says)
+		}
+	}
+	if want := []string{"linux/amd64 attached, by artifactanalysis.googleapis.com: application/vnd.spdx+json (theirs)"}; !slices.Equal(says, want) {
+		t.Errorf("it tells of %q, want %q", says, want)
+	}
+	google.Fail(gcptest.Fault{Method: "ListAttachments", Code: codes.PermissionDenied, Message: "no"})
+	if _, err := audit.Read(t.Context(), p.Client, []string{p.Repo}, p.Image.Digest, o); err == nil {
+		t.Error("a list that cannot be read is none")
 	}
 }

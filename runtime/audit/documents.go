@@ -39,7 +39,7 @@ func (r *reading) receipt(at place, one model.Receipt) {
 	case model.StepBuild:
 		e.Says = "built, generation " + fmt.Sprint(one.Generation) + from(one.Inputs)
 	case model.StepTest:
-		e.Says = "its tests have passed"
+		e.Says = "its tests have passed" + by("", one.Run)
 	case model.StepMerge:
 		e.Says = "merged as " + one.VersionTag
 	default: // what it made is told of by itself
@@ -80,8 +80,8 @@ func (r *reading) artifact(ctx context.Context, at place, f registry.Found) erro
 	}
 	read := map[string]func(context.Context, *Event, []byte) error{
 		scan.ArtifactType:            r.scan,
-		gate.VerdictType:             verdict,
-		model.PromotionArtifactType:  promotion,
+		gate.VerdictType:             r.verdict,
+		model.PromotionArtifactType:  r.promotion,
 		model.WithdrawalArtifactType: withdrawal,
 		sign.BundleType:              r.bundle,
 	}[f.Type]
@@ -149,8 +149,9 @@ func counted(counts map[string]int) string {
 }
 
 // verdict tells what was decided, by which policy, and which exceptions were
-// used.
-func verdict(_ context.Context, e *Event, body []byte) error {
+// used; and of one that passes whether the gate has decided it: anybody who may
+// push can attach one.
+func (r *reading) verdict(ctx context.Context, e *Event, body []byte) error {
 	var v model.Verdict
 	if json.Unmarshal(body, &v) != nil || v.Digest != e.Subject {
 		return nil //nolint:nilerr // anybody who may push can attach anything
@@ -167,7 +168,32 @@ func verdict(_ context.Context, e *Event, body []byte) error {
 	if len(used) > 0 {
 		e.Says += "; excepted: " + strings.Join(used, ", ")
 	}
-	return nil
+	if v.Outcome != model.VerdictPass {
+		return nil
+	}
+	by, err := attest.Gated(ctx, r.client, e.Repo, v)
+	if !by {
+		r.doubted[e.Artifact] = true
+	}
+	return err
+}
+
+// doubt says of each verdict for which no receipt speaks that this is so. Where
+// nobody asks for signed receipts the record of a promotion speaks for those that
+// it made by itself.
+func (r *reading) doubt() {
+	for _, e := range r.events {
+		if p, is := e.Document.(model.Promotion); is && !r.client.JudgesReceipts(e.Repo) {
+			for _, v := range p.Verdicts {
+				delete(r.doubted, v.Artifact)
+			}
+		}
+	}
+	for n := range r.events {
+		if e := &r.events[n]; e.Kind == KindVerdict && r.doubted[e.Artifact] {
+			e.Says += "; no receipt speaks for it, or a newer one does"
+		}
+	}
 }
 
 // databases names the scans that a verdict stands on.
@@ -182,13 +208,16 @@ func databases(sources []model.VerdictScan) string {
 	return strings.Join(out, " and ")
 }
 
-func promotion(_ context.Context, e *Event, body []byte) error {
+func (r *reading) promotion(_ context.Context, e *Event, body []byte) error {
 	var p model.Promotion
 	if json.Unmarshal(body, &p) != nil || p.Digest != e.Subject {
 		return nil //nolint:nilerr // anybody who may push can attach anything
 	}
 	e.Kind, e.Time, e.Document = KindPromotion, cmp.Or(p.Time, e.Time), p
 	e.Says = "came to " + p.To + ", from " + p.From + by(p.Actor, p.Run) + because(p.Reason)
+	for _, t := range p.Tests {
+		e.Says += "; " + t.Platform + " was tested" + by("", t.Run) + " (" + t.Receipt + ", " + t.Artifact.Short() + ")"
+	}
 	return nil
 }
 
@@ -220,6 +249,28 @@ func because(reason string) string {
 		return ""
 	}
 	return ": " + reason
+}
+
+// attached tells of what the registry's own interface says to be about a digest
+// and its protocol does not list, a list of packages by Google for example. It
+// stands for nothing that an image should have.
+func (r *reading) attached(ctx context.Context, at place, listed map[model.Digest]bool) error {
+	if r.options.Attachments == nil {
+		return nil
+	}
+	attachments, err := r.options.Attachments(ctx, at.repo, at.subject)
+	if err != nil {
+		return err
+	}
+	for _, a := range attachments {
+		if listed[a.Version] {
+			continue
+		}
+		e := at.event(KindAttachment, "")
+		e.Says, e.Artifact = "attached"+by(a.Namespace, "")+": "+cmp.Or(a.Type, "of no known type")+" ("+a.Name+")", a.Version
+		r.add(at.repo+" "+a.Name, e)
+	}
+	return nil
 }
 
 // withdrawn looks at the tag, which is the one place whose absence means that

@@ -29,6 +29,7 @@ type Step struct {
 	Output   io.Writer                                       // a line for each test; nil prints none
 	Results  func(Suite)                                     // is told what ran; nil tells nobody
 	Devices  []string                                        // what this machine has of what tests may need
+	Job      string                                          // address of the job that this is, for the receipts; empty is a desk
 	Log      *slog.Logger                                    // nil logs nothing
 	Now      func() time.Time                                // nil is the clock
 }
@@ -97,7 +98,7 @@ func (s Step) Run(ctx context.Context, p *model.Plan, e *model.Entry) (model.Rec
 	r = model.Receipt{
 		Version: model.ReceiptVersion, Step: model.StepTest, StepKey: key, Status: model.ReceiptPassed,
 		Image: e.Image, Tag: e.Tag, Variant: e.Variant, Platform: e.Platform.String(), Key: e.Key, Generation: generation,
-		Digest: digest, Seconds: suite.took().Round(time.Millisecond).Seconds(), UpdatedAt: s.Now().UTC().Format(time.RFC3339),
+		Digest: digest, Seconds: suite.took().Round(time.Millisecond).Seconds(), Run: s.Job, UpdatedAt: s.Now().UTC().Format(time.RFC3339),
 	}
 	if err := s.Registry.PutReceipt(ctx, repo, r); err != nil {
 		return r, err

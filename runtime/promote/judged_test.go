@@ -1,6 +1,7 @@
 package promote_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,24 +139,28 @@ func TestTodaysFindingsDecide(t *testing.T) {
 		scanner promote.Scanner
 		code    int // of the refusal; 0 for none
 		want    string
+		mode    string // of the policy; empty blocks
 	}{
-		"nothing found":     {found(""), 0, ""},
-		"a high finding":    {found("python", high), 5, "python: linux/amd64: HIGH CVE-2026-1 in pkg:deb/debian/openssl@3.0.1, fixed in 3.0.2"},
-		"no scan":           {func(context.Context, []promote.Target) ([]model.Scan, error) { return nil, nil }, 6, "python: linux/amd64: "},
-		"a running scan":    {state(model.ScanRunning), 6, "linux/arm64: "},
-		"a failed scan":     {state(model.ScanFailed), 6, "linux/arm64: "},
-		"an unsupported":    {state(model.ScanUnsupported), 6, "linux/arm64: "},
-		"scan of yesterday": {state(model.ScanStale), 6, "linux/arm64: "},
+		"nothing found":     {found(""), 0, "", ""},
+		"a high finding":    {found("python", high), 5, "python: linux/amd64: HIGH CVE-2026-1 in pkg:deb/debian/openssl@3.0.1, fixed in 3.0.2", ""},
+		"no scan":           {func(context.Context, []promote.Target) ([]model.Scan, error) { return nil, nil }, 6, "python: linux/amd64: ", ""},
+		"a running scan":    {state(model.ScanRunning), 6, "linux/arm64: ", ""},
+		"a failed scan":     {state(model.ScanFailed), 6, "linux/arm64: ", ""},
+		"an unsupported":    {state(model.ScanUnsupported), 6, "linux/arm64: ", ""},
+		"scan of yesterday": {state(model.ScanStale), 6, "linux/arm64: ", ""},
 		"another digest's": {func(ctx context.Context, targets []promote.Target) ([]model.Scan, error) {
 			scans, err := found("")(ctx, targets)
 			scans[0].Digest = model.DigestOf(nil)
 			return scans, err
-		}, 6, "linux/amd64: "},
+		}, 6, "linux/amd64: ", ""},
+		"a high finding that is warned of": {found("python", high), 5, "python: linux/arm64: HIGH CVE-2026-1", model.EnforceWarn},
+		"no scan, which is warned of":      {func(context.Context, []promote.Target) ([]model.Scan, error) { return nil, nil }, 6, "python: linux/arm64: ", model.EnforceWarn},
+		"nothing found, nothing to warn":   {found(""), 0, "", model.EnforceWarn},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, s := judging(t, plantest.Image{ID: "python"})
-			s.Scanner = c.scanner
+			s.Scanner, s.Policy.Mode = c.scanner, cmp.Or(c.mode, s.Policy.Mode)
 			r, err := s.Run(t.Context(), nil, nil)
 			var refused *promote.Refused
 			switch {
@@ -235,6 +240,17 @@ func TestWhatSpeaksForAnImageComesAlong(t *testing.T) {
 	if p.Digest != index || p.Image != "python" || p.From != repo+":1-2026.11.21" || p.To != prod+":1-2026.11.21" || p.Commit != b.plan.To.Commit ||
 		p.Time != "2026-11-21T12:00:00Z" || p.Actor != "ann" || p.Run != "https://forge.example/run/1" || len(p.Verdicts) != 2 || p.Verdicts[0].Outcome != model.VerdictPass || !p.Verdicts[0].Artifact.Valid() {
 		t.Errorf("%+v", p)
+	}
+	if len(p.Tests) != 2 {
+		t.Fatalf("tests %+v", p.Tests)
+	}
+	for n, tested := range p.Tests {
+		e := &b.plan.Entries[n]
+		at, found, err := b.client.Resolve(t.Context(), prod, tested.Receipt)
+		if err != nil || !found || tested.Artifact != at.Digest || tested.Digest != r.Document.Images[0].Platforms[tested.Platform] || tested.Platform != e.Platform.String() ||
+			tested.Receipt != model.ReceiptTag(model.StepTest, model.TestStepKey(tested.Digest, e.TestsKey)) || tested.Run != plantest.TestJob {
+			t.Errorf("%+v, found %v at %s, %v", tested, found, at.Digest, err)
+		}
 	}
 	// Signatures that come later come along with the next promotion.
 	later := b.attach(repo, amd, "application/vnd.dev.sigstore.bundle.v0.3+json", `{"signed":"later"}`)

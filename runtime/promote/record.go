@@ -34,13 +34,30 @@ func (s Step) record(ctx context.Context, images []*verified, before *manifest.D
 					return err
 				}
 			}
+			tests, err := s.tests(ctx, v)
+			if err != nil {
+				return err
+			}
 			return s.putRecord(ctx, repo, model.Promotion{
 				Digest: model.Digest(v.entry.Digest), Image: v.entry.ID, From: v.entry.Image, To: to,
-				Commit: commit, Verdicts: v.verdicts, Reason: s.Reason,
+				Commit: commit, Verdicts: v.verdicts, Tests: tests, Reason: s.Reason,
 			})
 		})
 	}
 	return g.Wait()
+}
+
+// tests are the receipts that showed what was tested, with the digests that they
+// have: a tag can be written again.
+func (s Step) tests(ctx context.Context, v *verified) ([]model.PromotionTest, error) {
+	for n := range v.tests {
+		at, _, err := s.Registry.Resolve(ctx, v.repo, v.tests[n].Receipt)
+		if err != nil {
+			return nil, err
+		}
+		v.tests[n].Artifact = at.Digest
+	}
+	return v.tests, nil
 }
 
 func (s Step) putRecord(ctx context.Context, repo string, p model.Promotion) error {

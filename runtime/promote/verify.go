@@ -28,6 +28,7 @@ type verified struct {
 	index     piece                             // the index, as it is
 	evidence  map[model.Digest][]registry.Found // what is about the index and each platform, the newest first
 	verdicts  []model.PromotionVerdict
+	tests     []model.PromotionTest
 }
 
 // piece is a manifest as it lies in a registry.
@@ -197,6 +198,8 @@ func (s Step) readReceipts(ctx context.Context, v *verified, c *checking, identi
 			}
 			if step == model.StepBuild {
 				v.materials = append(v.materials, r.Inputs...)
+			} else {
+				v.tests = append(v.tests, model.PromotionTest{Platform: p.platform.String(), Digest: p.digest, Receipt: tag, Run: r.Run})
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package runcmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -26,7 +27,8 @@ func auditCommand(a *app.App) *cobra.Command {
 In order of time: who built it from what, the tests, the lists of its packages,
 each scan with its tool and the date of its database, each verdict with its
 policy and the exceptions that it used, the merge, who has signed and attested
-what, promotions, and its withdrawal. What is missing is named at the end.
+what, promotions, and its withdrawal. What is missing is named at the end. In
+Artifact Registry it tells what else is attached there, too.
 
 Signatures are verified where rootfsgen.yaml says whose count, under "trust"; of
 others it is told whose they claim to be.`,
@@ -45,7 +47,7 @@ others it is told whose they claim to be.`,
 	return cmd
 }
 
-func tellLives(ctx context.Context, a *app.App, from *given, names []string) ([]*audit.Life, error) {
+func tellLives(ctx context.Context, a *app.App, from *given, names []string) (out []*audit.Life, err error) {
 	set, err := settings(ctx, a, planning.Options{})
 	if err != nil {
 		return nil, err
@@ -60,12 +62,17 @@ func tellLives(ctx context.Context, a *app.App, from *given, names []string) ([]
 			return nil, err
 		}
 	}
+	attachments, end, err := attachmentsOf(a)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	o.Attachments = attachments
 	c := registry.New(planning.Sealed(a, registry.Options{Bootstrap: set.Registry.Bootstrap, Log: a.Log}, nil, &set.Trust))
 	located, err := from.locate(ctx, a, c, names)
 	if err != nil {
 		return nil, err
 	}
-	var out []*audit.Life
 	for _, l := range located {
 		life, err := audit.Read(ctx, c, append([]string{l.repo}, elsewhere(set.Registry, l.repo)...), l.digest, o)
 		if err != nil {

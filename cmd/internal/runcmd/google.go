@@ -21,6 +21,21 @@ func artifactRegistry(a *app.App, scope string) (*artifactregistry.Client, error
 	})
 }
 
+// attachmentsOf asks Artifact Registry what is attached to a digest; elsewhere
+// nothing is but what a registry's protocol lists. Call end when it is done.
+func attachmentsOf(a *app.App) (list func(context.Context, string, model.Digest) ([]artifactregistry.Attachment, error), end func() error, err error) {
+	c, err := artifactRegistry(a, model.ScopeRead)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, repo string, digest model.Digest) ([]artifactregistry.Attachment, error) {
+		if _, is := artifactregistry.PlaceOf(repo); !is {
+			return nil, nil
+		}
+		return c.Attachments(ctx, repo, digest)
+	}, c.Close, nil
+}
+
 // artifactAnalysis is Google's scanner, as the policy asks for it. Before it
 // waits, it asks whether anything is scanned at all. Close it at the end.
 func artifactAnalysis(a *app.App, c *registry.Client, p model.PolicySource, maxAge time.Duration) (*analysis.Source, func() error, error) {

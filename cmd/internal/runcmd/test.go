@@ -15,6 +15,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/imagetest"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/step"
@@ -46,7 +47,9 @@ machine has it; else the image is untested, which is no failure, and not merged.
 			var beside *registry.Client
 			err := o.carryOut(cmd.Context(), a, args, model.StepTest, func(w *workshop, out io.Writer) step.Target {
 				beside = w.registry
-				return imagetest.Step{Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: suites.add, Devices: o.devices, Log: a.Log}.Run
+				return imagetest.Step{
+					Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: suites.add, Devices: o.devices, Job: forge.OriginOf(a.Env).Address, Log: a.Log,
+				}.Run
 			})
 			if attach {
 				suites.attach(cmd.Context(), a, beside)

@@ -12,6 +12,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/build"
 	"github.com/rootfsgen/rootfsgen/runtime/buildkit"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/gitcontext"
 	"github.com/rootfsgen/rootfsgen/runtime/imagetest"
@@ -104,7 +105,7 @@ func (w *workshop) steps() walk.Steps {
 			Progress: "plain", Output: out, Attribute: w.shared, Log: log, Env: w.app.Env,
 		}.Run),
 		Test: step.ForTarget(model.StepTest, log, imagetest.Step{
-			Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: w.junit, Devices: w.devices, Log: log,
+			Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: w.junit, Devices: w.devices, Job: forge.OriginOf(w.app.Env).Address, Log: log,
 		}.Run),
 		Merge: step.ForIndex(model.StepMerge, log, w.index().Run),
 	}

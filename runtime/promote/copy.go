@@ -35,13 +35,16 @@ func (s Step) copy(ctx context.Context, v *verified) error {
 	for n, d := range v.digests() {
 		g.Go(func() error {
 			found := v.evidence[d]
-			if n > 0 && s.Policy.Mode != model.EnforceOff { // it was scanned and judged meanwhile
+			if n > 0 && s.Own == nil && s.Policy.Mode != model.EnforceOff { // it was scanned meanwhile
 				var err error
 				if found, err = s.Registry.Artifacts(gctx, v.repo, d, ""); err != nil {
 					return err
 				}
 			}
-			return s.copyEvidence(gctx, v, target, d, found, there)
+			if err := s.copyEvidence(gctx, v, target, d, found, there); err != nil {
+				return err
+			}
+			return s.copyOwn(gctx, v.repo, target, d)
 		})
 	}
 	if !there {
@@ -88,6 +91,27 @@ func (s Step) copyScanReceipt(ctx context.Context, v *verified, target string, s
 	tag := model.ReceiptTag(model.StepScan, model.ScanStepKey(said.Digest, said.Source, said.Tool, said.Database))
 	_, err = s.Registry.CopyReceipt(ctx, v.repo, target, tag)
 	return err
+}
+
+// copyOwn brings the lists and scans of ours about a digest to the target, each
+// with a receipt that is written anew: that in testing may be another by now.
+func (s Step) copyOwn(ctx context.Context, from, target string, subject model.Digest) error {
+	for _, e := range s.own(subject) {
+		r, found, err := s.Registry.Receipt(ctx, target, model.ReceiptTag(e.Receipt.Step, e.Receipt.StepKey))
+		if err == nil && found && slices.Equal(r.Inputs, e.Receipt.Inputs) {
+			continue
+		}
+		if err == nil {
+			err = s.Registry.CopyArtifact(ctx, from, target, e.Artifact, nil)
+		}
+		if err == nil {
+			err = s.Registry.PutReceipt(ctx, target, e.Receipt)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // byTag are the steps whose receipts are copied by their tags.
@@ -137,7 +161,7 @@ func (s Step) tagAbsent(ctx context.Context, target string, m piece, tags ...str
 }
 
 // copyEvidence brings what is about a digest to the target: receipts, lists of
-// packages, scans, verdicts, signatures. One after the other, because a
+// packages, scans, verdicts, signatures, as far as they count. One after the other, because a
 // registry without a list of its own loses one of two.
 func (s Step) copyEvidence(ctx context.Context, v *verified, target string, subject model.Digest, found []registry.Found, again bool) error {
 	known := map[model.Digest]bool{}
@@ -151,13 +175,13 @@ func (s Step) copyEvidence(ctx context.Context, v *verified, target string, subj
 		}
 	}
 	for _, f := range found {
-		if known[f.Digest] || f.Type == model.PromotionArtifactType || f.Type == model.WithdrawalArtifactType {
+		if known[f.Digest] || s.strange(registry.Kind{Type: f.Type}) || f.Type == model.PromotionArtifactType || f.Type == model.WithdrawalArtifactType {
 			continue
 		}
 		if f.Type == registry.ReceiptArtifactType && slices.Contains(byTag, f.Annotations[registry.ReceiptAnnotation]) {
 			continue
 		}
-		if err := s.Registry.CopyArtifact(ctx, v.repo, target, f.Digest); err != nil {
+		if err := s.Registry.CopyArtifact(ctx, v.repo, target, f.Digest, s.strange); err != nil {
 			return err
 		}
 		if f.Type == scan.ArtifactType {
@@ -174,7 +198,7 @@ func (s Step) copyEvidence(ctx context.Context, v *verified, target string, subj
 			return err
 		}
 		for _, a := range about {
-			if err := s.Registry.CopyArtifact(ctx, v.repo, target, a.Digest); err != nil {
+			if err := s.Registry.CopyArtifact(ctx, v.repo, target, a.Digest, s.strange); err != nil {
 				return err
 			}
 		}

@@ -3,11 +3,13 @@ package promote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/sbom"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 )
 
 // maxRecord bounds what is read of one record, in bytes.
@@ -24,7 +26,7 @@ func (s Step) evidence(ctx context.Context, v *verified, c *checking) error {
 		}
 		v.evidence[d] = found
 	}
-	if s.Policy.Mode == model.EnforceOff {
+	if s.Policy.Mode == model.EnforceOff || s.Own != nil { // see unlisted
 		return nil
 	}
 	for _, p := range v.children {
@@ -37,6 +39,38 @@ func (s Step) evidence(ctx context.Context, v *verified, c *checking) error {
 		}
 	}
 	return nil
+}
+
+// own is the evidence of ours about a digest.
+func (s Step) own(digest model.Digest) []Evidence {
+	if s.Own == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Own()), func(e Evidence) bool { return e.Receipt.Digest != digest })
+}
+
+// unlisted says which platforms have no list of packages that we have made.
+func (s Step) unlisted(images []*verified) (missing []string) {
+	if s.Own == nil {
+		return nil
+	}
+	for _, v := range images {
+		if v == nil {
+			continue
+		}
+		for _, p := range v.children {
+			if !slices.ContainsFunc(s.own(p.digest), func(e Evidence) bool { return e.Receipt.Step == model.StepSBOM }) {
+				missing = append(missing, fmt.Sprintf("%s: %s: there is no SBOM of it", v.entry.ID, p.platform))
+			}
+		}
+	}
+	return missing
+}
+
+// strange is what is left in testing where nobody knows who wrote it: lists of
+// packages, scans, and their receipts.
+func (s Step) strange(k registry.Kind) bool {
+	return s.Own != nil && (k.Type == scan.ArtifactType || slices.Contains(sbom.MediaTypes(), k.Type) || k.Step == model.StepSBOM || k.Step == model.StepScan)
 }
 
 // hasSBOM tells whether a list of packages is about just this digest, and is

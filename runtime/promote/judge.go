@@ -41,7 +41,7 @@ func (s Step) judge(ctx context.Context, images []*verified) ([]model.Verdict, e
 	}
 	now := s.Now()
 	var verdicts []model.Verdict
-	refused := &Refused{}
+	refused := &Refused{Missing: s.unlisted(images)}
 	at := 0
 	for _, v := range images {
 		if v == nil {

@@ -33,6 +33,7 @@ type Step struct {
 
 	Policy   model.Policy           // what is asked of findings; Mode off asks for nothing
 	Scanner  Scanner                // of today's findings; needed unless Mode is off
+	Own      func() []Evidence      // see Evidence; nil: what lies in testing is signed by those whom we trust, and believed
 	Google   func(repo string) bool // whether Google scans what lies in a repository; nil is no
 	Verifier Verifier               // nil: nothing is signed here, and no signature is asked for
 
@@ -53,6 +54,16 @@ type Target struct {
 // Scanner says what today's scanners find in some targets. That a scan did not
 // finish is a state of it; an error is cancellation.
 type Scanner func(context.Context, []Target) ([]model.Scan, error)
+
+// Evidence is a list of packages or a scan that Scanner has made by itself, out
+// of an image's bytes, beside the image; or that lies in prod's registry since
+// an earlier promotion made it. Where Step.Own tells of them nobody knows who
+// wrote the others that lie in testing: Scanner does not read those, each
+// platform must have a list of ours, and nothing else of the kind goes to prod.
+type Evidence struct {
+	Artifact model.Digest
+	Receipt  model.Receipt // that makes it count
+}
 
 // Verifier says what is missing of the signatures and attestations of a digest,
 // one clause each; an error is a registry that does not answer.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -181,20 +182,28 @@ func (s *session) putManifest(ctx context.Context, ref, mediaType string, raw []
 	return transport.CheckError(resp, http.StatusCreated, http.StatusOK, http.StatusAccepted)
 }
 
+// Kind is what an artifact is by its own manifest, whatever a list of artifacts
+// says of it.
+type Kind struct {
+	Type string // artifactType
+	Step string // of a receipt, whose receipt it is; empty for anything else
+}
+
 // CopyArtifact brings an artifact to another repository, byte by byte, so that
 // what is signed about it holds there too. Its subject must be there already.
-// A receipt gets its tag there.
-func (c *Client) CopyArtifact(ctx context.Context, source, target string, digest model.Digest) error {
+// A receipt gets its tag there. Whatever leave tells of stays where it is; nil
+// leaves nothing.
+func (c *Client) CopyArtifact(ctx context.Context, source, target string, digest model.Digest, leave func(Kind) bool) error {
 	if source == target {
 		return nil
 	}
-	if err := c.copyArtifact(ctx, source, target, digest); err != nil {
+	if err := c.copyArtifact(ctx, source, target, digest, leave); err != nil {
 		return fmt.Errorf("copying %s to %s: %w", join(source, digest.String()), target, err)
 	}
 	return nil
 }
 
-func (c *Client) copyArtifact(ctx context.Context, source, target string, digest model.Digest) error {
+func (c *Client) copyArtifact(ctx context.Context, source, target string, digest model.Digest, leave func(Kind) bool) error {
 	from, err := parseRepository(source)
 	if err != nil {
 		return err
@@ -215,7 +224,10 @@ func (c *Client) copyArtifact(ctx context.Context, source, target string, digest
 		return errors.New("it is about no manifest")
 	}
 	if a.ArtifactType == ReceiptArtifactType {
-		return c.copyReceipt(ctx, from, to, raw, a)
+		return c.copyReceipt(ctx, from, to, raw, a, leave)
+	}
+	if leave != nil && leave(Kind{Type: cmp.Or(a.ArtifactType, string(a.Config.MediaType))}) {
+		return nil
 	}
 	if err := c.copyBlobs(ctx, from, to, raw, digest); err != nil {
 		return err
@@ -263,13 +275,16 @@ func (c *Client) CopyReceipt(ctx context.Context, source, target, tag string) (b
 
 // copyReceipt copies a receipt that is the one under its tag; an older one is
 // nobody's any more.
-func (c *Client) copyReceipt(ctx context.Context, from, to name.Repository, raw []byte, a artifact) error {
+func (c *Client) copyReceipt(ctx context.Context, from, to name.Repository, raw []byte, a artifact, leave func(Kind) bool) error {
 	if !a.isReceipt() || len(a.Layers[0].Data) == 0 {
 		return nil // it is not ours
 	}
 	r, err := decodeStatement(a.Layers[0].Data)
 	if err != nil {
 		return err
+	}
+	if leave != nil && leave(Kind{ReceiptArtifactType, r.Step}) {
+		return nil
 	}
 	tag := model.ReceiptTag(r.Step, r.StepKey)
 	if err := checkReceipt(r, tag); err != nil {

@@ -51,7 +51,7 @@ func TestTheRealRegistryMountsWhatIsCopied(t *testing.T) {
 	if err := c.Copy(t.Context(), source, target, digest); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.CopyArtifact(t.Context(), source, target, document); err != nil {
+	if err := c.CopyArtifact(t.Context(), source, target, document, nil); err != nil {
 		t.Fatal(err)
 	}
 	mounts := 0

@@ -65,9 +65,17 @@ type Step struct {
 	Formats  []string                  // of Formats, CycloneDX where there are none
 	Reports  string                    // folder for gl-sbom-<file>-<arch>.cdx.json, as GitLab reads it; empty writes none
 	Out      string                    // folder for <file>-<arch> in every format, see FileName; empty writes none
+	Along    []string                  // formats that are written to the registry whenever any is, as one reading makes all
 	ReadOnly bool                      // nothing is written to the registry
 	Made     func(Subject, []Document) // is told what there is of each image; nil tells nobody
 	Now      func() time.Time          // nil is the clock
+
+	// In is the repository whose lists are believed, by that of the image; empty
+	// where none is, so that the image is listed anew. nil is the image's own.
+	In func(repo string) string
+	// Kept is told of each list that is in the registry, concurrently: that was
+	// found where In says, or is written now beside the image. nil tells nobody.
+	Kept func(Subject, Document)
 }
 
 var _ step.Target = Step{}.Run
@@ -81,10 +89,11 @@ type Subject struct {
 
 // Document is a list in one format.
 type Document struct {
-	Format  string
-	Body    []byte
-	Receipt model.Receipt // zero where nothing was written to the registry
-	New     bool          // it was made now
+	Format   string
+	Body     []byte
+	Receipt  model.Receipt // zero where nothing was written to the registry
+	Artifact model.Digest  // that the registry has it in, empty likewise
+	New      bool          // it was made now
 }
 
 // NotBuilt is a target whose bytes are not in the registry.
@@ -161,14 +170,18 @@ func (s Step) Documents(ctx context.Context, of Subject, formats []string) ([]Do
 		}
 		if !found {
 			missing = append(missing, format)
+		} else if s.Kept != nil {
+			s.Kept(of, d)
 		}
 		docs[n] = d
 	}
 	if len(missing) == 0 {
 		return docs, nil
 	}
-	if !slices.Contains(formats, Syft) && !s.ReadOnly { // the scanner will ask for it, and syft reads the image only once
-		missing = append(missing, Syft)
+	for _, format := range append(slices.Clone(s.Along), Syft) { // the scanner will ask for it, and syft reads the image only once
+		if !s.ReadOnly && !slices.Contains(formats, format) && !slices.Contains(missing, format) {
+			missing = append(missing, format)
+		}
 	}
 	made, err := s.make(ctx, of, missing)
 	if err != nil {
@@ -177,8 +190,11 @@ func (s Step) Documents(ctx context.Context, of Subject, formats []string) ([]Do
 	for format, body := range made {
 		d := Document{Format: format, Body: body, New: true}
 		if !s.ReadOnly {
-			if d.Receipt, err = s.attach(ctx, of, tool, format, body); err != nil {
+			if d, err = s.attach(ctx, of, tool, d); err != nil {
 				return nil, err
+			}
+			if s.Kept != nil {
+				s.Kept(of, d)
 			}
 		}
 		if n := slices.Index(formats, format); n >= 0 {
@@ -204,6 +220,11 @@ func (s Step) make(ctx context.Context, of Subject, formats []string) (docs map[
 // attached finds the list that a receipt speaks of. One whose artifact is gone,
 // or is another than the receipt says, is made again.
 func (s Step) attached(ctx context.Context, of Subject, tool, format string) (Document, bool, error) {
+	if s.In != nil {
+		if of.Repo = s.In(of.Repo); of.Repo == "" {
+			return Document{}, false, nil
+		}
+	}
 	tag := model.ReceiptTag(model.StepSBOM, model.SBOMStepKey(of.Digest, tool, format))
 	r, found, err := s.Registry.Receipt(ctx, of.Repo, tag)
 	if err != nil || !found || r.Digest != of.Digest {
@@ -218,7 +239,7 @@ func (s Step) attached(ctx context.Context, of Subject, tool, format string) (Do
 	}
 	whole := check(format, body) == nil
 	whole = whole && subject == of.Digest && what == MediaType(format) && model.DigestOf(body) == material(r, "sbom "+format)
-	return Document{Format: format, Body: body, Receipt: r}, whole, nil
+	return Document{Format: format, Body: body, Receipt: r, Artifact: material(r, "artifact "+format)}, whole, nil
 }
 
 // material is the digest that a receipt has for a name, empty where it has
@@ -233,24 +254,24 @@ func material(r model.Receipt, name string) model.Digest {
 }
 
 // attach writes the list, and then the receipt that makes it count.
-func (s Step) attach(ctx context.Context, of Subject, tool, format string, body []byte) (model.Receipt, error) {
+func (s Step) attach(ctx context.Context, of Subject, tool string, d Document) (Document, error) {
 	now := time.Now
 	if s.Now != nil {
 		now = s.Now
 	}
 	at := now().UTC().Format(time.RFC3339)
-	artifact, err := s.Registry.PutArtifact(ctx, of.Repo, registry.Artifact{
-		Subject: of.Digest, Type: MediaType(format), Body: body, Annotations: map[string]string{registry.CreatedAnnotation: at},
+	in, err := s.Registry.PutArtifact(ctx, of.Repo, registry.Artifact{
+		Subject: of.Digest, Type: MediaType(d.Format), Body: d.Body, Annotations: map[string]string{registry.CreatedAnnotation: at},
 	})
 	if err != nil {
-		return model.Receipt{}, err
+		return d, err
 	}
-	r := model.Receipt{
-		Version: model.ReceiptVersion, Step: model.StepSBOM, StepKey: model.SBOMStepKey(of.Digest, tool, format), Status: model.ReceiptPassed,
+	d.Artifact, d.Receipt = in, model.Receipt{
+		Version: model.ReceiptVersion, Step: model.StepSBOM, StepKey: model.SBOMStepKey(of.Digest, tool, d.Format), Status: model.ReceiptPassed,
 		Image: of.Target.Image, Tag: of.Target.Tag, Variant: of.Target.Variant, Platform: of.Target.Platform.String(), Digest: of.Digest, UpdatedAt: at,
-		Inputs: []model.Material{{Name: "artifact " + format, Digest: artifact}, {Name: "sbom " + format, Digest: model.DigestOf(body)}},
+		Inputs: []model.Material{{Name: "artifact " + d.Format, Digest: in}, {Name: "sbom " + d.Format, Digest: model.DigestOf(d.Body)}},
 	}
-	return r, s.Registry.PutReceipt(ctx, of.Repo, r)
+	return d, s.Registry.PutReceipt(ctx, of.Repo, d.Receipt)
 }
 
 // FileName is what a list's file is called, name with the format's usual ending.

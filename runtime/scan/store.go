@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,23 @@ const ArtifactType = "application/vnd.rootfsgen.scan.v1+json"
 const MaxDocument = 64 << 20
 
 // Store keeps finished scans beside the images that they are of.
-type Store struct{ Registry *registry.Client }
+type Store struct {
+	Registry *registry.Client
+
+	// In is the repository whose scans are believed, by that of the image; empty
+	// where none is. nil is the image's own.
+	In func(repo string) string
+	// Kept is told of each scan that is written, concurrently; nil tells nobody.
+	Kept func(artifact model.Digest, r model.Receipt)
+}
+
+// in is the repository that is read for an image's.
+func (s Store) in(repo string) string {
+	if s.In == nil {
+		return repo
+	}
+	return s.In(repo)
+}
 
 func name(source string) string { return "scan " + source }
 
@@ -39,14 +56,8 @@ func (s Store) Save(ctx context.Context, repo string, scan model.Scan) error {
 	if err != nil {
 		return fmt.Errorf("keeping the scan of %s: %w", scan.ID(), err)
 	}
-	was, found, err := s.Registry.Receipt(ctx, repo, tag(scan))
-	if err != nil {
+	if same, err := s.has(ctx, s.in(repo), scan, body); err != nil || same {
 		return err
-	}
-	if found {
-		if old, _, _, err := s.Registry.ReadArtifact(ctx, repo, material(was, name(scan.Source)), MaxDocument); err == nil && string(old) == string(body) {
-			return nil
-		}
 	}
 	artifact, err := s.Registry.PutArtifact(ctx, repo, registry.Artifact{
 		Subject: scan.Digest, Type: ArtifactType, Body: body, Annotations: map[string]string{registry.CreatedAnnotation: scan.Time},
@@ -54,16 +65,36 @@ func (s Store) Save(ctx context.Context, repo string, scan model.Scan) error {
 	if err != nil {
 		return err
 	}
-	return s.Registry.PutReceipt(ctx, repo, model.Receipt{
+	r := model.Receipt{
 		Version: model.ReceiptVersion, Step: model.StepScan, StepKey: model.ScanStepKey(scan.Digest, scan.Source, scan.Tool, scan.Database), Status: model.ReceiptPassed,
 		Image: scan.Image, Tag: scan.Tag, Variant: scan.Variant, Platform: scan.Platform, Digest: scan.Digest, UpdatedAt: scan.Time,
 		Inputs: []model.Material{{Name: name(scan.Source), Digest: artifact}},
-	})
+	}
+	if s.Kept != nil {
+		s.Kept(artifact, r)
+	}
+	return s.Registry.PutReceipt(ctx, repo, r)
+}
+
+// has tells whether a repository keeps a scan already, to the byte.
+func (s Store) has(ctx context.Context, repo string, scan model.Scan, body []byte) (bool, error) {
+	if repo == "" {
+		return false, nil
+	}
+	was, found, err := s.Registry.Receipt(ctx, repo, tag(scan))
+	if err != nil || !found || was.Digest != scan.Digest {
+		return false, err
+	}
+	old, subject, _, err := s.Registry.ReadArtifact(ctx, repo, material(was, name(scan.Source)), MaxDocument)
+	return err == nil && subject == scan.Digest && bytes.Equal(old, body), nil // what cannot be read is written again
 }
 
 // Load finds the kept scan of a digest by one source, with that tool and
 // database. What is there but is no such scan is as good as nothing.
 func (s Store) Load(ctx context.Context, r Request, source, tool, database string) (model.Scan, bool, error) {
+	if r.Repo = s.in(r.Repo); r.Repo == "" {
+		return model.Scan{}, false, nil
+	}
 	want := r.State(source, model.ScanFinished, "")
 	want.Tool, want.Database = tool, database
 	receipt, found, err := s.Registry.Receipt(ctx, r.Repo, tag(want))

@@ -25,6 +25,9 @@ const promotionBranch = "rootfsgen/promote"
 // witnesses are whom a promotion asks about its images: scanners, unless
 // enforcement is off, and signatures, where the settings demand any.
 func (o *promotion) witnesses(ctx context.Context, a *app.App, s *promote.Step) error {
+	if o.scanning.anew = o.anew(s.Registry); o.scanning.anew != nil {
+		s.Own = o.scanning.anew.all
+	}
 	if o.policy.Mode != model.EnforceOff {
 		s.Scanner = o.scanner(a, s.Registry)
 		s.Google = func(repo string) bool { host, _, _ := strings.Cut(repo, "/"); return login.IsGoogle(host) }
@@ -58,7 +61,10 @@ func (o *promotion) scanner(a *app.App, c *registry.Client) promote.Scanner {
 		if err != nil {
 			return nil, err
 		}
-		return s.Run(ctx, requests)
+		if scans, err = s.Run(ctx, requests); err != nil || o.scanning.anew == nil {
+			return scans, err
+		}
+		return scans, o.scanning.anew.list(ctx, a, c, requests)
 	}
 }
 

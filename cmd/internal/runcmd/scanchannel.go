@@ -41,8 +41,9 @@ func (o *searching) scanChannel(ctx context.Context, a *app.App) (err error) {
 		a.Log.Info(o.channel + " names no images of ours: nothing is promoted yet, and nothing is scanned")
 		return nil
 	}
-	o.readOnly = true
-	s, end, err := o.step(ctx, a, at.client(a, model.ScopeRead), at.policy, requests)
+	c := at.client(a, model.ScopeRead)
+	o.readOnly, o.anew = true, at.anew(c)
+	s, end, err := o.step(ctx, a, c, at.policy, requests)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/login"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
-	"github.com/rootfsgen/rootfsgen/runtime/sbom"
 	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/scan/local"
 	"github.com/rootfsgen/rootfsgen/runtime/tools"
@@ -39,6 +38,7 @@ type scanning struct {
 	db       string   // folder of the database; empty: the variable's, or one below .cache
 	sources  []string // that are asked, instead of those that the policy asks for
 	readOnly bool     // nothing is written to the registry
+	anew     *anew    // nil: the lists and scans that lie beside an image are believed
 }
 
 func (o *scanning) flags(cmd *cobra.Command) {
@@ -89,7 +89,7 @@ func (o *scanning) step(ctx context.Context, a *app.App, c *registry.Client, p m
 		return s, none, err
 	}
 	if !o.readOnly {
-		s.Store = &scan.Store{Registry: c}
+		s.Store = o.anew.store(c)
 	}
 	end := none
 	for _, source := range p.Sources {
@@ -139,10 +139,10 @@ func (o *scanning) local(a *app.App, c *registry.Client, p model.PolicySource, m
 	}
 	s := local.Options{
 		Grype: paths[0], DB: db, MaxAge: maxAge, Timeout: p.Timeout, Log: a.Log,
-		SBOM: sbom.Step{Registry: c, Program: sbom.NewProgram(paths[1]), ReadOnly: o.readOnly},
+		SBOM: o.anew.lister(c, paths[1], o.readOnly),
 	}
 	if c != nil {
-		s.Store = &scan.Store{Registry: c}
+		s.Store = o.anew.store(c)
 	}
 	if own {
 		s.Prepare = func(ctx context.Context) { o.refresh(ctx, a, paths[0], db, maxAge) }

@@ -1,0 +1,194 @@
+package promote_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/internal/plantest"
+	"github.com/rootfsgen/rootfsgen/runtime/promote"
+	"github.com/rootfsgen/rootfsgen/runtime/sbom"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
+)
+
+// lister is a scanner that lists what it scans, as its own.
+type lister struct {
+	*bench
+	own  []promote.Evidence
+	left string // a platform that it does not list
+}
+
+const ours = `{"bomFormat":"CycloneDX","serialNumber":"ours"}`
+
+func (l *lister) scan(ctx context.Context, targets []promote.Target) ([]model.Scan, error) {
+	for _, t := range targets {
+		if t.ID.Platform.String() == l.left {
+			continue
+		}
+		a := l.attach(t.Repo, t.Digest, cycloneDX, ours)
+		l.own = append(l.own, promote.Evidence{Artifact: a, Receipt: listed(t.Digest, a)})
+	}
+	return found("")(ctx, targets)
+}
+
+// listed is the receipt of a list, as syft's would be.
+func listed(digest, artifact model.Digest) model.Receipt {
+	return model.Receipt{
+		Version: model.ReceiptVersion, Step: model.StepSBOM, StepKey: model.SBOMStepKey(digest, "syft 1", "cyclonedx-json"), Status: model.ReceiptPassed,
+		Digest: digest, Inputs: []model.Material{{Name: "artifact cyclonedx-json", Digest: artifact}},
+	}
+}
+
+// TestOnlyOurOwnEvidenceComesToProd: where nobody knows who wrote the lists and
+// scans that lie in testing they stay there, with their receipts, under whatever
+// name they lie there.
+func TestOnlyOurOwnEvidenceComesToProd(t *testing.T) {
+	t.Parallel()
+	b, s := judging(t, plantest.Image{ID: "python"})
+	l := &lister{bench: b}
+	s.Scanner, s.Own = l.scan, func() []promote.Evidence { return slices.Clone(l.own) }
+	testing, prod := b.server.Prefix("testing/python"), b.server.Prefix("prod/python")
+	digest := plantest.Build(t, b.client, b.plan, &b.plan.Entries[0])
+	forged := listed(digest, b.attach(testing, digest, cycloneDX, `{"bomFormat":"CycloneDX","serialNumber":"theirs"}`))
+	said := model.Scan{
+		Image: "python", Platform: "linux/amd64", Digest: digest, Source: model.SourceLocal, Tool: "grype 1", Database: "2026-11-21T11:00:00Z",
+		State: model.ScanFinished, Time: "2026-11-21T11:00:00Z", Findings: []model.Finding{},
+	}
+	plant := func() {
+		if err := b.client.PutReceipt(t.Context(), testing, forged); err != nil {
+			t.Fatal(err)
+		}
+		if err := (scan.Store{Registry: b.client}).Save(t.Context(), testing, said); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plant()
+	kept := b.attach(testing, digest, "application/vnd.example.note", "a note")
+	for range 2 {
+		r, err := s.Run(t.Context(), nil, nil)
+		if err != nil || len(r.Verdicts) != 2 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		plant() // after it was promoted, too
+		found, err := b.client.Artifacts(t.Context(), prod, digest, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		note := false
+		for _, f := range found {
+			note = note || f.Digest == kept
+			body, _, _, err := b.client.ReadArtifact(t.Context(), prod, f.Digest, 1<<20)
+			if f.Type == scan.ArtifactType || f.Type == cycloneDX && string(body) != ours || err != nil {
+				t.Errorf("prod has %s: %s, %v", f.Type, body, err)
+			}
+		}
+		if !note {
+			t.Error("what is no list and no scan stayed behind")
+		}
+		receipt, there, err := b.client.Receipt(t.Context(), prod, model.ReceiptTag(model.StepSBOM, forged.StepKey))
+		if err != nil || !there || receipt.Inputs[0].Digest == forged.Inputs[0].Digest {
+			t.Errorf("the receipt of the list in prod: %+v, %v, %v", receipt, there, err)
+		}
+		if scans, err := (scan.Store{Registry: b.client}).Newest(t.Context(), prod, digest); err != nil || len(scans) != 0 {
+			t.Errorf("scans in prod: %+v, %v", scans, err)
+		}
+	}
+}
+
+// TestWhatWeHaveNotListedIsRefused: a list in testing is none of ours.
+func TestWhatWeHaveNotListedIsRefused(t *testing.T) {
+	t.Parallel()
+	b, s := judging(t, plantest.Image{ID: "python"})
+	l := &lister{bench: b, left: "linux/arm64"}
+	s.Scanner, s.Own = l.scan, func() []promote.Evidence { return slices.Clone(l.own) }
+	if _, err := s.Run(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "python: linux/arm64: there is no SBOM of it") {
+		t.Errorf("got %v", err)
+	}
+	b.nothing()
+}
+
+// pretended is a syft that lists nothing, in no time.
+const pretended = `#!/bin/sh
+[ "$1" = --version ] && echo syft 1.0.0
+for a; do
+  case $a in
+    cyclonedx-json=*) echo '{"bomFormat":"CycloneDX"}' > "${a#*=}" ;;
+    syft-json=*) echo '{"artifacts":[],"descriptor":{"name":"syft","version":"1.0.0"}}' > "${a#*=}" ;;
+  esac
+done
+`
+
+// listing is a scanner that lists and keeps scans as the program does where
+// nobody signs receipts.
+func (b *bench) listing() (promote.Scanner, func() []promote.Evidence) {
+	b.Helper()
+	program := filepath.Join(b.TempDir(), "syft")
+	if err := os.WriteFile(program, []byte(pretended), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	var mu sync.Mutex
+	var own []promote.Evidence
+	keep := func(artifact model.Digest, r model.Receipt) {
+		mu.Lock()
+		defer mu.Unlock()
+		own = append(own, promote.Evidence{Artifact: artifact, Receipt: r})
+	}
+	in := func(repo string) string { return strings.Replace(repo, "/testing/", "/prod/", 1) }
+	lists := sbom.Step{
+		Registry: b.client, Program: sbom.NewProgram(program), In: in, Along: []string{sbom.CycloneDX}, Now: func() time.Time { return today },
+		Kept: func(_ sbom.Subject, d sbom.Document) { keep(d.Artifact, d.Receipt) },
+	}
+	store := scan.Store{Registry: b.client, In: in, Kept: keep}
+	scanner := func(ctx context.Context, targets []promote.Target) ([]model.Scan, error) {
+		scans, err := found("")(ctx, targets)
+		for n, t := range targets {
+			r := scan.Request{Repo: t.Repo, Target: t.ID, Digest: t.Digest}
+			if _, kept, err := store.Load(ctx, r, scans[n].Source, scans[n].Tool, scans[n].Database); err != nil {
+				return nil, err
+			} else if _, err := lists.Documents(ctx, sbom.Subject{Repo: t.Repo, Target: t.ID, Digest: t.Digest}, []string{map[bool]string{true: sbom.CycloneDX, false: sbom.Syft}[kept]}); err != nil {
+				return nil, err
+			}
+			if err := store.Save(ctx, t.Repo, scans[n]); err != nil {
+				return nil, err
+			}
+		}
+		return scans, err
+	}
+	return scanner, func() []promote.Evidence {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(own)
+	}
+}
+
+// TestTheRequestsOfOurOwnEvidenceCounted: what a promotion asks of the registry
+// that lists and scans everything by itself; and again, when prod has it.
+func TestTheRequestsOfOurOwnEvidenceCounted(t *testing.T) {
+	t.Parallel()
+	b, s := judging(t, plantest.Image{ID: "python"}, plantest.Image{ID: "hello"})
+	counts := map[bool]int{}
+	for _, again := range []bool{false, true} {
+		s.Scanner, s.Own = b.listing()
+		b.server.Forget()
+		if _, err := s.Run(t.Context(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		counts[again] = len(b.server.Requests()) / 2
+	}
+	t.Logf("of an image with two platforms: %d requests, %d when nothing is new", counts[false], counts[true])
+	if counts[false] > requestsOwnFirst || counts[true] > requestsOwnAgain {
+		t.Errorf("an image cost %d requests, and %d when nothing was new; docs/guide/channels.md says %d and %d", counts[false], counts[true], requestsOwnFirst, requestsOwnAgain)
+	}
+}
+
+// What docs/guide/channels.md says.
+const (
+	requestsOwnFirst = 237
+	requestsOwnAgain = 105
+)

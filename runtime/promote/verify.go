@@ -141,7 +141,8 @@ func (s Step) readIndex(ctx context.Context, v *verified, c *checking, digest mo
 	v.index = piece{raw, d.MediaType}
 	there := map[string]model.Digest{}
 	for _, m := range idx.Manifests {
-		if m.Platform == nil {
+		if m.Platform == nil || m.MediaType.IsIndex() { // it would be copied, and nobody would have looked at it
+			c.refuse("its index names %s, which is no platform's manifest", model.Digest(m.Digest.String()).Short())
 			continue
 		}
 		p := model.Platform{OS: m.Platform.OS, Arch: m.Platform.Architecture}
@@ -173,6 +174,10 @@ func (s Step) readReceipts(ctx context.Context, v *verified, c *checking, identi
 		return err
 	case !found || merge.Digest != digest || merge.VersionTag != v.entry.VersionTag:
 		c.refuse("there is no receipt of its merge")
+		return nil
+	}
+	if of := (model.TargetID{Image: merge.Image, Tag: merge.Tag, Variant: merge.Variant}); v.entry.ID != merge.Image && v.entry.ID != of.Node() {
+		c.refuse("its merge is that of %s", of.Node())
 		return nil
 	}
 	v.merge = merge

@@ -69,7 +69,7 @@ func (s Step) ask(ctx context.Context, images []*verified) (map[question]bool, e
 	g.SetLimit(2 * inParallel)
 	for n, q := range all {
 		g.Go(func() (err error) {
-			_, marked[n], err = s.Registry.Resolve(ctx, q.repo, model.WithdrawalTag(q.digest))
+			marked[n], err = s.Registry.Withdrawn(ctx, q.repo, q.digest)
 			return err
 		})
 	}

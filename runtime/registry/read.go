@@ -49,12 +49,39 @@ func checkReference(ref string) error {
 
 // Resolve asks what a tag or digest stands for; false when it is not there.
 func (c *Client) Resolve(ctx context.Context, repo, ref string) (Descriptor, bool, error) {
+	d, err := c.resolve(ctx, repo, ref)
+	if c.absent(err) {
+		return Descriptor{}, false, nil
+	}
+	return d, err == nil, err
+}
+
+// Withdrawn tells whether somebody has marked a digest of a repository as
+// withdrawn. That there is no mark means that the digest may be used: so a
+// registry that refuses to say is an error, also with Bootstrap, unless it
+// refuses to say anything of a repository that has no such digest.
+func (c *Client) Withdrawn(ctx context.Context, repo string, digest model.Digest) (bool, error) {
+	_, err := c.resolve(ctx, repo, model.WithdrawalTag(digest))
+	if status(err) == http.StatusNotFound {
+		return false, nil
+	}
+	if c.absent(err) {
+		_, of := c.resolve(ctx, repo, digest.String())
+		if _, denied := errors.AsType[*Denied](of); denied {
+			return false, nil
+		}
+	}
+	return err == nil, err
+}
+
+// resolve is Resolve with an error for what is not there.
+func (c *Client) resolve(ctx context.Context, repo, ref string) (Descriptor, error) {
 	r, err := parseRepository(repo)
 	if err != nil {
-		return Descriptor{}, false, err
+		return Descriptor{}, err
 	}
 	if err := checkReference(ref); err != nil {
-		return Descriptor{}, false, err
+		return Descriptor{}, err
 	}
 	var d Descriptor
 	err = c.tryShort(ctx, "resolving "+join(repo, ref), func(ctx context.Context) error {
@@ -81,13 +108,10 @@ func (c *Client) Resolve(ctx context.Context, repo, ref string) (Descriptor, boo
 		_, d, err = s.manifest(ctx, ref) // a registry that tells less than it should
 		return err
 	})
-	if c.absent(err) {
-		return Descriptor{}, false, nil
-	}
 	if err == nil && model.Digest(ref).Valid() && d.Digest != model.Digest(ref) {
-		return Descriptor{}, false, fmt.Errorf("resolving %s: the registry answers for %s", join(repo, ref), d.Digest)
+		return Descriptor{}, fmt.Errorf("resolving %s: the registry answers for %s", join(repo, ref), d.Digest)
 	}
-	return d, err == nil, err
+	return d, err
 }
 
 // Manifest reads the raw manifest or index; the error wraps ErrAbsent when it

@@ -41,7 +41,27 @@ type fleet struct {
 // others in the registry. An empty file is one that the fleet is to lack.
 func newFleet(t *testing.T, name string, further ...map[string]string) *fleet {
 	t.Helper()
-	s, busybox := enginetest.Services(t), enginetest.Busybox(t)
+	f := newRepository(t, name)
+	files := filesBelow(t, "testdata/fleet")
+	for _, more := range further {
+		maps.Copy(files, more)
+	}
+	r := strings.NewReplacer("@REGISTRY@", f.prefix, "@BUSYBOX@", enginetest.Busybox(t))
+	for path, text := range files {
+		files[path] = r.Replace(text)
+	}
+	maps.DeleteFunc(files, func(_, text string) bool { return text == "" })
+	f.Write(files)
+	f.program("rootfsgen", "lock")
+	f.program("rootfsgen", "generate")
+	f.push("main", nil)
+	return f
+}
+
+// newRepository makes an empty repository, its origin and its machine.
+func newRepository(t *testing.T, name string) *fleet {
+	t.Helper()
+	s := enginetest.Services(t)
 	f := &fleet{t: t, Repo: gittest.New(t), prefix: s.Registry + "/" + name, scratch: t.TempDir()}
 	t.Cleanup(f.nothingRuns)
 	f.origin = filepath.Join(f.scratch, "origin.git")
@@ -61,19 +81,6 @@ func newFleet(t *testing.T, name string, further ...map[string]string) *fleet {
 	}
 	f.Git("init", "-q", "--bare", "-b", "main", f.origin)
 	f.Git("remote", "add", "origin", f.origin)
-	files := filesBelow(t, "testdata/fleet")
-	for _, more := range further {
-		maps.Copy(files, more)
-	}
-	r := strings.NewReplacer("@REGISTRY@", f.prefix, "@BUSYBOX@", busybox)
-	for path, text := range files {
-		files[path] = r.Replace(text)
-	}
-	maps.DeleteFunc(files, func(_, text string) bool { return text == "" })
-	f.Write(files)
-	f.program("rootfsgen", "lock")
-	f.program("rootfsgen", "generate")
-	f.push("main", nil)
 	return f
 }
 

@@ -224,9 +224,11 @@ func Labels(r model.Runner, forge string) []string {
 func (p *Pipeline) users(forge string) map[string]string {
 	users := map[string]string{}
 	for _, kind := range slices.Sorted(maps.Keys(p.Fixed)) {
-		if j := p.Fixed[kind]; j.Runner != "" && len(j.Events) > 0 {
-			users[j.Runner] = "the job " + string(kind)
+		j := p.Fixed[kind]
+		if _, named := users[j.Runner]; j.Runner == "" || len(j.Events) == 0 || named && kind == Result {
+			continue // another one says more than the job that sums all up
 		}
+		users[j.Runner] = "the job " + string(kind)
 	}
 	for _, i := range p.Images {
 		for _, l := range i.Legs {

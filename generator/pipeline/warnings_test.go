@@ -28,7 +28,7 @@ func TestWarnings(t *testing.T) {
 			s.Runners[model.RunnerSpotAMD64] = model.Runner{GitHub: []string{"ubuntu-latest"}, GitLab: []string{"a"}}
 			s.Runners["large"] = model.Runner{GitHub: []string{"macos-15"}, GitLab: []string{"a"}} // that nothing uses
 		}, []string{
-			`the job result runs on GitHub's own ubuntu-24.04 (class "small"), which has no rootfsgen: runtime installed finds nothing there`,
+			`the job reports runs on GitHub's own ubuntu-24.04 (class "small"), which has no rootfsgen: runtime installed finds nothing there`,
 			`image a runs on GitHub's own ubuntu-latest (class "spot-amd64"), which has no rootfsgen: runtime installed finds nothing there`,
 		}},
 		"GitLab's machines": {func(s *model.Settings) {

@@ -81,7 +81,11 @@ func Runners(s *model.Settings, forges []string, o RunnersOptions) (Files, error
 		if len(classes) == 0 {
 			continue
 		}
-		missing = append(missing, o.check(forge)...)
+		for _, err := range o.check(forge) { // what both forges want is said once
+			if !slices.ContainsFunc(missing, func(said error) bool { return said.Error() == err.Error() }) {
+				missing = append(missing, err)
+			}
+		}
 		if len(missing) > 0 {
 			continue
 		}

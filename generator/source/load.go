@@ -43,9 +43,13 @@ func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.L
 		ctx: ctx, tree: tree, dir: o.dir(), outside: o.ConfigData != nil,
 		everywhere: []model.Platform{model.LinuxAMD64, model.LinuxARM64},
 	}
-	config, content, err := l.config(o)
-	if err != nil {
-		return nil, nil, err
+	config := orDefault(o.Config, DefaultConfig)
+	content := o.ConfigData
+	if content == nil {
+		var err error
+		if content, err = l.read(config, path.Base(config) != DefaultConfig); err != nil {
+			return nil, nil, err
+		}
 	}
 	s := parseSettings(config, l.dir, content, &l.list)
 	l.checkFiles(s)
@@ -72,27 +76,6 @@ func Load(ctx context.Context, tree model.Tree, o Options) (*model.Fleet, diag.L
 		}
 		return b
 	}), nil
-}
-
-// LoadSettings reads the settings alone, whatever the images and the lock are
-// like. The list has the mistakes of their file.
-func LoadSettings(ctx context.Context, tree model.Tree, o Options) (model.Settings, diag.List, error) {
-	l := &loader{ctx: ctx, tree: tree, dir: o.dir(), outside: o.ConfigData != nil}
-	config, content, err := l.config(o)
-	if err != nil {
-		return model.Settings{}, nil, err
-	}
-	s := parseSettings(config, l.dir, content, &l.list)
-	return s.model, l.list.Sorted().WithLines(func(string) []byte { return content }), nil
-}
-
-// config reads the settings.
-func (l *loader) config(o Options) (file string, content []byte, err error) {
-	file, content = orDefault(o.Config, DefaultConfig), o.ConfigData
-	if content == nil {
-		content, err = l.read(file, path.Base(file) != DefaultConfig)
-	}
-	return file, content, err
 }
 
 // loader collects what one tree says.

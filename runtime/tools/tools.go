@@ -151,15 +151,15 @@ func (e *MissingError) Error() string {
 			packages = append(packages, p.Package)
 		}
 	}
-	b.WriteString("\nto get them:")
+	b.WriteString("\nhint: to get them:")
 	if built {
-		b.WriteString("\n  " + compile(e.Bin))
+		b.WriteString("\n    " + compile(e.Bin))
 	}
 	if len(packages) > 0 {
-		b.WriteString("\n  apt-get install -y --no-install-recommends " + strings.Join(packages, " "))
+		b.WriteString("\n    apt-get install -y --no-install-recommends " + strings.Join(packages, " "))
 	}
 	return b.String()
 }
 
-// ExitCode is that of trouble with the machine.
-func (e *MissingError) ExitCode() int { return 75 }
+// ExitCode is that of a failure: trying again brings no program.
+func (e *MissingError) ExitCode() int { return 1 }

@@ -65,11 +65,11 @@ func runCIOutputs(ctx context.Context, a *app.App, o *ciOutputsOptions) (err err
 	}
 	raw, err := os.ReadFile(o.plan)
 	if err != nil {
-		return fmt.Errorf("reading the plan: %w", err)
+		return app.Unread("--plan", err)
 	}
 	decided, err := plan.Decode(raw)
 	if err != nil {
-		return err
+		return app.Damaged("--plan "+o.plan, err)
 	}
 	published := pipeline.Published(decided)
 	if published != decided {

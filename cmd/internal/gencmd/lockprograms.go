@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
@@ -29,6 +30,10 @@ type pinned struct {
 	SHA256  map[string]string `json:"sha256"`
 }
 
+// releaseForm is how the version of a release begins: anything else is looked
+// for in vain.
+var releaseForm = regexp.MustCompile(`^v?[0-9]`)
+
 // runLockPrograms writes a release's version and digests into the settings.
 func runLockPrograms(ctx context.Context, a *app.App, o lockOptions) error {
 	f, err := openSettings(ctx, a)
@@ -40,7 +45,9 @@ func runLockPrograms(ctx context.Context, a *app.App, o lockOptions) error {
 	case len(o.names) > 1:
 		return app.Fail(app.ExitUsage, errors.New("--programs takes one version"))
 	case len(o.names) == 1:
-		want.Version = o.names[0]
+		if want.Version = o.names[0]; !releaseForm.MatchString(want.Version) {
+			return app.Fail(app.ExitUsage, fmt.Errorf("invalid version %q: expected that of a release, such as v1.2.3", want.Version))
+		}
 	case app.Released() != "":
 		want.Version = app.Released()
 	case f.settings.Programs.Version != "":
@@ -115,7 +122,7 @@ func openSettings(ctx context.Context, a *app.App) (f settingsOnDisk, err error)
 		return f, err
 	}
 	if f.content, err = os.ReadFile(f.path); err != nil {
-		return f, fmt.Errorf("reading the settings: %w", err)
+		return f, app.Unread("--config", err)
 	}
 	dir := "."
 	f.name = a.Config

@@ -148,9 +148,13 @@ func (o *simulating) readTimes() (*simulate.Times, error) {
 	}
 	text, err := os.ReadFile(o.times)
 	if err != nil {
-		return nil, fmt.Errorf("reading times: %w", err)
+		return nil, app.Unread("--times", err)
 	}
-	return simulate.DecodeTimes(text)
+	times, err := simulate.DecodeTimes(text)
+	if err != nil {
+		return nil, app.Damaged("--times "+o.times, err)
+	}
+	return times, nil
 }
 
 // machines reads how many there are of each class.
@@ -177,9 +181,13 @@ func (o *simulating) decided(ctx context.Context, s *planning.Session) (*model.P
 	}
 	raw, err := os.ReadFile(o.plan)
 	if err != nil {
-		return nil, fmt.Errorf("reading the plan: %w", err)
+		return nil, app.Unread("--plan", err)
 	}
-	return plan.Decode(raw)
+	p, err := plan.Decode(raw)
+	if err != nil {
+		return nil, app.Damaged("--plan "+o.plan, err)
+	}
+	return p, nil
 }
 
 // emittedBy is what the pipelines of a session run of a plan.

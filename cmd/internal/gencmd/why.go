@@ -29,7 +29,7 @@ answer; --platform also shows keys and digests, which differ by platform.`,
   rootfsgen why python:3.13
   rootfsgen why python --platform linux/arm64 --from v12
   rootfsgen why python --json`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              app.AtLeastOne("an image"),
 		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			s, err := planning.Load(cmd.Context(), a, o)

@@ -201,7 +201,7 @@ func (s *Session) findConfig(tree model.Tree) error {
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("reading --config: %w", err)
+		return app.Unread("--config", err)
 	}
 	s.config, s.configData = s.app.Config, append([]byte{}, content...)
 	return nil

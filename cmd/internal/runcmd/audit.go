@@ -33,7 +33,7 @@ Artifact Registry it tells what else is attached there, too.
 Signatures are verified where rootfsgen.yaml says whose count, under "trust"; of
 others it is told whose they claim to be.`,
 		Example:           "  rootfsrun audit python\n  rootfsrun audit registry.example.com/prod/python@sha256:... --json",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              app.AtLeastOne("an image or a reference"),
 		ValidArgsFunction: planning.CompleteImages(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lives, err := tellLives(cmd.Context(), a, &from, args)
@@ -43,7 +43,7 @@ others it is told whose they claim to be.`,
 			return printLives(a, lives)
 		},
 	}
-	from.flags(a, cmd)
+	from.flagsToLook(a, cmd)
 	return cmd
 }
 

@@ -38,12 +38,10 @@ func (o *channels) flags(cmd *cobra.Command) {
 	f.StringVar(&o.prod, "prod-registry", "", "address that the prod images lie below (default: that of the settings; on a desk the local registry)")
 }
 
-// open reads the settings and opens the store.
+// open reads the settings, the policy and the fleet, and opens the store.
 func (o *channels) open(ctx context.Context, a *app.App) (err error) {
-	for _, prefix := range []string{o.registry, o.prod} {
-		if err := model.CheckPrefix(prefix); prefix != "" && err != nil {
-			return app.Fail(app.ExitUsage, err)
-		}
+	if err := o.check(); err != nil {
+		return err
 	}
 	s, err := planning.Load(ctx, a, planning.Options{})
 	if err != nil {
@@ -51,6 +49,33 @@ func (o *channels) open(ctx context.Context, a *app.App) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	o.set, o.policy, o.fleet = s.Now.Fleet.Settings, s.Policy, s.Now.Fleet
+	return o.openStore(ctx, a)
+}
+
+// openAnyhow is open for the way out of an incident, which must not depend on
+// what is wrong in the work tree: of the fleet and the policy it takes what can
+// be understood. The settings say where everything lies, and must be right.
+func (o *channels) openAnyhow(ctx context.Context, a *app.App) (err error) {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.fleet, o.policy, err = planning.Understand(ctx, a); err != nil {
+		return err
+	}
+	o.set = o.fleet.Settings
+	return o.openStore(ctx, a)
+}
+
+func (o *channels) check() error {
+	for _, prefix := range []string{o.registry, o.prod} {
+		if err := model.CheckPrefix(prefix); prefix != "" && err != nil {
+			return app.Fail(app.ExitUsage, err)
+		}
+	}
+	return nil
+}
+
+func (o *channels) openStore(ctx context.Context, a *app.App) (err error) {
 	if err := o.prefixes(ctx, a); err != nil {
 		return err
 	}

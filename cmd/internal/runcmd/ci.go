@@ -1,6 +1,8 @@
 package runcmd
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
@@ -15,4 +17,11 @@ func ciCommand(a *app.App) *cobra.Command {
 	}
 	cmd.AddCommand(ciRequestCommand(a), ciLostCommand(a), ciSummaryCommand(a), ciBuiltCommand(a), ciCommentCommand(a), ciReportsCommand(a), ciTriedCommand(a), ciVerdictCommand(a), ciIssueCommand(a), ciReleaseCommand(a))
 	return cmd
+}
+
+// notInJob is what commands say that need a forge, and have none.
+func notInJob() error {
+	return app.Fail(app.ExitUsage, errors.New("this is for jobs of GitHub or GitLab\n"+
+		"hint: elsewhere set GITHUB_ACTIONS=true, GITHUB_REPOSITORY=OWNER/NAME and ROOTFSGEN_FORGE_TOKEN,\n"+
+		"    or GITLAB_CI=true, CI_API_V4_URL, CI_PROJECT_ID and ROOTFSGEN_FORGE_TOKEN"))
 }

@@ -2,7 +2,6 @@ package runcmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -56,11 +55,11 @@ func (o *commenting) run(ctx context.Context, a *app.App) error {
 	}
 	at, inJob := forge.FromEnvironment(a.Env)
 	if !inJob {
-		return app.Fail(app.ExitUsage, errors.New("this is for jobs of GitHub or GitLab"))
+		return notInJob()
 	}
 	text, err := os.ReadFile(o.text)
 	if err != nil {
-		return fmt.Errorf("reading --text: %w", err)
+		return app.Unread("--text", err)
 	}
 	if at.Token == "" || at.JobOnly {
 		a.Log.Warn("no comment: set the variable " + forge.TokenVariable + " to a token that may comment on requests")

@@ -3,7 +3,6 @@ package runcmd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -47,19 +46,19 @@ own is taken, which on GitHub needs issues: write, and on GitLab may not.`,
 func keepIssue(ctx context.Context, a *app.App, file string) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("reading --report: %w", err)
+		return app.Unread("--report", err)
 	}
 	var r gate.Report
 	if err := json.Unmarshal(b, &r); err != nil {
-		return fmt.Errorf("reading --report: %w", err)
+		return app.Damaged("--report "+file, err)
 	}
 	if r.Version != gate.ReportVersion {
-		return fmt.Errorf("reading --report: it is of version %d, and this program reads version %d", r.Version, gate.ReportVersion)
+		return app.Damaged("--report "+file, fmt.Errorf("it is of version %d, and this program reads version %d", r.Version, gate.ReportVersion))
 	}
 	title, body := issueOf(&r)
 	at, inJob := forge.FromEnvironment(a.Env)
 	if !inJob {
-		return app.Fail(app.ExitUsage, errors.New("this is for jobs of GitHub or GitLab"))
+		return notInJob()
 	}
 	if at.Token == "" || at.JobOnly {
 		a.Log.Warn("no issue: set the variable " + forge.TokenVariable + " to a token that may write issues")

@@ -3,7 +3,6 @@ package runcmd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -60,7 +59,7 @@ func (o *losing) act(ctx context.Context, a *app.App) error {
 	}
 	at, inJob := forge.FromEnvironment(a.Env)
 	if !inJob {
-		return app.Fail(app.ExitUsage, errors.New("this is for jobs of GitHub or GitLab"))
+		return notInJob()
 	}
 	at.Log = a.Log
 	client, err := forge.New(at)

@@ -2,7 +2,6 @@ package runcmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -46,7 +45,7 @@ func (o *releasing) run(ctx context.Context, a *app.App) error {
 	}
 	at, inJob := forge.FromEnvironment(a.Env)
 	if !inJob {
-		return app.Fail(app.ExitUsage, errors.New("this is for jobs of GitHub or GitLab"))
+		return notInJob()
 	}
 	if o.plan != "" {
 		p, err := readPlan(a, o.plan)
@@ -56,7 +55,7 @@ func (o *releasing) run(ctx context.Context, a *app.App) error {
 	}
 	text, err := os.ReadFile(o.notes)
 	if err != nil {
-		return fmt.Errorf("reading --notes: %w", err)
+		return app.Unread("--notes", err)
 	}
 	if len(text) == 0 {
 		return nil

@@ -38,7 +38,7 @@ without it ROOTFSGEN_PUSH_TOKEN is taken. A request that was opened with the tok
 that GitHub gives to every job starts no workflow.`,
 		Example: `  rootfsgen lock --update > lock.txt
   rootfsrun ci request --branch rootfsgen/lock --title "Update images.lock" --text lock.txt images.lock`,
-		Args: cobra.MinimumNArgs(1),
+		Args: app.AtLeastOne("a file"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), a, args) },
 	}
 	f := cmd.Flags()
@@ -86,7 +86,7 @@ func (o *requesting) run(ctx context.Context, a *app.App, paths []string) error 
 func forgeOf(a *app.App) (remote gitremote.Remote, client forge.Client, own bool, err error) {
 	at, inJob := forge.FromEnvironment(a.Env)
 	if !inJob {
-		return remote, nil, false, app.Fail(app.ExitUsage, errors.New("this is for jobs of GitHub or GitLab"))
+		return remote, nil, false, notInJob()
 	}
 	own = a.Env(forge.TokenVariable) == ""
 	if push := a.Env("ROOTFSGEN_PUSH_TOKEN"); own && push != "" {
@@ -124,7 +124,7 @@ func (o *requesting) body(mute bool) (string, error) {
 	}
 	text, err := os.ReadFile(o.text)
 	if err != nil {
-		return "", fmt.Errorf("reading --text: %w", err)
+		return "", app.Unread("--text", err)
 	}
 	b.WriteString("\n")
 	for line := range strings.Lines(strings.ToValidUTF8(string(text), "?")) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/forge"
 	"github.com/rootfsgen/rootfsgen/runtime/offer"
 )
 
@@ -35,7 +36,7 @@ lost with its machine has not failed. "rootfsgen lock --update --offered" lets
 the updates wait that these images are built from. Where nothing is offered,
 nothing failed; that the forge does not tell is a warning, and counts as that.`,
 		Example: "  rootfsrun ci tried images.lock --branch rootfsgen/lock --out tried\n  rootfsgen lock --update --offered tried/offered --failed tried/failed.txt",
-		Args:    cobra.ExactArgs(1),
+		Args:    app.ExactlyOne("the file"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), a, args[0]) },
 	}
 	f := cmd.Flags()
@@ -50,6 +51,9 @@ nothing failed; that the forge does not tell is a warning, and counts as that.`,
 func (o *trying) run(ctx context.Context, a *app.App, file string) error {
 	if err := model.CheckPath(file); err != nil {
 		return app.Fail(app.ExitUsage, err)
+	}
+	if _, inJob := forge.FromEnvironment(a.Env); !inJob {
+		return notInJob()
 	}
 	t := &offer.Tried{Failed: []string{}}
 	remote, client, _, err := forgeOf(a)

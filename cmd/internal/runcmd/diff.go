@@ -36,7 +36,7 @@ prod~1 and prod, as Markdown for the body of a release.`,
 		Example: `  rootfsrun diff
   rootfsrun diff prod@2026-11-01 prod --format markdown
   rootfsrun diff --notes > notes.md`,
-		Args: cobra.MaximumNArgs(2),
+		Args: app.AtMost(2, "two states"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), a, args) },
 	}
 	o.flags(cmd)
@@ -59,7 +59,7 @@ func (o *differing) run(ctx context.Context, a *app.App, args []string) error {
 	if o.format != "text" && o.format != "markdown" && o.format != "json" {
 		return app.Fail(app.ExitUsage, errors.New("--format: expected text, markdown or json"))
 	}
-	if err := o.open(ctx, a); err != nil {
+	if err := o.openAnyhow(ctx, a); err != nil {
 		return err
 	}
 	from, err := documentOf(ctx, o.opened, sides[0])

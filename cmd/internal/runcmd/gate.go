@@ -138,7 +138,7 @@ func (o *gating) check(a *app.App, images []string) error {
 func (o *gating) judgeFile(a *app.App, p model.Policy, now time.Time) error {
 	content, err := o.readFindings(a)
 	if err != nil {
-		return app.Fail(app.ExitInvalid, fmt.Errorf("reading the findings: %w", err))
+		return app.Unread("--findings", err)
 	}
 	scans, list := gate.ReadScans(o.findings, content)
 	if list.HasErrors() {
@@ -329,13 +329,14 @@ func printExpiring(a *app.App, list []gate.Ending) error {
 		e.SetIndent("", "  ")
 		return e.Encode(map[string]any{"version": gate.ReportVersion, "exceptions": list})
 	}
+	if len(list) == 0 {
+		a.Log.Info("no exception ends soon, or has ended")
+		return nil
+	}
 	t := term.NewTable("EXCEPTION", "PACKAGE", "IMAGES", "OWNER", "TICKET", "ENDS", "DAYS")
 	for _, e := range list {
 		images := strings.Join(e.Images, ", ")
 		t.Row(e.ID, e.PURL, cmp.Or(images, "all"), e.Owner, e.Ticket, e.Expires, fmt.Sprint(e.Days))
-	}
-	if len(list) == 0 {
-		return nil
 	}
 	return t.Write(a.Out, a.OutTTY)
 }

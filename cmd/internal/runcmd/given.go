@@ -30,9 +30,24 @@ func (g *given) flags(a *app.App, cmd *cobra.Command) {
 	g.options.Flags(cmd, planning.CompleteImages(a))
 }
 
+// flagsToLook is flags for a command that builds nothing: those that say what
+// is built anew have no meaning for people there.
+func (g *given) flagsToLook(a *app.App, cmd *cobra.Command) {
+	g.flags(a, cmd)
+	for _, name := range []string{"all", "force", "rebuild-bases", "except"} {
+		_ = cmd.Flags().MarkHidden(name) // the flags are there
+	}
+}
+
 // load reads the plan, or makes it, for the named images and what they are
 // built from.
 func (g *given) load(ctx context.Context, a *app.App, images []string) (p *model.Plan, err error) {
+	return g.loadWith(ctx, a, images, nil)
+}
+
+// loadWith is load; ready is called, where a plan is made, when the fleet was
+// understood and before the registry is asked.
+func (g *given) loadWith(ctx context.Context, a *app.App, images []string, ready func(context.Context, *app.App) error) (p *model.Plan, err error) {
 	if g.file != "" {
 		return readPlan(a, g.file)
 	}
@@ -43,6 +58,11 @@ func (g *given) load(ctx context.Context, a *app.App, images []string) (p *model
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if ready != nil {
+		if err := ready(ctx, a); err != nil {
+			return nil, err
+		}
+	}
 	return s.Plan(ctx)
 }
 
@@ -54,9 +74,13 @@ func readPlan(a *app.App, file string) (*model.Plan, error) {
 		b, err = os.ReadFile(filepath.Join(a.Dir, file))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the plan: %w", err)
+		return nil, app.Unread("--plan", err)
 	}
-	return plan.Decode(b)
+	p, err := plan.Decode(b)
+	if err != nil {
+		return nil, app.Damaged("--plan "+file, err)
+	}
+	return p, nil
 }
 
 // indexes are those of a plan that names mean, all of them where there are no

@@ -65,7 +65,7 @@ changed, the newest first. Its id is what rollback and diff take.`,
 }
 
 func (o *historic) run(ctx context.Context, a *app.App, ids []string) error {
-	if err := o.open(ctx, a); err != nil {
+	if err := o.openAnyhow(ctx, a); err != nil {
 		return err
 	}
 	name := channel.Prod
@@ -84,6 +84,9 @@ func (o *historic) run(ctx context.Context, a *app.App, ids []string) error {
 	}
 	if a.JSON {
 		return json.NewEncoder(a.Out).Encode(append([]happened{}, list...))
+	}
+	if len(list) == 0 {
+		a.Log.Info(name + ": there is no version in " + o.opened.String())
 	}
 	t := term.NewTable("VERSION", "TIME", "COMMIT", "IMAGE", "FROM", "TO", "DIGEST")
 	for _, h := range list {
@@ -220,7 +223,7 @@ func readDocument(path string) (*manifest.Document, error) {
 	}
 	d, err := manifest.Decode(b)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, app.Damaged(path, err)
 	}
 	return d, nil
 }

@@ -3,7 +3,6 @@ package runcmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -22,7 +21,7 @@ func (o *gating) readPolicy(a *app.App) (model.Policy, error) {
 	p, list, err := o.policyOf(a)
 	switch {
 	case err != nil:
-		return p, app.Fail(app.ExitInvalid, fmt.Errorf("reading the policy: %w", err))
+		return p, err
 	case list.HasErrors():
 		return p, list
 	}
@@ -35,19 +34,32 @@ func (o *gating) policyOf(a *app.App) (p model.Policy, list diag.List, err error
 	case o.policy != "":
 		content, err := os.ReadFile(o.policy)
 		if err != nil {
-			return p, nil, err
+			return p, nil, app.Unread("--policy", err)
 		}
 		p, list = policy.Parse(o.policy, content)
 	case o.findings != "":
 		p = policy.Default()
-	default:
-		dir := filepath.ToSlash(filepath.Dir(a.Config))
-		if path.IsAbs(dir) || dir == ".." || strings.HasPrefix(dir, "../") {
-			dir = "." // the settings lie outside the repository
+		if file := path.Join(policyFolder(a), policy.File); there(folder(a.Dir), file) {
+			a.Log.Info("judged by the default policy; --policy " + filepath.Join(a.Dir, file) + " judges by the one that is there")
 		}
-		p, _, list = policy.Load(folder(a.Dir), dir)
+	default:
+		p, _, list = policy.Load(folder(a.Dir), policyFolder(a))
 	}
 	return p, list, nil
+}
+
+// policyFolder is where the policy lies: beside the settings.
+func policyFolder(a *app.App) string {
+	dir := filepath.ToSlash(filepath.Dir(a.Config))
+	if path.IsAbs(dir) || dir == ".." || strings.HasPrefix(dir, "../") {
+		return "." // the settings lie outside the repository
+	}
+	return dir
+}
+
+func there(f folder, name string) bool {
+	_, found := f.Lookup(name)
+	return found
 }
 
 // folder is a folder on the disk as a tree, for what needs no repository. It
@@ -59,12 +71,14 @@ var _ model.Tree = folder("")
 // Entries is empty.
 func (folder) Entries() []model.TreeEntry { return nil }
 
-// Lookup finds one file or link.
+// Lookup finds one file, link or folder.
 func (f folder) Lookup(name string) (model.TreeEntry, bool) {
 	info, err := os.Lstat(filepath.Join(string(f), filepath.FromSlash(name)))
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && info.IsDir():
+	case errors.Is(err, fs.ErrNotExist):
 		return model.TreeEntry{}, false
+	case err == nil && info.IsDir():
+		return model.TreeEntry{Path: name, Mode: model.ModeFolder}, true
 	case err == nil && info.Mode()&fs.ModeSymlink != 0:
 		return model.TreeEntry{Path: name, Mode: model.ModeSymlink}, true
 	}

@@ -57,7 +57,7 @@ func (o *rollingBack) run(ctx context.Context, a *app.App, ids []string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.open(ctx, a); err != nil || inert(a, o.registry) {
+	if err := o.openAnyhow(ctx, a); err != nil || inert(a, o.registry) {
 		return err
 	}
 	s := o.step(a)

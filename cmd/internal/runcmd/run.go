@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -90,8 +91,10 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 	if o.parallel < 1 {
 		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --parallel %d: expected at least 1", o.parallel))
 	}
-	if err := o.start(ctx, a); err != nil {
-		return err
+	for _, name := range images {
+		if o.file == "" && strings.HasSuffix(name, ".json") {
+			return app.Fail(app.ExitUsage, fmt.Errorf("%s is no image\nhint: name a plan with --plan, and a job of it with --job", name))
+		}
 	}
 	p, err := o.prepare(ctx, a, images)
 	if err != nil {
@@ -135,7 +138,13 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 	return planning.Remember(a, p.To)
 }
 
-// start makes sure that a desk has its services: the plan asks the registry.
+// load is the plan, with the services of a desk: the plan asks the registry.
+// They are started when nothing is wrong with the fleet.
+func (o *running) load(ctx context.Context, a *app.App, images []string) (*model.Plan, error) {
+	return o.loadWith(ctx, a, images, o.start)
+}
+
+// start makes sure that a desk has its services.
 func (o *running) start(ctx context.Context, a *app.App) error {
 	if a.CI() || o.file != "" || o.options.Registry != "" {
 		return nil

@@ -115,7 +115,7 @@ func (o *running) replay(ctx context.Context, a *app.App, args []string) (err er
 	case o.file != "" && len(args) > 0:
 		return app.Fail(app.ExitUsage, errors.New("--job names what is carried out: give no images beside it"))
 	}
-	p, err := o.load(ctx, a, args)
+	p, err := o.given.load(ctx, a, args) // no service is needed to list jobs
 	if err != nil {
 		return err
 	}

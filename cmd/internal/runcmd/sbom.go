@@ -74,23 +74,32 @@ func (o *listing) run(ctx context.Context, a *app.App, images []string) error {
 	if o.archive != "" && (len(images) > 0 || o.file != "" || o.platform != "") {
 		return app.Fail(app.ExitUsage, errors.New("--archive lists the file alone: leave out images, --plan and --platform"))
 	}
+	if o.archive != "" {
+		return o.listArchive(ctx, a)
+	}
+	return o.listPlan(ctx, a, images)
+}
+
+// lister is syft, which is looked for when it is known what it is to list.
+func lister(a *app.App) (program sbom.Program, err error) {
 	cache, err := a.Cache()
 	if err != nil {
-		return err
+		return program, err
 	}
 	syft, err := tools.Find(filepath.Join(cache, "bin"), "syft")
 	if err != nil {
-		return err
+		return program, err
 	}
-	if o.archive != "" {
-		return o.listArchive(ctx, a, sbom.NewProgram(syft))
-	}
-	return o.listPlan(ctx, a, sbom.NewProgram(syft), images)
+	return sbom.NewProgram(syft), nil
 }
 
-func (o *listing) listArchive(ctx context.Context, a *app.App, program sbom.Program) error {
+func (o *listing) listArchive(ctx context.Context, a *app.App) error {
 	if o.out == "" && len(o.formats) > 1 {
 		return app.Fail(app.ExitUsage, errors.New("several formats need --out: only one fits on standard output"))
+	}
+	program, err := lister(a)
+	if err != nil {
+		return err
 	}
 	docs, err := program.Archive(ctx, o.archive, o.formats)
 	if err != nil {
@@ -121,7 +130,7 @@ type listed struct {
 	New      bool         `json:"new"`      // this run made it
 }
 
-func (o *listing) listPlan(ctx context.Context, a *app.App, program sbom.Program, images []string) error {
+func (o *listing) listPlan(ctx context.Context, a *app.App, images []string) error {
 	p, err := o.load(ctx, a, images)
 	if err != nil {
 		return err
@@ -137,6 +146,10 @@ func (o *listing) listPlan(ctx context.Context, a *app.App, program sbom.Program
 		return err
 	}
 	dir, err := artifactsIn(a)
+	if err != nil {
+		return err
+	}
+	program, err := lister(a)
 	if err != nil {
 		return err
 	}

@@ -94,6 +94,9 @@ func (o *searching) run(ctx context.Context, a *app.App, images []string) error 
 	case o.dbImport != "" || o.dbUpdate:
 		return o.fill(ctx, a)
 	}
+	if _, err := o.narrowed(model.Policy{}); err != nil {
+		return err
+	}
 	if o.channel != "" {
 		if o.archive != "" || len(images) > 0 || o.file != "" || o.platform != "" || o.policy != "" {
 			return app.Fail(app.ExitUsage, errors.New("--channel scans all that the channel names: leave out images, --plan, --platform, --policy and --archive"))

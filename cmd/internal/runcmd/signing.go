@@ -29,7 +29,7 @@ type signing struct {
 }
 
 func (o *signing) flags(a *app.App, cmd *cobra.Command) {
-	o.given.flags(a, cmd)
+	o.given.flagsToLook(a, cmd)
 	cmd.Flags().StringVar(&o.key, "key", "", "sign with this key, file:PATH, env:VARIABLE or gcpkms://..., whatever rootfsgen.yaml says")
 }
 

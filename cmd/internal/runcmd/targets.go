@@ -38,9 +38,6 @@ func (o *single) carryOut(ctx context.Context, a *app.App, images []string, want
 	if o.parallel < 1 {
 		return app.Fail(app.ExitUsage, fmt.Errorf("invalid --parallel %d: expected at least 1", o.parallel))
 	}
-	if err := o.start(ctx, a); err != nil {
-		return err
-	}
 	p, err := o.load(ctx, a, images)
 	if err != nil {
 		return err
@@ -97,7 +94,7 @@ func (o *single) progress(a *app.App, several bool) func(walk.Event) {
 			return
 		}
 		if _, skipped := step.Skipped(e.Err); several && e.Err != nil && !skipped && !errors.Is(e.Err, context.Canceled) {
-			fmt.Fprintln(a.Err, "error:", e.Err)
+			a.PrintError(e.Err)
 		}
 	}
 }

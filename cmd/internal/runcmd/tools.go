@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,11 @@ module proxy that GOPROXY names; it must have the pinned sum.`,
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range args {
+				if !slices.ContainsFunc(tools.Programs(), func(p tools.Program) bool { return p.Name == name }) {
+					return app.Fail(app.ExitUsage, fmt.Errorf("there is no program %q\nhint: \"rootfsrun tools list\" shows them", name))
+				}
+			}
 			o.Only = args
 			cache, err := a.Cache()
 			if err != nil {
@@ -99,7 +105,7 @@ func readSums(root, named string) (map[string]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading digests: %w", err)
+		return nil, app.Unread("--sums", err)
 	}
 	sums := map[string]string{}
 	for line := range strings.Lines(string(content)) {

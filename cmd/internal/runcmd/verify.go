@@ -38,11 +38,11 @@ without attestations, and attestations without a signature, are not enough.
 The exit code is 5 where anything is missing.`,
 		Example: "  rootfsrun verify python\n  rootfsrun verify registry.example.com/prod/python:3.13-2026.11.21 --key keys/cosign.pub\n" +
 			"  rootfsrun verify python --identity 'https://github.com/team/images/*' --issuer https://token.actions.githubusercontent.com --root trusted_root.json --require signature,decision",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              app.AtLeastOne("an image or a reference"),
 		ValidArgsFunction: planning.CompleteImages(a),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), a, args) },
 	}
-	o.given.flags(a, cmd)
+	o.given.flagsToLook(a, cmd)
 	o.trusting.flags(cmd)
 	return cmd
 }

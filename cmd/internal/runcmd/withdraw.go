@@ -39,7 +39,7 @@ What is marked is never merged, reused or promoted again: the next plan builds
 it anew, from what was mended meanwhile. Nothing is deleted.`,
 		Example: `  rootfsrun withdraw sha256:4f0c... --reason "the signing key leaked into a layer"
   rootfsrun withdraw sha256:4f0c... --reason test --dry-run`,
-		Args: cobra.ExactArgs(1),
+		Args: app.ExactlyOne("the digest"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), a, args[0]) },
 	}
 	o.flags(cmd)
@@ -58,8 +58,11 @@ func (o *withdrawing) run(ctx context.Context, a *app.App, arg string) error {
 	if strings.TrimSpace(o.reason) == "" {
 		return app.Fail(app.ExitUsage, errors.New("--reason: a record without a reason helps nobody"))
 	}
-	if err := o.open(ctx, a); err != nil || inert(a, o.registry) {
+	if err := o.openAnyhow(ctx, a); err != nil || inert(a, o.registry) {
 		return err
+	}
+	if o.registry == "" && o.prod == "" {
+		return app.Fail(app.ExitUsage, errors.New("no registry: write registry.testing and registry.prod into rootfsgen.yaml, or name them with --registry and --prod-registry"))
 	}
 	places, err := o.places(ctx, a)
 	if err != nil {

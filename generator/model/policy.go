@@ -2,6 +2,8 @@ package model
 
 import (
 	"encoding/json"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -123,6 +125,18 @@ type Exception struct {
 	ApprovedBy string   `json:"approved_by"`
 	Created    string   `json:"created"` // "2026-11-01", UTC
 	Expires    string   `json:"expires"` // the last day on which it holds, UTC
+}
+
+// PersonForm is how the name of a person or team is written who answers for an
+// exception: in plain letters, as there are others that look the same.
+var PersonForm = regexp.MustCompile(`^@?[A-Za-z0-9]+([ ._/@+-][A-Za-z0-9]+)*$`)
+
+// SamePerson tells whether two names may be of the same person. Capitals and an
+// @ before a name say nothing, and a name in another form says nothing of whose
+// it is.
+func SamePerson(a, b string) bool {
+	plain := func(s string) string { return strings.ToLower(strings.TrimPrefix(s, "@")) }
+	return plain(a) == plain(b) || !PersonForm.MatchString(a) || !PersonForm.MatchString(b)
 }
 
 // Digest identifies a policy by all that it says.

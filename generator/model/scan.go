@@ -82,6 +82,18 @@ func Severities() []string {
 // comes before everything: nobody can say that it is harmless.
 func CompareSeverities(a, b string) int { return severityRank(a) - severityRank(b) }
 
+// CompareKnown orders the worst first, and UNKNOWN, and what is no severity,
+// last: for several that are said of one thing.
+func CompareKnown(a, b string) int {
+	rank := func(s string) int {
+		if n := severityRank(s); n >= 0 {
+			return n
+		}
+		return len(Severities())
+	}
+	return rank(a) - rank(b)
+}
+
 func severityRank(s string) int {
 	if n := slices.Index(Severities()[:5], s); n >= 0 {
 		return n
@@ -107,7 +119,47 @@ const maliciousPrefix = "MAL-"
 // Malicious tells whether an id of the finding is that of a malicious package,
 // whatever its Kind says: few scanners set that.
 func (f *Finding) Malicious() bool {
-	return slices.ContainsFunc(append([]string{f.ID}, f.Aliases...), func(id string) bool { return strings.HasPrefix(id, maliciousPrefix) })
+	return slices.ContainsFunc(f.ids(), func(id string) bool { return strings.HasPrefix(strings.ToUpper(id), maliciousPrefix) })
+}
+
+// cvePrefix begins the ids of single vulnerabilities. Others, such as those of a
+// distribution's advisories, may stand for several.
+const cvePrefix = "CVE-"
+
+func (f *Finding) ids() []string { return append([]string{f.ID}, f.Aliases...) }
+
+// Vulnerabilities are the ids of the single vulnerabilities that the finding
+// stands for, in capitals and sorted: those of CVE, of which an advisory may
+// have many; else its id and all its aliases.
+func (f *Finding) Vulnerabilities() []string {
+	var cves, all []string
+	for _, id := range f.ids() {
+		id = strings.ToUpper(id)
+		all = append(all, id)
+		if strings.HasPrefix(id, cvePrefix) {
+			cves = append(cves, id)
+		}
+	}
+	if len(cves) == 0 && len(all) > 2 {
+		cves = all
+	}
+	slices.Sort(cves)
+	return slices.Compact(cves)
+}
+
+// IsOnly tells whether the finding is of the vulnerability that an id names, and
+// of no other one: the finding's own id is, and so is an alias where it stands
+// for one vulnerability alone.
+func (f *Finding) IsOnly(id string) bool {
+	if strings.EqualFold(id, f.ID) {
+		return true
+	}
+	return f.Has(id) && len(f.Vulnerabilities()) <= 1
+}
+
+// Has tells whether an id is the finding's or one of its aliases.
+func (f *Finding) Has(id string) bool {
+	return slices.ContainsFunc(f.ids(), func(own string) bool { return strings.EqualFold(own, id) })
 }
 
 // The states that a statement of VEX gives a finding.

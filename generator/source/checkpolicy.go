@@ -76,7 +76,7 @@ func (f *file) checkPolicySources(v value) {
 // a while.
 func (f *file) checkException(p *model.Policy, v value) {
 	x, _ := v.record.(model.Exception)
-	if x.Owner != "" && person(x.Owner) == person(x.ApprovedBy) {
+	if model.PersonForm.MatchString(x.Owner) && model.PersonForm.MatchString(x.ApprovedBy) && model.SamePerson(x.Owner, x.ApprovedBy) {
 		f.errorf(RuleSelfApproved, v.at("approvedBy").pos, "have somebody else approve it", "%s approves an exception of their own", x.ApprovedBy)
 	}
 	if reason := v.at("reason"); reason.text != "" && strings.TrimSpace(reason.text) == "" {
@@ -99,6 +99,3 @@ func (f *file) checkException(p *model.Policy, v value) {
 			"the exception holds for %s; the longest that exceptions.maxLifetime allows is %s", days(life), days(longest))
 	}
 }
-
-// person is who a name means, as far as it can be told.
-func person(s string) string { return strings.ToLower(strings.TrimPrefix(strings.TrimSpace(s), "@")) }

@@ -114,7 +114,7 @@ var policySeverityShape = record[policyEdits]{name: "severity", fields: []field[
 		shape: text{enum: []string{"cvss", "effective", "max", "provider"}}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Basis = v.text }) }},
 	blocking("fixable", "Findings for which there is a fixed version.", func(p *model.Policy, v value) { p.Fixable = worstFirst(v.texts()) }),
 	blocking("unfixable", "Findings for which there is none.", func(p *model.Policy, v value) { p.Unfixable = worstFirst(v.texts()) }),
-	{key: "unknown", doc: "Findings of which nobody says how severe they are.", def: model.PolicyBlock,
+	{key: "unknown", doc: "Findings of which nobody says how severe they are. With `allow` and `warn` what their provider or their score says still counts.", def: model.PolicyBlock,
 		shape: text{enum: []string{model.PolicyAllow, model.PolicyBlock, model.PolicyWarn}}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Unknown = v.text }) }},
 }}
 
@@ -228,12 +228,13 @@ var (
 		pattern: regexp.MustCompile(`^pkg:[^\s\x00-\x1f\x7f]+$`)}
 	imageGlob = text{name: "a pattern", max: 256, expect: "an image's id, with * for any part of it",
 		pattern: regexp.MustCompile(`^[a-z0-9*?][A-Za-z0-9._*?:/-]*$`)}
-	dateText = text{name: "a day", max: 10, check: checkDay,
+	personText = text{name: "a name", max: 128, expect: "a name in plain letters and digits, such as @ana or platform-team", pattern: model.PersonForm}
+	dateText   = text{name: "a day", max: 10, check: checkDay,
 		pattern: regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)}
 )
 
 var exceptionShape = record[model.Exception]{name: "an exception", fields: []field[model.Exception]{
-	{key: "id", doc: "Id of the finding, or one of its aliases.", required: true, remedy: `write "id: CVE-2026-1234"`, shape: findingID,
+	{key: "id", doc: "Id of the finding, or one of its aliases. An alias allows nothing where the finding is an advisory that stands for several CVEs: those need an exception for each, or one for the advisory's own id.", required: true, remedy: `write "id: CVE-2026-1234"`, shape: findingID,
 		set: func(x *model.Exception, v value) { x.ID = v.text }},
 	{key: "purl", doc: "The package. Without a version it is every version; qualifiers such as `?arch=arm64` must fit where they are given.", required: true, remedy: `write "purl: pkg:deb/debian/openssl"`, shape: purlText,
 		set: func(x *model.Exception, v value) { x.PURL = v.text }},
@@ -244,8 +245,8 @@ var exceptionShape = record[model.Exception]{name: "an exception", fields: []fie
 	{key: "reason", doc: "Why it is allowed.", required: true, remedy: `write "reason: The service that it is in is not reachable."`, shape: longReason,
 		set: func(x *model.Exception, v value) { x.Reason = strings.TrimSpace(v.text) }},
 	{key: "ticket", doc: "Where it is followed up.", shape: anyText, set: func(x *model.Exception, v value) { x.Ticket = v.text }},
-	{key: "owner", doc: "Who mends it.", required: true, remedy: `write "owner: '@team'"`, shape: anyText, set: func(x *model.Exception, v value) { x.Owner = v.text }},
-	{key: "approvedBy", doc: "Who allowed it: somebody else than the owner.", required: true, remedy: `write "approvedBy: security@example.com"`, shape: anyText,
+	{key: "owner", doc: "Who mends it.", required: true, remedy: `write "owner: '@team'"`, shape: personText, set: func(x *model.Exception, v value) { x.Owner = v.text }},
+	{key: "approvedBy", doc: "Who allowed it: somebody else than the owner.", required: true, remedy: `write "approvedBy: security@example.com"`, shape: personText,
 		set: func(x *model.Exception, v value) { x.ApprovedBy = v.text }},
 	{key: "created", doc: "Day from which it holds, UTC: `2026-11-01`.", required: true, remedy: `write "created: '2026-11-01'"`, shape: dateText,
 		set: func(x *model.Exception, v value) { x.Created = v.text }},

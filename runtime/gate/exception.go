@@ -65,7 +65,7 @@ func covers(x model.Exception, target model.TargetID) bool {
 
 // means tells whether an exception speaks of a finding, whatever the day.
 func (e exception) means(f *model.Finding) bool {
-	if !strings.EqualFold(e.ID, f.ID) && !slices.ContainsFunc(f.Aliases, func(a string) bool { return strings.EqualFold(a, e.ID) }) {
+	if !f.Has(e.ID) {
 		return false
 	}
 	found, err := model.ParsePURL(f.PURL)
@@ -81,7 +81,7 @@ func (e exception) allows(f *model.Finding, p model.Policy, at time.Time) (holds
 	life := e.expires.Add(-day).Sub(e.created)
 	limit, limited := p.MaxLifetime[f.Severity]
 	switch {
-	case e.ApprovedBy == "" || strings.EqualFold(strings.TrimPrefix(e.Owner, "@"), strings.TrimPrefix(e.ApprovedBy, "@")):
+	case e.ApprovedBy == "" || model.SamePerson(e.Owner, e.ApprovedBy):
 		return false, e.say("does not hold: nobody but its owner approved it")
 	case !at.Before(e.expires):
 		return false, e.say("ended on %s", e.Expires)
@@ -93,6 +93,20 @@ func (e exception) allows(f *model.Finding, p model.Policy, at time.Time) (holds
 		return true, e.say("ends on %s, %s", e.Expires, inDays(daysLeft(e.expires, at)))
 	}
 	return true, ""
+}
+
+// together are those of several exceptions that let an advisory be there, which
+// stands for several vulnerabilities: one for each of them. None where any is
+// missing.
+func together(f *model.Finding, partial []exception) (out []exception) {
+	for _, id := range f.Vulnerabilities() {
+		n := slices.IndexFunc(partial, func(e exception) bool { return strings.EqualFold(e.ID, id) })
+		if n < 0 {
+			return nil
+		}
+		out = append(out, partial[n])
+	}
+	return out
 }
 
 func (e exception) say(format string, args ...any) string {

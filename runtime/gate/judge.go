@@ -120,6 +120,9 @@ func (j *judge) add(f *model.Finding) bool {
 		g.Finding.Kind = model.FindingMalicious
 	}
 	g.Finding.Severity, g.Finding.Basis = severity(f, j.policy.Basis)
+	if g.Finding.Severity == model.SeverityUnknown && j.policy.Unknown != model.PolicyBlock {
+		g.Finding.Severity, g.Finding.Basis = severity(f, basisMax) // what may be there is what nobody knows, not what one does not know
+	}
 	rule, why, warning := rule(j.policy, &g.Finding)
 	g.Rule, g.Why, g.blocks = rule, why, rule != ""
 	if warning != "" {
@@ -139,16 +142,41 @@ func (j *judge) allow(g *finding) {
 		g.Rule, g.Why, g.blocks = RuleVEX, why, false
 		return
 	}
+	var whole, partial []exception
 	for _, e := range j.exceptions {
 		holds, warning := e.allows(&g.Finding, j.policy, j.at)
 		if warning != "" {
 			j.warnings = append(j.warnings, warning)
 		}
-		if holds && g.blocks {
-			g.Why = g.Rule + " does not count: " + e.Reason
-			g.Rule, g.blocks, g.Exception = RuleException, false, e.ID+" until "+e.Expires
+		switch {
+		case holds && g.Finding.IsOnly(e.ID):
+			whole = append(whole, e)
+		case holds:
+			partial = append(partial, e)
 		}
 	}
+	used := whole[:min(1, len(whole))]
+	if len(used) == 0 {
+		used = together(&g.Finding, partial)
+	}
+	if len(used) > 0 {
+		g.except(used)
+		return
+	}
+	for _, e := range partial {
+		j.warnings = append(j.warnings, e.say("does not let %s be there, which is %s", g.Finding.ID, strings.Join(g.Finding.Vulnerabilities(), " and ")))
+	}
+}
+
+// except takes back what blocks because of exceptions.
+func (f *finding) except(used []exception) {
+	var reasons, names []string
+	for _, e := range used {
+		reasons = append(reasons, e.Reason)
+		names = append(names, e.ID+" until "+e.Expires)
+	}
+	f.Why = f.Rule + " does not count: " + strings.Join(slices.Compact(reasons), "; ")
+	f.Rule, f.blocks, f.Exception = RuleException, false, strings.Join(names, ", ")
 }
 
 // judged are what blocks and what would, each thing once, the worst first. What

@@ -4,7 +4,10 @@
 package scan
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -112,14 +115,83 @@ func (r Request) State(source, state, detail string) model.Scan {
 }
 
 // Sort brings findings into the order in which a scan has them, and leaves each
-// once.
+// once: what is said twice of the same thing is merged to the worse of it, in
+// whatever order it comes.
 func Sort(list []model.Finding) []model.Finding {
-	slices.SortFunc(list, func(a, b model.Finding) int {
-		return slices.Compare([]string{a.ID, a.PURL, a.Kind, a.Package, a.Version, a.Path}, []string{b.ID, b.PURL, b.Kind, b.Package, b.Version, b.Path})
-	})
-	return slices.CompactFunc(list, func(a, b model.Finding) bool {
-		return a.ID == b.ID && a.PURL == b.PURL && a.Kind == b.Kind && a.Package == b.Package && a.Version == b.Version && a.Path == b.Path
-	})
+	slices.SortStableFunc(list, func(a, b model.Finding) int { return cmp.Or(sameThing(a, b), worse(a, b)) })
+	out := list[:0]
+	for _, f := range list {
+		if n := len(out) - 1; n >= 0 && sameThing(out[n], f) == 0 {
+			out[n] = merged(out[n], f)
+		} else {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// sameThing is 0 for two findings of the same thing in the same place.
+func sameThing(a, b model.Finding) int {
+	return slices.Compare([]string{a.ID, a.PURL, a.Kind, a.Package, a.Version, a.Path}, []string{b.ID, b.PURL, b.Kind, b.Package, b.Version, b.Path})
+}
+
+// worse puts the worse of two before the other: the more severe; what is exploited; what can be mended, and so blocks
+// under every policy under which the other one does; what nobody calls harmless.
+func worse(a, b model.Finding) int {
+	yes := func(v bool) int {
+		if v {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(
+		model.CompareSeverities(a.Severity, b.Severity), yes(a.KEV)-yes(b.KEV), yes(a.Fixed != "")-yes(b.Fixed != ""),
+		harmless(a)-harmless(b), bytes.Compare(text(a), text(b)),
+	)
+}
+
+func harmless(f model.Finding) int {
+	if f.VEX == model.VEXNotAffected || f.VEX == model.VEXFixed {
+		return 1
+	}
+	return 0
+}
+
+// text settles the order of what differs in nothing that is judged.
+func text(f model.Finding) []byte {
+	b, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return b
+}
+
+// merged is the worse of two findings of the same thing, with what is worse in
+// the other one.
+func merged(f, other model.Finding) model.Finding {
+	f.KEV, f.Fixed = f.KEV || other.KEV, cmp.Or(f.Fixed, other.Fixed)
+	f.EPSS, f.CVSS = max(f.EPSS, other.EPSS), max(f.CVSS, other.CVSS)
+	f.Provider = Provider(f, other)
+	if harmless(f) > harmless(other) {
+		f.VEX, f.VEXReason, f.VEXAuthor, f.VEXFormat = other.VEX, other.VEXReason, other.VEXAuthor, other.VEXFormat
+	}
+	f.Aliases = append(slices.Clone(f.Aliases), other.Aliases...)
+	slices.Sort(f.Aliases)
+	f.Aliases = slices.Compact(f.Aliases)
+	return f
+}
+
+// Provider is what the first of two findings of the same thing has beside its
+// severity, with what the other one says: the worst of it.
+func Provider(f, other model.Finding) string {
+	worst := f.Provider
+	if model.CompareKnown(other.Provider, worst) < 0 {
+		worst = other.Provider
+	}
+	if f.Severity == model.SeverityUnknown && model.CompareKnown(other.Severity, worst) < 0 {
+		worst = other.Severity
+	}
+	return worst
 }
 
 // Step scans what it is asked to, says what statements of VEX say of it, and

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -267,12 +268,15 @@ func TestVEX(t *testing.T) {
 		"of another version":       {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:deb/debian/openssl@2"}], "status": "fixed"}`, "   "},
 		"of another package":       {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:deb/debian/bash"}], "status": "fixed"}`, "   "},
 		"of another vulnerability": {`{"vulnerability": {"name": "CVE-2026-2"}, "products": [{"@id": "pkg:deb/debian/openssl"}], "status": "fixed"}`, "   "},
-		"by an alias":              {`{"vulnerability": {"name": "GHSA-1"}, "products": [{"@id": "pkg:deb/debian/openssl"}], "status": "fixed"}`, "fixed  security@example.com openvex"},
-		"of the image":             {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python"}], "status": "fixed"}`, "fixed  security@example.com openvex"},
+		"by an alias":              {`{"vulnerability": {"name": "GHSA-1"}, "products": [{"@id": "pkg:deb/debian/openssl@3.0.1-1"}], "status": "fixed"}`, "fixed  security@example.com openvex"},
+		"of the image":             {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python"}], "status": "not_affected", "justification": "component_not_present"}`, "not_affected component_not_present security@example.com openvex"},
 		"of the image's digest":    {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python@` + strings.ReplaceAll(digest.String(), ":", "%3A") + `"}], "status": "fixed"}`, "fixed  security@example.com openvex"},
 		"of another digest":        {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python@sha256%3A00"}], "status": "fixed"}`, "   "},
 		"of the image elsewhere":   {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python?repository_url=example.org/python"}], "status": "fixed"}`, "   "},
-		"of the package in it":     {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python", "subcomponents": [{"@id": "pkg:deb/debian/openssl"}]}], "status": "fixed"}`, "fixed  security@example.com openvex"},
+		"of the package in it":     {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python", "subcomponents": [{"@id": "pkg:deb/debian/openssl@3.0.1-1"}]}], "status": "fixed"}`, "fixed  security@example.com openvex"},
+		"fixed in every version":   {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:deb/debian/openssl"}], "status": "fixed"}`, "   "},
+		"fixed in every image":     {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python"}], "status": "fixed"}`, "   "},
+		"fixed in any of them":     {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python", "subcomponents": [{"@id": "pkg:deb/debian/openssl"}]}], "status": "fixed"}`, "   "},
 		"of another in it":         {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/python", "subcomponents": [{"@id": "pkg:deb/debian/bash"}]}], "status": "fixed"}`, "   "},
 		"in another image":         {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:oci/ruby", "subcomponents": [{"@id": "pkg:deb/debian/openssl"}]}], "status": "fixed"}`, "   "},
 		"the newest counts": {`{"vulnerability": {"name": "CVE-2026-1"}, "products": [{"@id": "pkg:deb/debian/openssl"}], "status": "affected", "action_statement": "update", "timestamp": "2026-11-21T09:00:00Z"},
@@ -291,6 +295,68 @@ func TestVEX(t *testing.T) {
 		f := scans[0].Findings[0]
 		if got := f.VEX + " " + f.VEXReason + " " + f.VEXAuthor + " " + f.VEXFormat; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// A statement about one vulnerability makes no advisory harmless that stands for
+// several; one that warns of it does.
+func TestVEXOfAnAdvisory(t *testing.T) {
+	t.Parallel()
+	digest := model.DigestOf([]byte("x"))
+	advisory := model.Finding{ID: "ELSA-2026-1", Aliases: []string{"CVE-2026-1", "CVE-2026-2"}, PURL: "pkg:rpm/oracle/openssl@3"}
+	one := advisory
+	one.Aliases = []string{"CVE-2026-1", "GHSA-1"}
+	const harmless, bad = `"status": "not_affected", "justification": "component_not_present"`, `"status": "affected", "action_statement": "update"`
+	for name, c := range map[string]struct {
+		f                    model.Finding
+		vulnerability, state string
+		want                 string
+	}{
+		"one of two":      {advisory, "CVE-2026-1", harmless, ""},
+		"the advisory":    {advisory, "ELSA-2026-1", harmless, model.VEXNotAffected},
+		"a warning":       {advisory, "CVE-2026-2", bad, model.VEXAffected},
+		"the only one":    {one, "CVE-2026-1", harmless, model.VEXNotAffected},
+		"its other name":  {one, "GHSA-1", harmless, model.VEXNotAffected},
+		"something other": {one, "CVE-2026-3", harmless, ""},
+	} {
+		v, err := LoadVEX(fstest.MapFS{"vex/a.json": {Data: []byte(vexHead + `{"vulnerability": {"name": "` + c.vulnerability + `"}, "products": [{"@id": "pkg:rpm/oracle/openssl"}], ` + c.state + "}]}")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		scans := []model.Scan{finished(digest, "2026-11-21T09:00:00Z", c.f)}
+		v.Apply(nil, scans)
+		if got := scans[0].Findings[0].VEX; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// What is found twice is left once, the worse of it, in whichever order it came.
+func TestSortHidesNothing(t *testing.T) {
+	t.Parallel()
+	f := func(severity, fixed string, kev bool) model.Finding {
+		return model.Finding{ID: "CVE-2026-1", PURL: "pkg:deb/debian/a@1", Severity: severity, Fixed: fixed, KEV: kev}
+	}
+	low, bad, mended, unknown := f("LOW", "", true), f("CRITICAL", "", false), f("CRITICAL", "2", false), f("UNKNOWN", "", false)
+	stated := mended
+	stated.VEX, stated.VEXAuthor = model.VEXNotAffected, "us"
+	for name, c := range map[string]struct {
+		of   []model.Finding
+		want model.Finding
+	}{
+		"severity and KEV": {[]model.Finding{low, bad}, f("CRITICAL", "", true)},
+		"a fix":            {[]model.Finding{bad, mended}, mended},
+		"a fix of another": {[]model.Finding{bad, f("HIGH", "2", false)}, mended},
+		"a statement":      {[]model.Finding{stated, mended}, mended},
+		"nobody knows":     {[]model.Finding{unknown, bad}, model.Finding{ID: "CVE-2026-1", PURL: "pkg:deb/debian/a@1", Severity: "UNKNOWN", Provider: "CRITICAL"}},
+	} {
+		backwards := slices.Clone(c.of)
+		slices.Reverse(backwards)
+		for _, list := range [][]model.Finding{c.of, backwards} {
+			if diff := cmp.Diff([]model.Finding{c.want}, Sort(slices.Clone(list))); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
 		}
 	}
 }

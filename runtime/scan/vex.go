@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -161,27 +162,64 @@ func image(repo string, digest model.Digest) string {
 	return "pkg:oci/" + path.Base(repo) + "@" + url.QueryEscape(digest.String()) + "?repository_url=" + url.QueryEscape(repo)
 }
 
+// names tells whether a statement is about a finding's vulnerability. One that
+// calls it harmless must be about all of it: of an advisory with several
+// vulnerabilities it says nothing by the name of one.
+func (s *statement) names(f *model.Finding) bool {
+	if s.Vulnerability.Matches(f.ID) {
+		return true
+	}
+	harmless := s.Status == openvex.StatusNotAffected || s.Status == openvex.StatusFixed
+	return slices.ContainsFunc(f.Aliases, func(alias string) bool {
+		return s.Vulnerability.Matches(alias) && (!harmless || f.IsOnly(alias))
+	})
+}
+
 // about tells whether a statement is about a finding in an image: about its
 // vulnerability, and about the image, or about the package itself.
 func (s *statement) about(image string, f *model.Finding) bool {
-	if !slices.ContainsFunc(append([]string{f.ID}, f.Aliases...), s.Vulnerability.Matches) {
+	if !s.names(f) {
 		return false
 	}
 	for _, p := range s.Products {
-		if f.PURL != "" && len(p.Subcomponents) == 0 && p.Component.Matches(f.PURL) {
+		if f.PURL != "" && len(p.Subcomponents) == 0 && p.Component.Matches(f.PURL) && s.of(&p.Component) {
 			return true
 		}
 		if image == "" || !p.Component.Matches(image) {
 			continue
 		}
-		if len(p.Subcomponents) == 0 {
+		if len(p.Subcomponents) == 0 && s.of(&p.Component) {
 			return true
 		}
 		for _, c := range p.Subcomponents {
-			if f.PURL != "" && c.Component.Matches(f.PURL) {
+			if f.PURL != "" && c.Component.Matches(f.PURL) && s.of(&p.Component, &c.Component) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// of tells whether a statement can be about all that its components stand for:
+// that a vulnerability is fixed is so in some version, so one of them says in
+// which.
+func (s *statement) of(components ...*openvex.Component) bool {
+	return s.Status != openvex.StatusFixed || slices.ContainsFunc(components, versioned)
+}
+
+// versioned tells whether every package URL of a component, of which it has one,
+// names a version; a hash does.
+func versioned(c *openvex.Component) bool {
+	some := len(c.Hashes) > 0
+	for _, text := range append(slices.Collect(maps.Values(c.Identifiers)), c.ID) {
+		if !strings.HasPrefix(text, "pkg:") {
+			continue
+		}
+		p, err := model.ParsePURL(text)
+		if err != nil || p.Version == "" {
+			return false
+		}
+		some = true
+	}
+	return some
 }

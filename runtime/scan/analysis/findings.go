@@ -12,6 +12,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
+	"github.com/rootfsgen/rootfsgen/runtime/scan"
 )
 
 // findings reads all that was found in one digest: vulnerabilities, packages
@@ -49,18 +50,31 @@ func unique(all []model.Finding) []model.Finding {
 		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.PURL, b.PURL), strings.Compare(a.Kind, b.Kind), where)
 	}
 	slices.SortStableFunc(all, func(a, b model.Finding) int {
-		return cmp.Or(identity(a, b), model.CompareSeverities(a.Severity, b.Severity), harmless(a)-harmless(b), strings.Compare(a.Fixed, b.Fixed), strings.Compare(a.Path, b.Path))
+		return cmp.Or(identity(a, b), model.CompareSeverities(a.Severity, b.Severity), unfixed(a)-unfixed(b), harmless(a)-harmless(b), strings.Compare(a.Fixed, b.Fixed), strings.Compare(a.Path, b.Path))
 	})
 	out := all[:0]
 	for _, f := range all {
 		if n := len(out) - 1; n >= 0 && identity(out[n], f) == 0 {
-			out[n].KEV = out[n].KEV || f.KEV
+			out[n].KEV, out[n].Fixed = out[n].KEV || f.KEV, cmp.Or(out[n].Fixed, f.Fixed)
 			out[n].EPSS, out[n].CVSS = max(out[n].EPSS, f.EPSS), max(out[n].CVSS, f.CVSS)
+			out[n].Provider = scan.Provider(out[n], f)
+			if harmless(out[n]) > harmless(f) {
+				out[n].VEX, out[n].VEXReason, out[n].VEXAuthor, out[n].VEXFormat = f.VEX, f.VEXReason, f.VEXAuthor, f.VEXFormat
+			}
 			continue
 		}
 		out = append(out, f)
 	}
 	return out
+}
+
+// unfixed orders a finding that can be mended, and blocks under every policy
+// under which the other one does, before one that cannot.
+func unfixed(f model.Finding) int {
+	if f.Fixed == "" {
+		return 1
+	}
+	return 0
 }
 
 // harmless orders a finding that nobody has spoken about before one that
@@ -72,12 +86,16 @@ func harmless(f model.Finding) int {
 	return 0
 }
 
+// unnamed is what lies where Google does not say it: a finding has a place, as
+// whoever reads findings asks for one.
+const unnamed = "(not said)"
+
 // vulnerability makes a finding for each package that an occurrence names.
 func vulnerability(o *grafeaspb.Occurrence) []model.Finding {
 	v := o.GetVulnerability()
 	_, id, _ := strings.Cut(o.GetNoteName(), "/notes/")
 	f := model.Finding{
-		ID: googleapi.Line(id), Aliases: []string{}, Basis: "effective",
+		ID: cmp.Or(googleapi.Line(id), unnamed), Aliases: []string{}, Basis: "effective",
 		Provider: severity(v.GetSeverity()), CVSS: score(v),
 		KEV: v.GetRisk().GetCisaKev() != nil, EPSS: within(v.GetRisk().GetEpss().GetScore(), 1),
 		Description: googleapi.Line(v.GetShortDescription()),
@@ -92,7 +110,7 @@ func vulnerability(o *grafeaspb.Occurrence) []model.Finding {
 		}
 	}
 	if len(v.GetPackageIssue()) == 0 {
-		f.Severity = severity(v.GetEffectiveSeverity())
+		f.Severity, f.Package = severity(v.GetEffectiveSeverity()), unnamed
 		return []model.Finding{f}
 	}
 	out := make([]model.Finding, 0, len(v.GetPackageIssue()))
@@ -206,13 +224,14 @@ func secret(o *grafeaspb.Occurrence) []model.Finding {
 		f.Description = "a secret lies in the image; whoever issued it calls it " + strings.ToLower(s.GetStatus().String())
 	}
 	if len(x.GetLocations()) == 0 {
+		f.Path = unnamed
 		return []model.Finding{f}
 	}
 	out := make([]model.Finding, 0, len(x.GetLocations()))
 	for _, l := range x.GetLocations() {
 		one := f
 		one.Aliases = []string{}
-		one.Path = googleapi.Line(l.GetFileLocation().GetFilePath())
+		one.Path = cmp.Or(googleapi.Line(l.GetFileLocation().GetFilePath()), unnamed)
 		one.Layer, _ = model.ParseDigest(l.GetFileLocation().GetLayerDetails().GetDiffId()) // empty where it is none
 		out = append(out, one)
 	}

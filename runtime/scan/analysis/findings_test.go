@@ -1,6 +1,7 @@
 package analysis_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/gcptest"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 )
 
 func TestFindings(t *testing.T) {
@@ -61,7 +63,7 @@ func TestFindings(t *testing.T) {
 	second := secret
 	second.Path = "root/b.json"
 	want := []model.Finding{
-		{ID: "CVE-2026-1", Aliases: []string{}, Basis: "effective", Severity: "UNKNOWN", Provider: "UNKNOWN"},
+		{ID: "CVE-2026-1", Aliases: []string{}, Basis: "effective", Package: "(not said)", Severity: "UNKNOWN", Provider: "UNKNOWN"},
 		deb, pypi,
 		{ID: "MAL-2026-7", Aliases: []string{}, Kind: "malicious", Basis: "effective", PURL: "pkg:npm/%40acme/left-pad@1.0.0", Package: "@acme/left-pad", Version: "1.0.0", Severity: "CRITICAL", Provider: "UNKNOWN"},
 		secret, second,
@@ -90,5 +92,45 @@ func TestTheWorseOfTwo(t *testing.T) {
 	got := scanned(t, s)
 	if len(got.Findings) != 2 || got.Findings[0].VEX != "" || !got.Findings[0].KEV || got.Findings[1].Severity != model.SeverityUnknown {
 		t.Errorf("%+v", got.Findings)
+	}
+}
+
+// TestWhatIsSaidTwiceHidesNothing: neither a severity that another page knows,
+// nor that a package can be mended.
+func TestWhatIsSaidTwiceHidesNothing(t *testing.T) {
+	t.Parallel()
+	a := gcptest.NewAnalysis(t)
+	a.Discover(resource, success())
+	fixed := finding(resource, "CVE-2026-1", grafeaspb.Severity_HIGH)
+	fixed.GetVulnerability().GetPackageIssue()[0].FixedVersion = &grafeaspb.Version{Kind: grafeaspb.Version_NORMAL, FullName: "9"}
+	none := finding(resource, "CVE-2026-1", grafeaspb.Severity_HIGH)
+	none.GetVulnerability().GetPackageIssue()[0].FixedVersion = &grafeaspb.Version{Kind: grafeaspb.Version_MAXIMUM}
+	a.Put(none, fixed, finding(resource, "CVE-2026-2", grafeaspb.Severity_SEVERITY_UNSPECIFIED), finding(resource, "CVE-2026-2", grafeaspb.Severity_CRITICAL))
+	s, _ := source(t, a, nil)
+	got := scanned(t, s).Findings
+	if len(got) != 2 || got[0].Fixed != "9" || got[1].Severity != model.SeverityUnknown || got[1].Provider != model.SeverityCritical {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestWhatHasNoPlace: findings of which Google does not say where they lie can
+// be written down and read again.
+func TestWhatHasNoPlace(t *testing.T) {
+	t.Parallel()
+	a := gcptest.NewAnalysis(t)
+	a.Discover(resource, success())
+	bare := finding(resource, "CVE-2026-1", grafeaspb.Severity_CRITICAL)
+	bare.GetVulnerability().PackageIssue = nil
+	a.Put(bare, &grafeaspb.Occurrence{ResourceUri: resource, NoteName: "projects/goog-analysis/notes/s", Kind: grafeaspb.NoteKind_SECRET, Details: &grafeaspb.Occurrence_Secret{Secret: &grafeaspb.SecretOccurrence{
+		Kind: grafeaspb.SecretKind_SECRET_KIND_GCP_SERVICE_ACCOUNT_KEY,
+	}}})
+	s, _ := source(t, a, nil)
+	said := scanned(t, s)
+	doc, err := json.Marshal(model.Scans{Version: model.ScanVersion, Scans: []model.Scan{said}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if scans, list := gate.ReadScans("findings.json", doc); len(list) > 0 || len(scans) != 1 || len(scans[0].Findings) != 2 {
+		t.Errorf("%v, %v, of %s", scans, list, doc)
 	}
 }

@@ -257,7 +257,7 @@ func (m match) fixed() string {
 
 // enrich adds what one record says about a vulnerability: the worst that any
 // of them says counts, but for the severity, which is that of the first, the
-// distribution's.
+// distribution's; the worst of the others is beside it.
 func enrich(f *model.Finding, about metadata) {
 	if about.ID != "" && about.ID != f.ID {
 		f.Aliases = append(f.Aliases, sbom.Clean(about.ID))
@@ -269,7 +269,7 @@ func enrich(f *model.Finding, about metadata) {
 		f.EPSS = max(f.EPSS, e.EPSS)
 	}
 	f.KEV = f.KEV || len(about.Exploited) > 0
-	if s := severity(about.Severity); f.Provider == "" && s != model.SeverityUnknown && s != f.Severity {
+	if s := severity(about.Severity); s != f.Severity && model.CompareKnown(s, f.Provider) < 0 {
 		f.Provider = s
 	}
 }

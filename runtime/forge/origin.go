@@ -8,7 +8,7 @@ type Origin struct {
 	Forge   string // GitHub or GitLab
 	Actor   string // who started it
 	Address string // of its run, for people
-	Builder string // of the pipeline's definition, as the certificates of keyless signatures name it
+	Builder string // of the pipeline's definition; certificates of keyless signatures name it, too, but on GitHub a workflow that it calls
 	Source  string // address of the repository
 }
 

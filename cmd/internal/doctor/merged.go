@@ -52,8 +52,9 @@ func (f *Forge) copyMerged(x Finding, file string, state State, says string) Fin
 		write = "git checkout origin/" + main + " -- " + file
 	}
 	x.Mend = []string{
-		"git fetch origin && git switch --create channels origin/" + branch, write,
+		"git fetch origin && git switch --force-create channels origin/" + branch, write,
 		"git add --all && git commit --message 'Finish promotions' && git push origin HEAD:" + branch,
+		"git switch -",
 	}
 	return x
 }

@@ -33,9 +33,10 @@ any image was another, to the one that --to names, or to what was there at the
 end of --date. With images only they do, each to what it was before, and
 with them every image that is built on what goes away.
 
-What comes back must be in the registry still, and must not have been
-withdrawn. It is not judged again, which its record says: a rollback is the way
-out when what is there now is worse. The floating tags follow.`,
+What comes back must be in the registry still, must once have been promoted, and
+must not have been withdrawn, nor anything that it is built on. It is not judged
+again, which its record says: a rollback is the way out when what is there now
+is worse. The floating tags follow.`,
 		Example: `  rootfsrun rollback
   rootfsrun rollback python --reason "segfaults at start"
   rootfsrun rollback --to 17

@@ -13,47 +13,12 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/internal/gittest"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
+	"github.com/rootfsgen/rootfsgen/runtime/channel/channeltest"
 )
-
-// places are the kinds of store; each is opened anew for every test.
-var places = map[string]func(*testing.T) (spec string, o channel.Options){
-	"file": func(t *testing.T) (string, channel.Options) {
-		return "file:.cache/channels", channel.Options{Dir: t.TempDir()}
-	},
-	"own branch": func(t *testing.T) (string, channel.Options) {
-		r := gittest.New(t)
-		r.Commit(map[string]string{"a": "1"})
-		return "git", channel.Options{Dir: r.Dir}
-	},
-	"branch of origin": func(t *testing.T) (string, channel.Options) {
-		r, _ := clone(t)
-		return "git:state/channels", channel.Options{Dir: r.Dir}
-	},
-	"S3": func(t *testing.T) (string, channel.Options) {
-		_, env := s3Server(t)
-		return "s3://fleet/team/channels", channel.Options{Getenv: lookup(env)}
-	},
-	"Google Cloud Storage": func(t *testing.T) (string, channel.Options) {
-		_, env := gsServer(t)
-		return "gs://fleet/team/channels", channel.Options{Getenv: lookup(env)}
-	},
-}
 
 // lookup reads variables as a program does.
 func lookup(env map[string]string) func(string) string {
 	return func(name string) string { return env[name] }
-}
-
-// clone makes a repository with a bare origin.
-func clone(t *testing.T) (work *gittest.Repo, origin string) {
-	t.Helper()
-	origin = filepath.Join(t.TempDir(), "origin.git")
-	gittest.New(t).Git("init", "-q", "--bare", "-b", "main", origin)
-	work = gittest.New(t)
-	work.Commit(map[string]string{"a": "1"})
-	work.Git("remote", "add", "origin", origin)
-	work.Git("push", "-q", "origin", "main")
-	return work, origin
 }
 
 func open(t *testing.T, spec string, o channel.Options) channel.Store {
@@ -67,11 +32,11 @@ func open(t *testing.T, spec string, o channel.Options) channel.Store {
 
 func TestADocumentIsReplacedOnlyByWhoHasSeenIt(t *testing.T) {
 	t.Parallel()
-	for name, place := range places {
+	for name, place := range channeltest.Places() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			spec, o := place(t)
-			s := open(t, spec, o)
+			p := place(t)
+			s := p.Open(t)
 			ctx := t.Context()
 			doc, version, err := s.Read(ctx, channel.Testing)
 			if err != nil || doc != nil || version != "" {
@@ -83,7 +48,7 @@ func TestADocumentIsReplacedOnlyByWhoHasSeenIt(t *testing.T) {
 			if err := s.Write(ctx, channel.Testing, []byte("two\n"), ""); !errors.Is(err, channel.ErrConflict) {
 				t.Errorf("the first version again: %v", err)
 			}
-			doc, version, err = open(t, spec, o).Read(ctx, channel.Testing)
+			doc, version, err = p.Open(t).Read(ctx, channel.Testing)
 			if err != nil || string(doc) != "one\n" {
 				t.Fatalf("%q, %v", doc, err)
 			}
@@ -105,7 +70,7 @@ func TestADocumentIsReplacedOnlyByWhoHasSeenIt(t *testing.T) {
 
 func TestGitLeavesTheRepositoryAlone(t *testing.T) {
 	t.Parallel()
-	r, origin := clone(t)
+	r, origin := channeltest.Clone(t)
 	r.Write(map[string]string{"a": "not committed", "b": "new"})
 	before := r.Git("for-each-ref", "refs/heads", "refs/tags") + r.Git("status", "--porcelain", "--branch") + r.Git("config", "--local", "--list")
 	s := open(t, "git", channel.Options{Dir: r.Dir})
@@ -138,7 +103,7 @@ func TestGitLeavesTheRepositoryAlone(t *testing.T) {
 
 func TestTheTokenTravelsInTheEnvironment(t *testing.T) {
 	t.Parallel()
-	_, origin := clone(t)
+	_, origin := channeltest.Clone(t)
 	gittest.At(t, origin).Git("config", "http.receivepack", "true")
 	execPath := gittest.At(t, origin).Git("--exec-path")
 	backend := &cgi.Handler{
@@ -189,7 +154,7 @@ func TestTheTokenTravelsInTheEnvironment(t *testing.T) {
 
 func TestTheBranchThatIsWorkedOnIsRefused(t *testing.T) {
 	t.Parallel()
-	r, _ := clone(t)
+	r, _ := channeltest.Clone(t)
 	before := r.Git("rev-parse", "main", "origin/main")
 	err := open(t, "git:main", channel.Options{Dir: r.Dir}).Write(t.Context(), channel.Testing, []byte("{}"), "")
 	if err == nil || !strings.Contains(err.Error(), "branch of their own") {
@@ -230,7 +195,7 @@ func TestAnUnreachableOriginIsNotAnEmptyOne(t *testing.T) {
 
 func TestAProposalIsABranchOnTopOfTheDocuments(t *testing.T) {
 	t.Parallel()
-	r, origin := clone(t)
+	r, origin := channeltest.Clone(t)
 	s, isGit := open(t, "git:state/channels", channel.Options{Dir: r.Dir}).(*channel.Git)
 	if !isGit {
 		t.Fatal("no branch")
@@ -277,7 +242,7 @@ func TestAProposalIsABranchOnTopOfTheDocuments(t *testing.T) {
 // there after each write, and starts for prod's document only.
 func TestWhatElseLiesOnTheBranchStays(t *testing.T) {
 	t.Parallel()
-	work, origin := clone(t)
+	work, origin := channeltest.Clone(t)
 	other := gittest.New(t)
 	other.Commit(map[string]string{".github/workflows/merged.yml": "on: push", ".gitlab-ci.yml": "include: []"})
 	other.Git("push", "-q", origin, "HEAD:refs/heads/rootfsgen/channels")

@@ -12,17 +12,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
+	"github.com/rootfsgen/rootfsgen/runtime/channel/channeltest"
 )
 
 func TestEveryVersionIsKept(t *testing.T) {
 	t.Parallel()
-	for name, place := range places {
+	for name, place := range channeltest.Places() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			spec, o := place(t)
+			p := place(t)
+			o := p.Options()
 			clock := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 			o.Now = func() time.Time { clock = clock.Add(time.Hour); return clock }
-			s := open(t, spec, o)
+			s := open(t, p.Spec, o)
 			if v, err := s.Versions(t.Context(), channel.Prod); err != nil || len(v) != 0 {
 				t.Errorf("at first: %v, %v", v, err)
 			}
@@ -35,7 +37,7 @@ func TestEveryVersionIsKept(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			versions, err := open(t, spec, o).Versions(t.Context(), channel.Prod)
+			versions, err := open(t, p.Spec, o).Versions(t.Context(), channel.Prod)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,10 +68,10 @@ func TestEveryVersionIsKept(t *testing.T) {
 // version and replacing the document leaves the version.
 func TestAVersionThatNeverWasIsNone(t *testing.T) {
 	t.Parallel()
-	s3, s3Env := s3Server(t)
-	gs, gsEnv := gsServer(t)
+	s3, s3Env := channeltest.S3(t)
+	gs, gsEnv := channeltest.GS(t)
 	for spec, with := range map[string]struct {
-		server *faulty
+		server *channeltest.Server
 		env    map[string]string
 		path   string
 	}{"s3://fleet": {s3, s3Env, "fleet/" + channel.Prod}, "gs://fleet": {gs, gsEnv, "/upload/"}} {
@@ -136,10 +138,10 @@ func TestWhatSomebodyElseWroteBecomesAVersion(t *testing.T) {
 func TestALostAnswerIsNoConflict(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{0, http.StatusServiceUnavailable} {
-		s3, s3Env := s3Server(t)
-		gs, gsEnv := gsServer(t)
-		s3.fail(fault{method: "PUT", path: "fleet/" + channel.Prod, times: 1, status: status, late: true})
-		gs.fail(fault{method: "POST", times: 2, status: status, late: true})
+		s3, s3Env := channeltest.S3(t)
+		gs, gsEnv := channeltest.GS(t)
+		s3.Fail(channeltest.Fault{Method: "PUT", Path: "fleet/" + channel.Prod, Times: 1, Status: status, Late: true})
+		gs.Fail(channeltest.Fault{Method: "POST", Times: 2, Status: status, Late: true})
 		for spec, env := range map[string]map[string]string{"s3://fleet": s3Env, "gs://fleet": gsEnv} {
 			s := open(t, spec, channel.Options{Getenv: lookup(env)})
 			if err := s.Write(t.Context(), channel.Prod, []byte("one\n"), ""); err != nil {
@@ -154,21 +156,21 @@ func TestALostAnswerIsNoConflict(t *testing.T) {
 
 func TestABucketThatFailsIsNotAnEmptyOne(t *testing.T) {
 	t.Parallel()
-	s3, s3Env := s3Server(t)
-	gs, gsEnv := gsServer(t)
+	s3, s3Env := channeltest.S3(t)
+	gs, gsEnv := channeltest.GS(t)
 	for spec, with := range map[string]struct {
-		server *faulty
+		server *channeltest.Server
 		env    map[string]string
 	}{"s3://fleet": {s3, s3Env}, "gs://fleet": {gs, gsEnv}} {
 		missing := strings.Replace(spec, "fleet", "missing", 1)
 		if _, _, err := open(t, missing, channel.Options{Getenv: lookup(with.env)}).Read(t.Context(), channel.Prod); err == nil || !strings.Contains(err.Error(), "no bucket missing") {
 			t.Errorf("%s reads as one without documents: %v", missing, err)
 		}
-		with.server.fail(fault{times: 1, status: http.StatusForbidden})
+		with.server.Fail(channeltest.Fault{Times: 1, Status: http.StatusForbidden})
 		if _, _, err := open(t, spec, channel.Options{Getenv: lookup(with.env)}).Read(t.Context(), channel.Prod); err == nil {
 			t.Errorf("%s: a refusal reads as an empty bucket", spec)
 		}
-		with.server.fail(fault{times: 100, status: http.StatusInternalServerError})
+		with.server.Fail(channeltest.Fault{Times: 100, Status: http.StatusInternalServerError})
 		_, _, err := open(t, spec, channel.Options{Getenv: lookup(with.env)}).Read(t.Context(), channel.Prod)
 		var code interface{ ExitCode() int }
 		if !errors.As(err, &code) || code.ExitCode() != 75 {

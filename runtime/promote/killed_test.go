@@ -6,23 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"golang.org/x/sys/unix"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
-	"github.com/rootfsgen/rootfsgen/internal/gittest"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
+	"github.com/rootfsgen/rootfsgen/runtime/channel/channeltest"
 	"github.com/rootfsgen/rootfsgen/runtime/index"
 	"github.com/rootfsgen/rootfsgen/runtime/manifest"
 	"github.com/rootfsgen/rootfsgen/runtime/promote"
@@ -36,6 +37,8 @@ const (
 	victimStore   = "PROMOTE_VICTIM_STORE"
 	victimDir     = "PROMOTE_VICTIM_DIR"
 	victimCall    = "PROMOTE_VICTIM_CALL" // at which moment of the store it ends itself; empty is never
+
+	victimVersions = "PROMOTE_VICTIM_VERSIONS" // where the store keeps versions, of which it ends itself over the next; empty is never
 )
 
 // suicidal is a store whose process is killed before or after one of its calls.
@@ -72,6 +75,9 @@ func victim(ctx context.Context) error {
 	if n, err := strconv.Atoi(os.Getenv(victimCall)); err == nil {
 		store = &suicidal{Store: store, left: n}
 	}
+	if dir := os.Getenv(victimVersions); dir != "" {
+		store = &halfway{Store: store, versions: dir}
+	}
 	s := promote.Step{
 		Registry: client(), Store: store, Testing: os.Getenv(victimTesting), Prod: os.Getenv(victimProd),
 		Policy: strict(), Scanner: found(""), Now: func() time.Time { return today },
@@ -106,67 +112,51 @@ func (k *killer) aim(pid, requests int) {
 	k.pid, k.left = pid, requests
 }
 
-// TestKill9LeavesTheOldManifestOrTheNewOne promotes one version after the
-// other, each by a process that is killed at another of its requests, to the
-// registry or to the store: as many processes as a promotion of one platform has
-// requests, and for an index of two a quarter of them. What is read then is the
-// old document, or the new one with everything that it names; and promoting
-// again completes it.
+// app is what most of the promotions are of that are killed: two images, of
+// which the document may not have one new and the other old.
+var app = []plantest.Image{{ID: "python"}, {ID: "hello", Platforms: []model.Platform{model.LinuxAMD64}}}
+
+// TestKill9LeavesTheOldManifestOrTheNewOne promotes one version of two images
+// after the other, each by a process that is killed at another of its requests,
+// to the registry or to the store. What is read then is the old document, or the
+// new one with everything that it names; and promoting again completes it.
 func TestKill9LeavesTheOldManifestOrTheNewOne(t *testing.T) {
 	t.Parallel()
+	single := []plantest.Image{{ID: "python", Platforms: []model.Platform{model.LinuxAMD64}}, {ID: "hello", Platforms: []model.Platform{model.LinuxAMD64}}}
 	for name, c := range map[string]struct {
-		stride    int
-		platforms []model.Platform
+		spec   string
+		serve  func(testing.TB) (*channeltest.Server, map[string]string)
+		stride int // in requests
+		images []plantest.Image
 	}{
-		"one platform":  {1, []model.Platform{model.LinuxAMD64}},
-		"two platforms": {4, []model.Platform{model.LinuxAMD64, model.LinuxARM64}},
+		"S3":                   {"s3://fleet/channels", channeltest.S3, 3, single},
+		"S3, two platforms":    {"s3://fleet/channels", channeltest.S3, 9, app},
+		"Google Cloud Storage": {"gs://fleet/channels", channeltest.GS, 4, single},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			killOnS3(t, c.stride, plantest.Image{ID: "python", Platforms: c.platforms})
+			k := &killer{}
+			server, env := c.serve(t)
+			server.OnRequest(k.seen)
+			place := channeltest.Place{Spec: c.spec, Env: env}
+			b := killing(t, place.Open(t), c.images...)
+			b.server.OnRequest(func(*http.Request) { k.seen() })
+			env[victimStore] = c.spec
+			kept, replaced := b.killAll(c.images, c.stride, func(at int) bool { return b.runVictim(k, env, at) })
+			if kept < 60/c.stride || replaced < 9/c.stride {
+				t.Errorf("the kills came all before or all after the document: %d and %d", kept, replaced)
+			}
 		})
 	}
 }
-
-func killOnS3(t *testing.T, stride int, image plantest.Image) {
-	t.Helper()
-	k := &killer{}
-	backend := s3mem.New()
-	if err := backend.CreateBucket("fleet"); err != nil {
-		t.Fatal(err)
-	}
-	inner := gofakes3.New(backend).Server()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		k.seen()
-		inner.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	env := map[string]string{
-		victimStore:           "s3://fleet/channels",
-		"AWS_ENDPOINT_URL_S3": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret",
-	}
-	store, err := channel.Open(env[victimStore], channel.Options{Getenv: func(n string) string { return env[n] }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := killing(t, store, image)
-	b.server.OnRequest(func(*http.Request) { k.seen() })
-	kept, replaced := b.killAll(image, stride, func(at int) bool { return b.runVictim(k, env, at) })
-	if kept < 20 || replaced < 3 {
-		t.Error("the kills came all before or all after the document")
-	}
-}
-
-// two is an index of two platforms.
-var two = plantest.Image{ID: "python"}
 
 // TestKill9InAFolder kills before and after each call of the store.
 func TestKill9InAFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	b := killing(t, &channel.File{Dir: dir}, two)
+	b := killing(t, &channel.File{Dir: dir}, app...)
 	env := map[string]string{victimStore: "file:" + dir}
-	kept, replaced := b.killAll(two, 1, func(at int) bool {
+	kept, replaced := b.killAll(app, 1, func(at int) bool {
 		env[victimCall] = strconv.Itoa(at)
 		return b.runVictim(&killer{}, env, 0)
 	})
@@ -175,25 +165,85 @@ func TestKill9InAFolder(t *testing.T) {
 	}
 }
 
+// halfway is a folder's store whose process is killed in the middle of a write:
+// when the new version is kept.
+type halfway struct {
+	channel.Store
+	versions string // where they are kept
+}
+
+// Write implements channel.Store.
+func (s *halfway) Write(ctx context.Context, name string, doc []byte, old string) error {
+	before := kept(s.versions)
+	go func() {
+		for kept(s.versions) == before {
+			runtime.Gosched()
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}()
+	return s.Store.Write(ctx, name, doc, old)
+}
+
+// kept counts the versions in a folder, finished ones alone.
+func kept(dir string) (n int) {
+	entries, _ := os.ReadDir(dir) // none are none
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestKill9BetweenAVersionAndItsDocument kills a promotion inside the one write
+// of a folder's store: the new version is kept, and the document is not replaced
+// yet. The file that is to replace it is a pipe that nobody reads, so that the
+// promotion comes no further.
+func TestKill9BetweenAVersionAndItsDocument(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := &channel.File{Dir: dir}
+	b := killing(t, store, app...)
+	s := b.asking()
+	unfinished := filepath.Join(dir, "."+channel.Prod+".new")
+	for n := range 3 {
+		before := b.document()
+		b.renew(app, strconv.Itoa(n))
+		if err := unix.Mkfifo(unfinished, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !b.runVictim(&killer{}, map[string]string{victimStore: "file:" + dir, victimVersions: filepath.Join(dir, "versions", channel.Prod)}, 0) {
+			t.Fatal("it was not killed")
+		}
+		// What a crash in the middle of that file would have left.
+		if err := errors.Join(os.Remove(unfinished), os.WriteFile(unfinished, []byte(`{"half`), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if doc := b.document(); !bytes.Equal(doc, before) {
+			t.Fatalf("prod was\n%s\nand is\n%s", before, doc)
+		}
+		b.whole(b.prod(), "killed")
+		if versions, err := store.Versions(t.Context(), channel.Prod); err != nil || len(versions) != 1+n {
+			t.Errorf("%d versions, want %d: one that prod never had counts (%v)", len(versions), 1+n, err)
+		}
+		if _, err := s.Run(t.Context(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.complete("again")
+	}
+}
+
 // TestKill9OnABranch kills after each of the gits that a promotion starts.
 func TestKill9OnABranch(t *testing.T) {
 	t.Parallel()
-	origin := filepath.Join(t.TempDir(), "origin.git")
-	gittest.New(t).Git("init", "-q", "--bare", "-b", "main", origin)
-	work := gittest.New(t)
-	work.Commit(map[string]string{"a": "1"})
-	work.Git("remote", "add", "origin", origin)
-	store, err := channel.Open("git", channel.Options{Dir: work.Dir})
-	if err != nil {
-		t.Fatal(err)
-	}
+	work, _ := channeltest.Clone(t)
 	git, err := exec.LookPath("git")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, bin := killing(t, store, two), t.TempDir()
+	b, bin := killing(t, channeltest.Place{Spec: "git", Dir: work.Dir}.Open(t), app...), t.TempDir()
 	env := map[string]string{victimStore: "git", victimDir: work.Dir, "PATH": bin + ":" + os.Getenv("PATH"), "HOME": t.TempDir()}
-	kept, replaced := b.killAll(two, 1, func(at int) bool {
+	kept, replaced := b.killAll(app, 1, func(at int) bool {
 		script := fmt.Sprintf("#!/bin/sh\n%q \"$@\"\ncode=$?\necho >> %q\n[ \"$(wc -l < %q)\" -ne %d ] || kill -9 $PPID\nexit $code\n", git, bin+"/calls", bin+"/calls", at)
 		if err := errors.Join(os.WriteFile(bin+"/calls", nil, 0o600), os.WriteFile(bin+"/git", []byte(script), 0o700)); err != nil {
 			t.Fatal(err)
@@ -206,53 +256,90 @@ func TestKill9OnABranch(t *testing.T) {
 }
 
 // killing is a bench whose store has been promoted to once.
-func killing(t *testing.T, store channel.Store, image plantest.Image) *bench {
+func killing(t *testing.T, store channel.Store, images ...plantest.Image) *bench {
 	t.Helper()
-	b, s := judging(t, image)
+	b, s := judging(t, images...)
 	b.store, s.Store = store, store
-	b.publish('1', image)
+	b.publish('1', images...)
 	if _, err := s.Run(t.Context(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-// killAll promotes a version for each moment, from 1 in strides, at which run
-// kills the promotion, until it does not; and counts which document stood then.
-func (b *bench) killAll(image plantest.Image, stride int, run func(at int) bool) (kept, replaced int) {
-	b.Helper()
+// asking is a step that asks for everything but signatures.
+func (b *bench) asking() promote.Step {
 	s := b.step()
 	s.Policy, s.Scanner, s.Now = strict(), found(""), func() time.Time { return today }
+	return s
+}
+
+// renew publishes another content of all images.
+func (b *bench) renew(images []plantest.Image, content string) {
+	b.Helper()
+	images = slices.Clone(images)
+	for n := range images {
+		images[n].Content = content
+	}
+	b.publish('1', images...)
+	b.lists()
+}
+
+// document is prod's, as it is.
+func (b *bench) document() []byte {
+	b.Helper()
+	doc, _, err := b.store.Read(b.Context(), channel.Prod)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return doc
+}
+
+// killAll promotes a version for each moment, from 1 in strides, at which run
+// kills the promotion, until it does not; and counts which document stood then.
+// To the byte it is the one before, or the one with which promoting again has
+// nothing more to write: never one image's old entry beside another's new one.
+func (b *bench) killAll(images []plantest.Image, stride int, run func(at int) bool) (kept, replaced int) {
+	b.Helper()
+	s := b.asking()
 	for at := 1; ; at += stride {
-		old := b.prod()
-		image.Content = strconv.Itoa(at)
-		b.publish('1', image)
-		b.lists()
+		before := b.document()
+		b.renew(images, strconv.Itoa(at))
 		killed := run(at)
-		d, when := b.prod(), "killed at moment "+strconv.Itoa(at)
-		switch d.Images[0].Digest {
-		case old.Images[0].Digest:
-			kept++
-		case b.testing().Images[0].Digest:
-			replaced++
-		default:
-			b.Fatalf("%s: prod has %+v", when, d)
-		}
-		b.whole(d, when)
+		stood, when := b.document(), "killed at moment "+strconv.Itoa(at)
+		b.whole(b.prod(), when)
 		if _, err := s.Run(b.Context(), nil, nil); err != nil {
 			b.Fatalf("%s, again: %v", when, err)
 		}
-		d = b.prod()
-		if d.Images[0].Digest != b.testing().Images[0].Digest {
-			b.Fatalf("%s, again: %+v", when, d)
+		b.complete(when + ", again")
+		switch {
+		case bytes.Equal(stood, before):
+			kept++
+		case bytes.Equal(stood, b.document()):
+			replaced++
+		default:
+			b.Fatalf("%s: prod had\n%s\nneither\n%s\nnor\n%s", when, stood, before, b.document())
 		}
-		b.whole(d, "again")
-		b.settled(d.Images[0])
 		if !killed {
 			b.Logf("not killed at moment %d: the old document stood %d times, the new one %d times", at, kept, replaced)
 			return kept, replaced
 		}
 	}
+}
+
+// complete demands that prod has all that testing has, with everything that
+// follows the document.
+func (b *bench) complete(when string) {
+	b.Helper()
+	d := b.prod()
+	for _, want := range b.testing().Images {
+		got, found := d.Find(want.ID)
+		if !found || got.Digest != want.Digest {
+			b.Fatalf("%s: %+v", when, d)
+		}
+		b.settled(got)
+	}
+	b.whole(d, when)
 }
 
 // runVictim promotes in another process, and tells whether it was killed.
@@ -321,10 +408,11 @@ func (b *bench) whole(d *manifest.Document, when string) {
 		}
 		here := *b.plan
 		here.Prefix = b.server.Prefix("prod")
-		if model.Digest(i.Digest) != model.Digest(b.testing().Images[0].Digest) {
-			continue
+		if now, found := b.testing().Find(i.ID); !found || i.Digest != now.Digest {
+			continue // the plan is of another one
 		}
-		if _, merged, err := index.Merged(b.Context(), b.client, &here, &here.Indexes[0]); err != nil || !merged {
+		n := slices.IndexFunc(here.Indexes, func(x model.Index) bool { return x.Image == i.ID })
+		if _, merged, err := index.Merged(b.Context(), b.client, &here, &here.Indexes[n]); err != nil || !merged {
 			b.Fatalf("%s: %s does not count as merged in prod: %v", when, i.Image, err)
 		}
 	}

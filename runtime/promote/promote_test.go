@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,8 +15,8 @@ import (
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
-	"github.com/rootfsgen/rootfsgen/internal/tool"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
+	"github.com/rootfsgen/rootfsgen/runtime/channel/channeltest"
 	"github.com/rootfsgen/rootfsgen/runtime/index"
 	"github.com/rootfsgen/rootfsgen/runtime/manifest"
 	"github.com/rootfsgen/rootfsgen/runtime/promote"
@@ -25,17 +24,9 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 )
 
-// The test program is also the second process of a race: it promotes one
-// image.
-const (
-	racerDir   = "PROMOTE_RACER_DIR"
-	racerImage = "PROMOTE_RACER_IMAGE"
-)
-
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(racerDir); dir != "" {
-		s := promote.Step{Registry: client(), Store: &channel.File{Dir: dir}, Policy: model.Policy{Mode: model.EnforceOff}}
-		if _, err := s.Run(context.Background(), nil, []string{os.Getenv(racerImage)}); err != nil {
+	if spec := os.Getenv(channeltest.RacerVariable); spec != "" {
+		if err := race(spec); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -269,28 +260,5 @@ func TestSomeImagesAndRetiredOnes(t *testing.T) {
 	}
 	if _, err := b.step().Run(t.Context(), nil, []string{"gone", "hello"}); err == nil || !strings.Contains(err.Error(), "gone: it is not in the testing channel") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestPromotionsOfTwoProcessesLoseNothing(t *testing.T) {
-	t.Parallel()
-	images := []plantest.Image{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d"}}
-	b := newBench(t, images...)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	for _, i := range images {
-		wg.Go(func() {
-			env := []string{racerDir + "=" + b.store.String(), racerImage + "=" + i.ID}
-			if err := (tool.Command{Name: self, Env: env}).Run(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if d := b.prod(); len(d.Images) != len(images) {
-		t.Errorf("prod has %d images", len(d.Images))
 	}
 }

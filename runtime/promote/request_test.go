@@ -2,13 +2,13 @@ package promote_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/internal/gittest"
 	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/runtime/channel"
+	"github.com/rootfsgen/rootfsgen/runtime/channel/channeltest"
 	"github.com/rootfsgen/rootfsgen/runtime/manifest"
 )
 
@@ -17,15 +17,8 @@ import (
 // when it is.
 func TestMergingARequestIsThePromotion(t *testing.T) {
 	t.Parallel()
-	origin := filepath.Join(t.TempDir(), "origin.git")
-	gittest.New(t).Git("init", "-q", "--bare", "-b", "main", origin)
-	work := gittest.New(t)
-	work.Commit(map[string]string{"a": "1"})
-	work.Git("remote", "add", "origin", origin)
-	store, err := channel.Open("git", channel.Options{Dir: work.Dir})
-	if err != nil {
-		t.Fatal(err)
-	}
+	work, origin := channeltest.Clone(t)
+	store := channeltest.Place{Spec: "git", Dir: work.Dir}.Open(t)
 	branch, _ := store.(*channel.Git)
 	b, s := judging(t, plantest.Image{ID: "python"})
 	b.store, s.Store = store, store

@@ -1,4 +1,6 @@
-package channel_test
+// Package channeltest has the kinds of store inside a test, servers that keep
+// objects among them, and processes that race for a document.
+package channeltest
 
 import (
 	"encoding/json"
@@ -19,74 +21,92 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
-// fault is what happens to a request that it fits.
-type fault struct {
-	method, path string // parts of the request; empty is any
-	times        int
-	status       int  // the answer; 0: the connection is cut
-	late         bool // the request is carried out first
+// Fault is what happens to a request that it fits.
+type Fault struct {
+	Method, Path string // parts of the request; empty is any
+	Times        int
+	Status       int  // the answer; 0: the connection is cut
+	Late         bool // the request is carried out first
 }
 
-// faulty is a server that can be told to fail.
-type faulty struct {
+// Server keeps objects, and can be told to fail.
+type Server struct {
 	inner  http.Handler
 	mu     sync.Mutex
-	faults []fault
-	log    []string
+	faults []Fault
+	hook   func()
 }
 
-func (f *faulty) fail(x fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.faults = append(f.faults, x)
+// Fail lets requests fail.
+func (s *Server) Fail(x Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, x)
 }
 
-func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	f.log = append(f.log, r.Method+" "+r.URL.Path)
-	n := slices.IndexFunc(f.faults, func(x fault) bool {
-		return x.times > 0 && strings.Contains(r.Method, x.method) && strings.Contains(r.URL.Path, x.path)
+// OnRequest tells of each request before it is carried out.
+func (s *Server) OnRequest(hook func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hook = hook
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	hook := s.hook
+	n := slices.IndexFunc(s.faults, func(x Fault) bool {
+		return x.Times > 0 && strings.Contains(r.Method, x.Method) && strings.Contains(r.URL.Path, x.Path)
 	})
-	var x fault
+	var x Fault
 	if n >= 0 {
-		f.faults[n].times--
-		x = f.faults[n]
+		s.faults[n].Times--
+		x = s.faults[n]
 	}
-	f.mu.Unlock()
+	s.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
 	if n < 0 {
-		f.inner.ServeHTTP(w, r)
+		s.inner.ServeHTTP(w, r)
 		return
 	}
-	if x.late {
-		f.inner.ServeHTTP(httptest.NewRecorder(), r)
+	if x.Late {
+		s.inner.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	if x.status == 0 {
+	if x.Status == 0 {
 		panic(http.ErrAbortHandler) // net/http's documented way to close a connection
 	}
-	w.WriteHeader(x.status)
+	w.WriteHeader(x.Status)
 }
 
-// s3Server is an S3 server with one bucket, and the variables that lead there.
-func s3Server(t *testing.T) (*faulty, map[string]string) {
+// serve starts a server, which ends with the test.
+func serve(t testing.TB, inner http.Handler) (s *Server, address string) {
+	t.Helper()
+	s = &Server{inner: inner}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return s, server.URL
+}
+
+// S3 is an S3 server with the bucket "fleet", and the variables that lead there.
+func S3(t testing.TB) (*Server, map[string]string) {
 	t.Helper()
 	backend := s3mem.New()
 	if err := backend.CreateBucket("fleet"); err != nil {
 		t.Fatal(err)
 	}
-	f := &faulty{inner: gofakes3.New(backend).Server()}
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	return f, map[string]string{"AWS_ENDPOINT_URL_S3": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
+	s, address := serve(t, gofakes3.New(backend).Server())
+	return s, map[string]string{"AWS_ENDPOINT_URL_S3": address, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
 }
 
-// gsServer speaks what documents need of the JSON API of Google Cloud Storage:
-// objects with generations, conditions on them, metadata, media and lists.
-func gsServer(t *testing.T) (*faulty, map[string]string) {
+// GS speaks what documents need of the JSON API of Google Cloud Storage, with
+// the bucket "fleet": objects with generations, conditions on them, metadata,
+// media and lists.
+func GS(t testing.TB) (*Server, map[string]string) {
 	t.Helper()
-	f := &faulty{inner: &gs{objects: map[string]gsObject{}}}
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	return f, map[string]string{"STORAGE_EMULATOR_HOST": server.URL}
+	s, address := serve(t, &gs{objects: map[string]gsObject{}})
+	return s, map[string]string{"STORAGE_EMULATOR_HOST": address}
 }
 
 type gs struct {

@@ -51,8 +51,8 @@ func (b *begun) pin(ctx context.Context, a *app.App, o initOptions) error {
 	}
 	a.Log.Info("fetching the programs of release " + o.release + ", to pin them")
 	p, err := release.Pin(ctx, client, model.Programs{Version: o.release, URL: cmp.Or(o.url, model.ProgramsURL)})
-	if ctx.Err() != nil {
-		return err
+	if ctx.Err() != nil { // whatever was answered last
+		return ctx.Err()
 	}
 	if err != nil {
 		a.Log.Warn(fmt.Sprintf("release %s is not pinned, so that the first run is red on the forge's own machines: %v", o.release, err))
@@ -88,7 +88,7 @@ func (b *begun) lock(ctx context.Context, a *app.App, o initOptions, repo *histo
 	root.Dir = repo.Root()
 	result, trouble := lockAll(ctx, &root, lockOptions{attempts: 2}) // a desk without a network is not to wait long
 	if ctx.Err() != nil {
-		return trouble
+		return ctx.Err()
 	}
 	if result.Changed {
 		b.written = append(b.written, result.File)

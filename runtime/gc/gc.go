@@ -73,7 +73,11 @@ type Request struct {
 	// Snapshot is the request that has closed, "pr-123": what it published is
 	// deleted, and nothing else. Empty collects everything that does not count.
 	Snapshot string
-	Delete   bool // false only says what would be deleted
+	// Queues is how old the snapshot of a merge queue's run or of a merge train
+	// must be to be deleted, too, as nothing says when those close; 0 leaves
+	// them.
+	Queues time.Duration
+	Delete bool // false only says what would be deleted
 }
 
 // Report is what was found, and done.
@@ -147,12 +151,13 @@ func (s Step) Run(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.mark(roots, r.Snapshot)
+	over := closed{r.Snapshot, r.Queues}
+	g.mark(roots, over)
 	out := &Report{Version: 1, Deleted: r.Delete, Repositories: []Repository{}}
 	for _, repo := range repos {
 		one := g.report(repo)
 		if r.Delete && len(one.Items) > 0 {
-			err = s.clean(ctx, g, &one, r.Snapshot)
+			err = s.clean(ctx, g, &one, over)
 		}
 		out.Repositories = append(out.Repositories, one)
 		if err != nil {
@@ -164,12 +169,12 @@ func (s Step) Run(ctx context.Context, r Request) (*Report, error) {
 
 // clean deletes the items of one repository, each of them only while it still
 // does not count.
-func (s Step) clean(ctx context.Context, g *graph, r *Repository, snapshot string) error {
+func (s Step) clean(ctx context.Context, g *graph, r *Repository, over closed) error {
 	roots, err := s.Roots(ctx)
 	if err != nil {
 		return fmt.Errorf("reading what counts: %w", err)
 	}
-	g.mark(roots, snapshot)
+	g.mark(roots, over)
 	for n := range r.Items {
 		i := &r.Items[n]
 		grown, err := s.grown(ctx, g, r.Repository)
@@ -177,7 +182,7 @@ func (s Step) clean(ctx context.Context, g *graph, r *Repository, snapshot strin
 			return err
 		}
 		if grown {
-			g.mark(roots, snapshot)
+			g.mark(roots, over)
 		}
 		if x := g.find(r.Repository, i.Digest); x == nil || x.kept != "" {
 			i.Note = "it counts by now"

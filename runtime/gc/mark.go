@@ -17,7 +17,6 @@ var (
 	// versionTag is what merging names an index: tag, variant, date, and a
 	// number or a request.
 	versionTag = regexp.MustCompile(`^.+-[0-9]{4}\.[0-9]{2}\.[0-9]{2}(?:\.[0-9]+|-[A-Za-z0-9][A-Za-z0-9.-]*)?$`)
-	datedTag   = regexp.MustCompile(`-[0-9]{4}\.[0-9]{2}\.[0-9]{2}-(.+)$`)
 )
 
 // understands tells whether a tag is one of ours, on what it should stand for.
@@ -61,19 +60,8 @@ func platformTag(tag string) bool {
 	return false
 }
 
-// snapshot is the request that an index of ours was made for, empty for none.
-func (x *node) snapshot() string {
-	if x.kind != KindIndex || x.identity == "" {
-		return ""
-	}
-	if m := datedTag.FindStringSubmatch(x.version); m != nil {
-		return m[1]
-	}
-	return ""
-}
-
 // mark finds what counts. In what a closed request left, everything else does.
-func (g *graph) mark(roots Roots, snapshot string) {
+func (g *graph) mark(roots Roots, c closed) {
 	g.about, g.parts = map[string]map[model.Digest][]*node{}, map[*node]bool{}
 	var all []*node
 	for repo := range g.nodes {
@@ -96,11 +84,11 @@ func (g *graph) mark(roots Roots, snapshot string) {
 			}
 		}
 	}
-	left := g.left(all, snapshot)
+	left := g.left(all, c)
 	for _, x := range all {
-		why := g.root(x, roots, snapshot)
-		if why == "" && snapshot != "" && !left[x] {
-			why = "it is not of " + snapshot
+		why := g.root(x, roots, c)
+		if why == "" && c.request != "" && !left[x] {
+			why = "it is not of " + c.request
 		}
 		if why != "" {
 			g.keep(x, why)
@@ -108,12 +96,10 @@ func (g *graph) mark(roots Roots, snapshot string) {
 	}
 }
 
-// left is what a request published, and what its indexes are made of.
-func (g *graph) left(all []*node, snapshot string) map[*node]bool {
+// left is what requests that are over published, and what their indexes are
+// made of.
+func (g *graph) left(all []*node, c closed) map[*node]bool {
 	left := map[*node]bool{}
-	if snapshot == "" {
-		return left
-	}
 	var take func(x *node)
 	take = func(x *node) {
 		if x == nil || left[x] {
@@ -128,7 +114,7 @@ func (g *graph) left(all []*node, snapshot string) map[*node]bool {
 		}
 	}
 	for _, x := range all {
-		if x.snapshot() == snapshot {
+		if g.over(x, c) {
 			take(x)
 		}
 	}
@@ -136,7 +122,7 @@ func (g *graph) left(all []*node, snapshot string) map[*node]bool {
 }
 
 // root tells why a node counts by itself, empty where it does not.
-func (g *graph) root(x *node, roots Roots, snapshot string) string {
+func (g *graph) root(x *node, roots Roots, c closed) string {
 	switch {
 	case roots.Digests[x.digest] != "":
 		return roots.Digests[x.digest]
@@ -150,7 +136,7 @@ func (g *graph) root(x *node, roots Roots, snapshot string) string {
 		return "nothing says that it is one of ours"
 	case x.kind == KindIndex && roots.Identities[x.identity]:
 		return "today's plan makes it"
-	case x.snapshot() != "" && x.snapshot() != snapshot:
+	case x.snapshot() != "" && !g.over(x, c):
 		return "it is of the request " + x.snapshot()
 	}
 	for _, tag := range x.tags {

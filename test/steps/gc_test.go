@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -80,11 +81,24 @@ func TestCollecting(t *testing.T) {
 		t.Error("what no channel names is there, or what it names is not")
 	}
 	run(0, 0, 0, "--grace", "0s", "--delete")
+	// What closed need not be a fleet that loads, and what queues left is old.
+	publish("1-2026.11.23-pr-8", "pr-8")
+	publish("1-2026.11.23-queue-1", "queue-1")
+	b.Commit(map[string]string{"images/app/Dockerfile": "FROM nobody/locked:this\n", "images/tools/image.yaml": "arch: [nonsense]\n"})
+	ci := b.env
+	b.env = append(slices.Clone(ci), "CI=true")
+	run(3, 0, 0, "--scope", "pr")
+	run(0, each, each, "--snapshot", "pr-8", "--delete")
+	if there("1-2026.11.23-pr-8") || !there("1-2026.11.23-queue-1") {
+		t.Error("the closed request's image is there, or that of a queue which may still run is not")
+	}
+	b.env = ci
 	// A document that cannot be read may name anything.
 	publish("1-2026.11.22", "")
 	if err := os.WriteFile(filepath.Join(folder, channel.Testing), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	b.Commit(map[string]string{"images/app/Dockerfile": "FROM scratch\nCOPY app.txt /\n", "images/tools/image.yaml": "{}\n"})
 	run(1, 0, 0, "--grace", "0s", "--delete")
 	if !there("1-2026.11.22") {
 		t.Error("it was deleted, though nobody knows what counts")

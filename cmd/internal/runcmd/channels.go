@@ -52,9 +52,10 @@ func (o *channels) open(ctx context.Context, a *app.App) (err error) {
 	return o.openStore(ctx, a)
 }
 
-// openAnyhow is open for the way out of an incident, which must not depend on
-// what is wrong in the work tree: of the fleet and the policy it takes what can
-// be understood. The settings say where everything lies, and must be right.
+// openAnyhow is open for the way out of an incident, and for looking at what
+// was promoted, which must not depend on what is wrong in the work tree: of the
+// fleet and the policy it takes what can be understood. The settings say where
+// everything lies, and must be right.
 func (o *channels) openAnyhow(ctx context.Context, a *app.App) (err error) {
 	if err := o.check(); err != nil {
 		return err

@@ -52,8 +52,11 @@ signatures. So does what is younger than --grace, what does not tell its age,
 tags that are not rootfsgen's with what they stand for, and every repository in
 which something is not understood.
 
-With --snapshot what a request published is deleted, whatever its age, and
-nothing else: that is for when the request closes.
+With --snapshot what a request published is deleted, whatever its age: that is
+for when the request closes. With it goes what merge queues and trains tried
+more than seven days ago, as nothing closes for those, and nothing else. It
+needs the settings and the names of the images; what else is wrong with the
+fleet does not matter.
 
 It may run while others push, and be called again after it was interrupted. Only
 manifests are deleted: the registry itself frees the space of their layers.`,
@@ -77,7 +80,7 @@ manifests are deleted: the registry itself frees the space of their layers.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.scope, "scope", model.ScopeTesting, "whose repositories are meant: pr, testing or prod")
-	f.StringVar(&o.snapshot, "snapshot", "", "delete only what this closed request published, for example pr-123")
+	f.StringVar(&o.snapshot, "snapshot", "", "delete what this closed request published, for example pr-123, and what merge queues left")
 	f.BoolVar(&o.remove, "delete", false, "delete what is found (default: only say what would be deleted)")
 	f.DurationVar(&o.grace, "grace", defaultGrace, "keep what is younger than this, and with more than 0 what does not tell its age (default with --snapshot: 0)")
 	f.IntVar(&o.history, "history", 0, "let only so many versions of each channel's document count (default: all)")
@@ -123,7 +126,7 @@ func (o *collection) run(ctx context.Context, a *app.App) error {
 		}
 		repos = append(repos, images...)
 	}
-	r, err := s.Run(ctx, gc.Request{Repositories: repos, Snapshot: o.snapshot, Delete: o.remove})
+	r, err := s.Run(ctx, gc.Request{Repositories: repos, Snapshot: o.snapshot, Queues: o.queues(), Delete: o.remove})
 	if r != nil {
 		err = errors.Join(err, o.print(a, r))
 	}
@@ -150,18 +153,29 @@ func (o *collection) check() error {
 
 // planned is the fleet of this commit, and what it is built as: its keys are
 // the same in every scope. A closed request's images are no longer wanted even
-// where they are what the fleet has become: no other scope reuses them.
+// where they are what the fleet has become: no other scope reuses them. What
+// closed may have been broken, so of that fleet the names are enough.
 func (o *collection) planned(ctx context.Context, a *app.App) (f *model.Fleet, p *model.Plan, err error) {
+	if o.snapshot != "" {
+		f, _, err = planning.Understand(ctx, a)
+		return f, &model.Plan{}, err
+	}
 	s, err := planning.Load(ctx, a, planning.Options{Scope: model.ScopeTesting, State: planning.StateOff})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if o.snapshot != "" {
-		return s.Now.Fleet, &model.Plan{}, nil
-	}
 	p, err = s.Plan(ctx)
 	return s.Now.Fleet, p, err
+}
+
+// queues is how old what a merge queue or a train tried must be to go: there
+// is no flag for it where a request has closed, whose own images go at once.
+func (o *collection) queues() time.Duration {
+	if o.snapshot != "" {
+		return defaultGrace
+	}
+	return o.grace
 }
 
 // prefix is the address of the scope; on a desk that of the local registry,

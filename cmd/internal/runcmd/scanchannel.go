@@ -23,7 +23,7 @@ func (o *searching) scanChannel(ctx context.Context, a *app.App) (err error) {
 	}
 	var at channels
 	at.store = o.store
-	if err := at.open(ctx, a); err != nil {
+	if err := at.openAnyhow(ctx, a); err != nil { // prod is judged every day, whatever the work tree is like
 		return err
 	}
 	prefix := at.registry

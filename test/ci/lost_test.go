@@ -31,9 +31,10 @@ type reaper struct {
 	proxy http.Handler
 	below string // folder that all jobs work in
 
-	mu    sync.Mutex
-	seen  int
-	fatal int // the request at which it kills, 0 for none
+	mu     sync.Mutex
+	seen   int
+	fatal  int             // the request at which it kills, 0 for none
+	killed map[string]bool // jobs whose programs it killed since it was armed
 }
 
 // ServeHTTP implements http.Handler.
@@ -50,12 +51,13 @@ func (r *reaper) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // arm makes the n-th request from now on that writes something fatal, and
-// tells how many there were since the last time.
-func (r *reaper) arm(n int) (since int) {
+// tells how many there were since the last time, and which jobs were killed.
+func (r *reaper) arm(n int) (since int, killed map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	since, r.seen, r.fatal = r.seen, 0, n
-	return since
+	since, killed = r.seen, r.killed
+	r.seen, r.fatal, r.killed = 0, n, map[string]bool{}
+	return since, killed
 }
 
 // kill ends the programs of ours that work below the folder.
@@ -66,9 +68,23 @@ func (r *reaper) kill() {
 		at, _ := os.Readlink(filepath.Join(dir, "cwd"))
 		pid, err := strconv.Atoi(filepath.Base(dir))
 		if err == nil && filepath.Base(program) == "rootfsrun" && strings.HasPrefix(at, r.below+"/") {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			job := jobOf(dir)
+			if syscall.Kill(pid, syscall.SIGKILL) == nil { // else it has ended
+				r.killed[job] = true
+			}
 		}
 	}
+}
+
+// jobOf is the job that a process belongs to, by what its environment says.
+func jobOf(dir string) string {
+	text, _ := os.ReadFile(filepath.Join(dir, "environ")) // of a process that has ended there is none
+	env := map[string]string{}
+	for pair := range strings.SplitSeq(string(text), "\x00") {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	return strings.Join(strings.Fields(env["GITHUB_JOB"]+" "+env["ROOTFSGEN_IMAGE"]+" "+env["ROOTFSGEN_PLATFORM"]), " ")
 }
 
 // attempts is how often a lost job runs in all, which is the default.
@@ -116,9 +132,13 @@ func TestLostMachines(t *testing.T) {
 			}
 			r.arm(fatal)
 			got := gitHub{f}.attempt(attempt)
-			writes = max(writes, r.arm(0))
-			failed := tell(h, run, all, attempt, got)
-			t.Logf("round %d, attempt %d, killed at write %d: failed: %v", round, attempt, fatal, failed)
+			wrote, killed := r.arm(0)
+			writes = max(writes, wrote)
+			failed := tell(h, run, all, attempt, got, killed)
+			t.Logf("round %d, attempt %d, killed at write %d: killed %v, failed: %v", round, attempt, fatal, killed, failed)
+			if own := slices.DeleteFunc(slices.Clone(failed), func(name string) bool { return killed[name] }); len(own) > 0 {
+				t.Fatalf("%v failed, and nobody killed them: only %v\n%s", own, slices.Sorted(maps.Keys(killed)), got.tail())
+			}
 			if len(failed) == 0 {
 				f.expect("the watchdog after a run that ended well", f.watchdog(h.URL, run.ID, "success"), succeeded("-watchdog"))
 				break
@@ -144,10 +164,10 @@ func (g gitHub) attempt(n int) results {
 }
 
 // tell tells the forge how the jobs of an attempt ended: one whose program was
-// killed is one whose machine was, and one that act did not come to was
-// skipped. It returns those that failed. As act runs every job again and not
+// killed is one whose machine went, any other failure is one of the job's own,
+// and what act did not come to was skipped. It returns those that failed. As act runs every job again and not
 // only what failed, the forge hears that each depends on all of these.
-func tell(h *forgetest.Hub, run forgetest.Run, all map[string]bool, attempt int, got results) (failed []string) {
+func tell(h *forgetest.Hub, run forgetest.Run, all map[string]bool, attempt int, got results, killed map[string]bool) (failed []string) {
 	for name, ended := range got.jobs {
 		all[name] = true
 		if ended == "failure" {
@@ -158,9 +178,12 @@ func tell(h *forgetest.Hub, run forgetest.Run, all map[string]bool, attempt int,
 	ended := map[string]forgetest.Job{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		j := forgetest.Job{Name: name, Conclusion: cmp.Or(got.jobs[name], "skipped")}
-		if slices.Contains(failed, name) {
+		switch {
+		case killed[name] && slices.Contains(failed, name):
 			j.Notes = []string{"The self-hosted runner: " + name + " lost communication with the server."}
-		} else {
+		case slices.Contains(failed, name):
+			j.Notes = []string{"Process completed with exit code 1."}
+		default:
 			j.Needs = failed
 		}
 		run.Jobs = append(run.Jobs, j)

@@ -33,6 +33,7 @@ func (f *Forge) Look(ctx context.Context) Report {
 	r = append(r, f.environments(ctx)...)
 	r = append(r, f.outsiders(ctx, repository)...)
 	r = append(r, f.runners(ctx)...)
+	r = append(r, f.lost()...)
 	r = append(r, f.variables(ctx)...)
 	r = append(r, f.scanning(repository)...)
 	if f.Settings.Channels.ByRequest() {

@@ -37,7 +37,7 @@ type Report struct {
 	Unused   []model.Exception `json:"unused_exceptions"`
 	Expiring []Ending          `json:"expiring_exceptions"`
 
-	unusedBlock bool
+	UnusedBlock bool `json:"unused_block,omitempty"` // an exception that nothing needs makes it refused
 }
 
 // ImageVerdict is what the verdicts of all of an image's platforms come to: it
@@ -86,7 +86,7 @@ func JudgeAll(p model.Policy, at time.Time, scans []model.Scan) []Subject {
 func NewReport(p model.Policy, at time.Time, verdicts []model.Verdict, others []model.TargetID) Report {
 	r := Report{
 		Version: ReportVersion, Policy: p.Digest(), Mode: p.Mode, Time: at.UTC().Format(time.RFC3339), Images: []ImageVerdict{},
-		Verdicts: slices.Clone(verdicts), Unused: []model.Exception{}, Expiring: Expiring(p, at), unusedBlock: p.Unused == model.PolicyBlock,
+		Verdicts: slices.Clone(verdicts), Unused: []model.Exception{}, Expiring: Expiring(p, at), UnusedBlock: p.Unused == model.PolicyBlock,
 	}
 	slices.SortStableFunc(r.Verdicts, func(a, b model.Verdict) int {
 		return cmp.Or(a.ID().Compare(b.ID()), cmp.Compare(a.Digest, b.Digest))
@@ -105,7 +105,7 @@ func NewReport(p model.Policy, at time.Time, verdicts []model.Verdict, others []
 		r.Images = append(r.Images, i)
 	}
 	r.Outcome = worst(outcomes...)
-	if r.unusedBlock && len(r.Unused) > 0 {
+	if r.UnusedBlock && len(r.Unused) > 0 {
 		r.Outcome = model.VerdictRefused
 	}
 	return r
@@ -146,7 +146,7 @@ func (r *Report) Sentences() []string {
 	if len(r.Verdicts) == 0 {
 		out = append(out, "there is no scan to judge")
 	}
-	if r.unusedBlock {
+	if r.UnusedBlock {
 		for _, x := range r.Unused {
 			out = append(out, fmt.Sprintf("the exception for %s in %s is for nothing that was found: remove it", x.ID, x.PURL))
 		}

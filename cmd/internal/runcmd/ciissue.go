@@ -31,7 +31,7 @@ about to end.
 
 There is one issue. It is opened when there is something to say, changed when
 that is something else, left alone while it is the same, and closed when nothing
-blocks any more. The report is what "rootfsrun gate --json" wrote. The variable
+blocks any more; a report without any verdict closes nothing. The report is what "rootfsrun gate --json" wrote. The variable
 ROOTFSGEN_FORGE_TOKEN holds a token that may write issues; without it the job's
 own is taken, which on GitHub needs issues: write, and on GitLab may not.`,
 		Example: "  rootfsrun gate --findings findings.json --json > judged.json\n  rootfsrun ci issue --report judged.json",
@@ -79,7 +79,8 @@ func keepIssue(ctx context.Context, a *app.App, file string) error {
 	return err
 }
 
-// issueOf is what there is to say of a report; an empty text for nothing. It
+// issueOf is what there is to say of a report; an empty text for one in which
+// something was judged and all of it passes. It
 // has no time in it: the same findings are the same text.
 func issueOf(r *gate.Report) (title, body string) {
 	var b strings.Builder
@@ -99,6 +100,17 @@ func issueOf(r *gate.Report) (title, body string) {
 		}
 		for _, u := range v.Unfinished {
 			fmt.Fprintf(&b, "- %s\n", cell(u))
+		}
+	}
+	if len(r.Verdicts) == 0 { // that is no news of what was found before
+		title = rescanTitle
+		b.WriteString("Nothing was judged: the newest report has no verdict. What was said here before may still be so.\n")
+	}
+	if r.UnusedBlock && len(r.Unused) > 0 {
+		title = rescanTitle
+		b.WriteString("\n### Exceptions that nothing needs, and that the policy refuses (unused: block)\n\n")
+		for _, x := range r.Unused {
+			fmt.Fprintf(&b, "- %s in %s, of %s\n", cell(x.ID), cell(x.PURL), cell(x.Owner))
 		}
 	}
 	if len(r.Expiring) > 0 {

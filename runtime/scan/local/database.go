@@ -32,6 +32,8 @@ type database struct {
 
 	mu      sync.Mutex
 	systems map[string]bool // which distributions it knows
+
+	providers map[string]time.Time // when their records were captured; nil before they were asked for
 }
 
 // environment keeps grype from the network, and from changing the database.
@@ -127,8 +129,8 @@ func (d *database) status(ctx context.Context) (time.Time, error) {
 
 // filled refuses a database that would find nothing in anything.
 func (d *database) filled(ctx context.Context) error {
-	var providers []json.RawMessage
-	if err := d.ask(ctx, &providers, "providers"); err != nil {
+	providers, err := d.provided(ctx)
+	if err != nil {
 		return err
 	}
 	if len(providers) == 0 {

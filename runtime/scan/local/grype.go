@@ -167,6 +167,9 @@ func readable(packages []sbom.Package) error {
 // covered refuses an answer about packages of a distribution that the database
 // does not know.
 func (s *Source) covered(ctx context.Context, packages []sbom.Package, a *answer, missed bool) error {
+	if err := s.fed(ctx, packages, a.Distro); err != nil {
+		return err
+	}
 	if !slices.ContainsFunc(packages, func(p sbom.Package) bool { return slices.Contains(systemTypes, p.Type) }) {
 		return nil
 	}

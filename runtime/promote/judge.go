@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,7 +21,7 @@ const verdictAnnotation = "dev.rootfsgen.verdict"
 
 // judge lets today's policy judge today's findings in every platform. Every
 // verdict is attached to what it speaks of, also one that refuses.
-func (s Step) judge(ctx context.Context, images []*verified) ([]model.Verdict, error) {
+func (s Step) judge(ctx context.Context, images []*verified) (verdicts []model.Verdict, err error) {
 	if s.Policy.Mode == model.EnforceOff {
 		return nil, nil
 	}
@@ -31,7 +32,27 @@ func (s Step) judge(ctx context.Context, images []*verified) ([]model.Verdict, e
 	if len(targets) == 0 {
 		return nil, nil
 	}
-	scans, err := s.Scanner(ctx, targets)
+	refused := &Refused{}
+	for _, r := range append(slices.Clone(s.Also), Ruling{Policy: s.Policy, Scanner: s.Scanner}) {
+		mine, err := s.judgeBy(ctx, r, images, targets, refused)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.attachAll(ctx, images, mine); err != nil {
+			return mine, err
+		}
+		verdicts = append(mine, verdicts...)
+	}
+	refused.Missing = append(s.unlisted(images), refused.Missing...)
+	if len(refused.Missing)+len(refused.Unfinished) > 0 {
+		return verdicts, refused
+	}
+	return verdicts, nil
+}
+
+// judgeBy lets one policy judge what is found for it.
+func (s Step) judgeBy(ctx context.Context, r Ruling, images []*verified, targets []Target, refused *Refused) ([]model.Verdict, error) {
+	scans, err := r.Scanner(ctx, targets)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +62,6 @@ func (s Step) judge(ctx context.Context, images []*verified) ([]model.Verdict, e
 	}
 	now := s.Now()
 	var verdicts []model.Verdict
-	refused := &Refused{Missing: s.unlisted(images)}
 	at := 0
 	for _, v := range images {
 		if v == nil {
@@ -51,17 +71,11 @@ func (s Step) judge(ctx context.Context, images []*verified) ([]model.Verdict, e
 			t := targets[at]
 			at++
 			where := gate.Where{GAR: s.Google != nil && s.Google(t.Repo)}
-			verdict := gate.Judge(s.Policy, now, t.ID, t.Digest, byDigest[t.Digest], where)
+			verdict := gate.Judge(r.Policy, now, t.ID, t.Digest, byDigest[t.Digest], where)
 			verdicts = append(verdicts, verdict)
 			v.verdicts = append(v.verdicts, model.PromotionVerdict{Platform: verdict.Platform, Digest: t.Digest, Outcome: verdict.Outcome, Policy: verdict.Policy})
-			refused.add(v.entry.ID, &verdict)
+			refused.add(v.entry.ID, r.Name, &verdict)
 		}
-	}
-	if err := s.attachAll(ctx, images, verdicts); err != nil {
-		return verdicts, err
-	}
-	if len(refused.Missing)+len(refused.Unfinished) > 0 {
-		return verdicts, refused
 	}
 	return verdicts, nil
 }
@@ -82,8 +96,11 @@ func targets(images []*verified) []Target {
 }
 
 // add says why a verdict does not let an image pass.
-func (r *Refused) add(id string, v *model.Verdict) {
+func (r *Refused) add(id, by string, v *model.Verdict) {
 	where := id + ": " + v.Platform + ": "
+	if by != "" {
+		where += "by " + by + ": "
+	}
 	switch v.Outcome {
 	case model.VerdictPass:
 	case model.VerdictRefused:
@@ -119,7 +136,7 @@ func (s Step) attachAll(ctx context.Context, images []*verified, verdicts []mode
 		at += len(v.children)
 		g.Go(func() error {
 			for n := range mine {
-				if err := s.attach(ctx, v, n, mine[n]); err != nil {
+				if err := s.attach(ctx, v, len(v.verdicts)-len(mine)+n, mine[n]); err != nil {
 					return err
 				}
 			}

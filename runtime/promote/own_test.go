@@ -101,6 +101,46 @@ func TestOnlyOurOwnEvidenceComesToProd(t *testing.T) {
 	}
 }
 
+// TestEveryRulingCounts: what one policy allows another one may refuse, and both
+// are written down.
+func TestEveryRulingCounts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		own, also promote.Scanner
+		want      string
+	}{
+		"both pass":         {found(""), found(""), ""},
+		"ours refuses":      {found("python", high), found(""), "python: linux/amd64: HIGH CVE-2026-1"},
+		"theirs refuses":    {found(""), found("python", high), "python: linux/amd64: by the policy of main: HIGH CVE-2026-1"},
+		"theirs has none":   {found(""), func(context.Context, []promote.Target) ([]model.Scan, error) { return nil, nil }, "python: linux/arm64: by the policy of main: "},
+		"neither lets pass": {found("python", high), found("python", high), "python: linux/arm64: HIGH CVE-2026-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, s := judging(t, plantest.Image{ID: "python"})
+			other := strict()
+			other.Unknown = model.PolicyWarn
+			s.Scanner, s.Also = c.own, []promote.Ruling{{Name: "the policy of main", Policy: other, Scanner: c.also}}
+			r, err := s.Run(t.Context(), nil, nil)
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v, want %s", err, c.want)
+				}
+				b.nothing()
+				return
+			}
+			if err != nil || !r.Written || len(r.Verdicts) != 4 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			digest := plantest.Build(t, b.client, b.plan, &b.plan.Entries[0])
+			verdicts := records[model.Verdict](b, b.server.Prefix("prod/python"), digest, verdictType)
+			if len(verdicts) != 2 || verdicts[0].Policy == verdicts[1].Policy {
+				t.Errorf("prod has the verdicts %+v", verdicts)
+			}
+		})
+	}
+}
+
 // TestWhatWeHaveNotListedIsRefused: a list in testing is none of ours.
 func TestWhatWeHaveNotListedIsRefused(t *testing.T) {
 	t.Parallel()

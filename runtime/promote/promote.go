@@ -33,6 +33,7 @@ type Step struct {
 
 	Policy   model.Policy           // what is asked of findings; Mode off asks for nothing
 	Scanner  Scanner                // of today's findings; needed unless Mode is off
+	Also     []Ruling               // by which the images are judged, too; a refusal by any of them is one
 	Own      func() []Evidence      // see Evidence; nil: what lies in testing is signed by those whom we trust, and believed
 	Google   func(repo string) bool // whether Google scans what lies in a repository; nil is no
 	Verifier Verifier               // nil: nothing is signed here, and no signature is asked for
@@ -54,6 +55,13 @@ type Target struct {
 // Scanner says what today's scanners find in some targets. That a scan did not
 // finish is a state of it; an error is cancellation.
 type Scanner func(context.Context, []Target) ([]model.Scan, error)
+
+// Ruling is another policy, which is not off, and what scanners find for it.
+type Ruling struct {
+	Name    string // whose it is, for people: "the policy of v1.2.0"
+	Policy  model.Policy
+	Scanner Scanner
+}
 
 // Evidence is a list of packages or a scan that Scanner has made by itself, out
 // of an image's bytes, beside the image; or that lies in prod's registry since

@@ -63,13 +63,42 @@ func LoadVEX(repository fs.FS) (VEX, error) {
 	if err != nil {
 		return VEX{}, err
 	}
+	return loadVEX(files, func(file string) ([]byte, error) {
+		info, err := fs.Stat(repository, file)
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() || info.Size() > maxVEX {
+			return nil, errNoVEX
+		}
+		return fs.ReadFile(repository, file)
+	})
+}
+
+// ParseVEX reads documents by their paths, as LoadVEX does.
+func ParseVEX(documents map[string][]byte) (VEX, error) {
+	return loadVEX(slices.Sorted(maps.Keys(documents)), func(file string) ([]byte, error) {
+		if len(documents[file]) > maxVEX {
+			return nil, errNoVEX
+		}
+		return documents[file], nil
+	})
+}
+
+var errNoVEX = fmt.Errorf("it is no file of at most %d bytes", maxVEX)
+
+func loadVEX(files []string, read func(file string) ([]byte, error)) (VEX, error) {
 	if len(files) > maxVEXDocs {
 		return VEX{}, fmt.Errorf("reading statements: there are %d documents, more than %d", len(files), maxVEXDocs)
 	}
 	var v VEX
 	var errs []error
 	for _, file := range files {
-		s, err := readVEX(repository, file)
+		var s []statement
+		b, err := read(file)
+		if err == nil {
+			s, err = readVEX(b)
+		}
 		if err != nil {
 			errs = append(errs, &VEXError{File: file, Err: err})
 		}
@@ -79,18 +108,7 @@ func LoadVEX(repository fs.FS) (VEX, error) {
 	return v, errors.Join(errs...)
 }
 
-func readVEX(repository fs.FS, file string) ([]statement, error) {
-	info, err := fs.Stat(repository, file)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxVEX {
-		return nil, fmt.Errorf("it is no file of at most %d bytes", maxVEX)
-	}
-	b, err := fs.ReadFile(repository, file)
-	if err != nil {
-		return nil, err
-	}
+func readVEX(b []byte) ([]statement, error) {
 	doc, err := openvex.Parse(b)
 	if err != nil {
 		return nil, err

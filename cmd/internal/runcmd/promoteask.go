@@ -1,9 +1,13 @@
 package runcmd
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
@@ -28,8 +32,10 @@ func (o *promotion) witnesses(ctx context.Context, a *app.App, s *promote.Step) 
 	if o.scanning.anew = o.anew(s.Registry); o.scanning.anew != nil {
 		s.Own = o.scanning.anew.all
 	}
-	if o.policy.Mode != model.EnforceOff {
-		s.Scanner = o.scanner(a, s.Registry)
+	if err := o.rule(ctx, a, s); err != nil {
+		return err
+	}
+	if s.Policy.Mode != model.EnforceOff {
 		s.Google = func(repo string) bool { host, _, _ := strings.Cut(repo, "/"); return login.IsGoogle(host) }
 	}
 	if len(o.set.Trust.Require) == 0 {
@@ -49,14 +55,50 @@ func (o *promotion) witnesses(ctx context.Context, a *app.App, s *promote.Step) 
 	return nil
 }
 
-// scanner asks today's scanners, as the policy names them.
-func (o *promotion) scanner(a *app.App, c *registry.Client) promote.Scanner {
+// rule sets by which policies a promotion judges. What is promoted was tagged
+// at some time, and may have waited for who approves it: in a job the policy of
+// the default branch, as it is by now, counts beside that of what is checked
+// out, and whom it trusts must be the same.
+func (o *promotion) rule(ctx context.Context, a *app.App, s *promote.Step) error {
+	own := promote.Ruling{Policy: o.policy, Scanner: o.scanner(a, s.Registry, o.policy, nil)}
+	rulings := []promote.Ruling{own}
+	if a.CI() {
+		branch := cmp.Or(a.Env("CI_DEFAULT_BRANCH"), o.set.DefaultBranch)
+		here, there, err := planning.Rulings(ctx, a, branch)
+		if err != nil {
+			return app.Fail(app.ExitIncomplete, fmt.Errorf("nobody can say what %s asks of a promotion: %w\nhint: promote from a checkout that has origin/%s, as one with all of its history has", branch, err, branch))
+		}
+		if here.Trust != there.Trust {
+			return app.Fail(app.ExitInvalid, fmt.Errorf("whom rootfsgen.yaml trusts is another on %s (%.12s) than here (%.12s)\nhint: promote a tag of a commit that has trust: as %s has it", branch, there.Commit, here.Commit, branch))
+		}
+		if there.Policy.Digest() != here.Policy.Digest() || !maps.EqualFunc(there.VEX, here.VEX, bytes.Equal) {
+			vex, err := scan.ParseVEX(there.VEX)
+			if err != nil {
+				return fmt.Errorf("reading the statements of %s: %w", branch, err)
+			}
+			theirs := promote.Ruling{Name: "the policy of " + branch, Policy: there.Policy, Scanner: o.scanner(a, s.Registry, there.Policy, &vex)}
+			rulings = []promote.Ruling{own, theirs}
+		}
+	}
+	rulings = slices.DeleteFunc(rulings, func(r promote.Ruling) bool { return r.Policy.Mode == model.EnforceOff })
+	if len(rulings) == 0 {
+		return nil
+	}
+	s.Policy, s.Scanner, s.Also = rulings[0].Policy, rulings[0].Scanner, rulings[1:]
+	return nil
+}
+
+// scanner asks today's scanners, as a policy names them; vex is what holds
+// beside it, nil is what is checked out.
+func (o *promotion) scanner(a *app.App, c *registry.Client, p model.Policy, vex *scan.VEX) promote.Scanner {
 	return func(ctx context.Context, targets []promote.Target) (scans []model.Scan, err error) {
 		var requests []scan.Request
 		for _, t := range targets {
 			requests = append(requests, scan.Request{Repo: t.Repo, Target: t.ID, Digest: t.Digest})
 		}
-		s, end, err := o.scanning.step(ctx, a, c, o.policy, requests)
+		scanning := o.scanning
+		scanning.vex = vex
+		s, end, err := scanning.step(ctx, a, c, p, requests)
 		defer func() { err = errors.Join(err, end()) }()
 		if err != nil {
 			return nil, err

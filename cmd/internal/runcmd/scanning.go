@@ -35,10 +35,11 @@ const freshFor = 24 * time.Hour
 
 // scanning is what scanners are made of.
 type scanning struct {
-	db       string   // folder of the database; empty: the variable's, or one below .cache
-	sources  []string // that are asked, instead of those that the policy asks for
-	readOnly bool     // nothing is written to the registry
-	anew     *anew    // nil: the lists and scans that lie beside an image are believed
+	db       string    // folder of the database; empty: the variable's, or one below .cache
+	sources  []string  // that are asked, instead of those that the policy asks for
+	readOnly bool      // nothing is written to the registry
+	vex      *scan.VEX // statements that count; nil: those of the work tree
+	anew     *anew     // nil: the lists and scans that lie beside an image are believed
 }
 
 func (o *scanning) flags(cmd *cobra.Command) {
@@ -85,7 +86,9 @@ func (o *scanning) step(ctx context.Context, a *app.App, c *registry.Client, p m
 		return scan.Step{}, none, err
 	}
 	s := scan.Step{Policy: p}
-	if s.VEX, err = scan.LoadVEX(os.DirFS(root)); err != nil {
+	if o.vex != nil {
+		s.VEX = *o.vex
+	} else if s.VEX, err = scan.LoadVEX(os.DirFS(root)); err != nil {
 		return s, none, err
 	}
 	if !o.readOnly {

@@ -72,12 +72,17 @@ func gitlabResourceGroup(g *gitlab) {
 
 func gitlabProtectedRefs(g *gitlab) {
 	g.each(func(j *glJob) {
-		if !j.publishes() || j.hidden() {
+		if j.hidden() {
 			return
 		}
 		for _, r := range j.get("rules").items() {
-			if r.get("when").text() != "never" && !strings.Contains(r.get("if").text(), `$CI_COMMIT_REF_PROTECTED == "true"`) {
+			cond := r.get("if").text()
+			switch {
+			case r.get("when").text() == "never" || strings.Contains(cond, `$CI_COMMIT_REF_PROTECTED == "true"`):
+			case j.publishes():
 				g.atJob(j, r, "the job runs for branches and tags that are not protected")
+			case strings.Contains(cond, "$CI_COMMIT_TAG"):
+				g.atJob(j, r, "a tag that anybody may push starts the job")
 			}
 		}
 	})

@@ -52,7 +52,7 @@ func (s GitHubSite) Issuer() string {
 // GitLabSite is the GitLab that a repository lies on.
 type GitLabSite struct {
 	URL     string // without a slash at the end; empty is DefaultGitLabURL
-	Version string // "18.2"; empty is any that is supported
+	Version string // "18.2"; empty is the newest of gitlab.com, and any that is supported of others
 }
 
 // Address is where the site is.

@@ -27,24 +27,27 @@ func LostReasons() []string {
 	return slices.Concat(lostReasonsAlways, lostReasonsBefore, lostReasonsSince)
 }
 
-// RetryReasons are those that a GitLab of this version knows. One that it does
-// not know would make it refuse the whole file, so the empty version, which is
-// that of gitlab.com or not known, has only those that every version knows.
-func RetryReasons(version string) []string {
+// RetryReasons are those that a GitLab knows. One that it does not know would
+// make it refuse the whole file, so one whose version is not known has only those
+// that every version knows. gitlab.com always is the newest.
+func RetryReasons(site GitLabSite) []string {
 	switch {
-	case version == "":
-		return lostReasonsAlways
-	case gitLabAtLeast(version, 19, 1):
+	case site.newest(), gitLabAtLeast(site.Version, 19, 1):
 		return slices.Concat(lostReasonsAlways, lostReasonsSince)
+	case site.Version == "":
+		return lostReasonsAlways
 	}
 	return slices.Concat(lostReasonsAlways, lostReasonsBefore)
 }
 
-// RetriesExitCodes tells whether a GitLab of this version can repeat a job by
-// its exit code.
-func RetriesExitCodes(version string) bool {
-	return version == "" || gitLabAtLeast(version, 17, 5)
+// RetriesExitCodes tells whether a GitLab is known to repeat a job by its exit
+// code.
+func RetriesExitCodes(site GitLabSite) bool {
+	return site.newest() || gitLabAtLeast(site.Version, 17, 5)
 }
+
+// newest tells whether the site is gitlab.com, and nobody names a version.
+func (s GitLabSite) newest() bool { return s.Version == "" && s.Address() == DefaultGitLabURL }
 
 // gitLabAtLeast compares a version such as 18.2; what is none is older.
 func gitLabAtLeast(version string, major, minor int) bool {

@@ -17,16 +17,17 @@ func TestRetryReasons(t *testing.T) {
 		"runner_interrupted", "runner_external_dependency_failure", "stuck_pending_with_matching_runners", "no_updates_running",
 	}
 	for _, c := range []struct {
-		version string
-		want    []string
-		codes   bool
+		url, version string
+		want         []string
+		codes        bool
 	}{
-		{"", before[:4], true},
-		{"17.4", before, false}, {"17.5", before, true}, {"18.11", before, true}, {"19.0.9", before, true},
-		{"19.1", since, true}, {"19.1.0", since, true}, {"19.10", since, true}, {"20.0", since, true},
+		{"", "", since, true}, {model.DefaultGitLabURL, "", since, true}, {"https://gitlab.example.com", "", before[:4], false},
+		{"", "17.4", before, false}, {"", "17.5", before, true}, {"", "18.11", before, true}, {"https://gitlab.example.com", "19.0.9", before, true},
+		{"", "19.1", since, true}, {"", "19.1.0", since, true}, {"https://gitlab.example.com", "19.10", since, true}, {"", "20.0", since, true},
 	} {
-		if d := cmp.Diff(c.want, model.RetryReasons(c.version)); d != "" || model.RetriesExitCodes(c.version) != c.codes {
-			t.Errorf("%q: exit codes %v, reasons -want +got:\n%s", c.version, model.RetriesExitCodes(c.version), d)
+		site := model.GitLabSite{URL: c.url, Version: c.version}
+		if d := cmp.Diff(c.want, model.RetryReasons(site)); d != "" || model.RetriesExitCodes(site) != c.codes {
+			t.Errorf("%+v: exit codes %v, reasons -want +got:\n%s", site, model.RetriesExitCodes(site), d)
 		}
 		for _, r := range c.want {
 			if !slices.Contains(model.LostReasons(), r) {

@@ -44,7 +44,7 @@ func (p *Pipeline) fix() {
 		Repeat:   p.repeatJob(),
 		Lock:     {Kind: Lock, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.locked(), Push: true, Steps: p.lockSteps()},
 		Result: {Kind: Result, Runner: model.RunnerSmall, Minutes: minutesShort, Events: planned, Steps: []Step{
-			{Verb: Run, Name: "Nothing failed", Script: resultScript, Vars: []Var{VarResults}, Values: []Value{{VarBase, p.DefaultBranch}}},
+			{Verb: Run, Name: "Nothing failed", Script: resultScript(""), Vars: []Var{VarResults}},
 		}},
 	}
 }

@@ -96,7 +96,7 @@ func promoteScript(flags string) string {
 // withoutSecrets drops what a forge may have given to the job all the same: a
 // request from a fork is somebody else's code.
 func (p *Pipeline) withoutSecrets() string {
-	names := []string{string(VarLogin), string(VarToken), string(VarForgeToken), "CI_JOB_TOKEN", "CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD"}
+	names := []string{string(VarLogin), string(VarToken), string(VarForgeToken), "CI_JOB_TOKEN", "CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD", model.RegistryAuth}
 	for _, scope := range model.LoginScopes() {
 		names = append(names, model.RegistryAuthOf(scope))
 	}
@@ -136,7 +136,9 @@ exit "$status"
 `
 }
 
-const resultScript = strict + `done=no
+// resultScript is said where no job ran by a hint, which may be empty.
+func resultScript(hint string) string {
+	return strict + `done=no
 for result in $ROOTFSGEN_RESULTS; do
   case "$result" in
     success) done=yes ;;
@@ -148,13 +150,20 @@ for result in $ROOTFSGEN_RESULTS; do
   esac
 done
 if [ "$done" = no ]; then
-  if [ "${GITHUB_EVENT_NAME:-}" = workflow_dispatch ] && [ "${GITHUB_REF_NAME:-}" != "$ROOTFSGEN_BASE" ]; then
-    echo "::error::A run by hand is of the branch $ROOTFSGEN_BASE and of no other: choose it under Use workflow from" >&2
-  fi
-  echo "No job before this one has run" >&2
+` + hint + `  echo "No job before this one has run" >&2
   exit 1
 fi
 `
+}
+
+// ManualResult is what the check that closes runs where a person has started
+// the pipeline, who may have chosen another branch; it reads VarBase, too.
+func ManualResult() string {
+	return resultScript(`  if [ "${GITHUB_REF_NAME:-}" != "$ROOTFSGEN_BASE" ]; then
+    echo "::error::A run by hand is of the branch $ROOTFSGEN_BASE and of no other: choose it under Use workflow from" >&2
+  fi
+`)
+}
 
 // OutputsScript tells a forge what the plan decided; it reads no value.
 func OutputsScript(p *Pipeline, forge string) string {

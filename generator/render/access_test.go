@@ -169,7 +169,7 @@ func TestAccess(t *testing.T) {
 				if got := s.Env["ROOTFSGEN_GOOGLE_ACCOUNTS"]; speaks && got != accounts[id] || !speaks && got != "" {
 					t.Errorf("%s: %s: may be %q, want %q", at, s.Name, got, accounts[id])
 				}
-				if proxied := s.Env["https_proxy"] == "http://proxy.example.com:3128" && s.Env["ROOTFSGEN_CA"] == "certs/corp.pem"; proxied != (s.Run != "" && id != "result") {
+				if proxied := s.Env["https_proxy"] == "http://proxy.example.com:3128" && s.Env["ROOTFSGEN_CA"] == "certs/corp.pem"; proxied != (s.Run != "" && id != "result" && s.Name != "Say that there is no plan") {
 					t.Errorf("%s: %s: reaches the world past the company's network: %v", at, s.Name, s.Env)
 				}
 			}

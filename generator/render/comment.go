@@ -7,13 +7,18 @@ const glComment = "rootfsgen-comment"
 // comments is what the comment's job needs on GitHub, and no other has.
 var comments = []permission{{"pull-requests", "write", "to comment"}}
 
-// comment speaks after the job that planned, or whose workflow did, however
-// that ended. It is no part of what is required: that nobody could be told is
+// comment speaks after the job that planned, or whose workflow did, however what
+// else is in that ended. A job of the workflow itself could speak sooner, and each
+// caller of the workflow would need the right to. It is no part of what is required: that nobody could be told is
 // no fault of the request.
 func (g *github) comment(after string) ghJob {
 	j := g.job(pipeline.Comment, "comment", "comment")
 	j.Needs = []string{after}
-	j.If = "${{ !cancelled() && github.event.pull_request.head.repo.full_name == github.event.repository.full_name }}"
+	cond := planned
+	if after != "fleet" {
+		cond = expr(" && needs." + after + ".result == 'success'")
+	}
+	j.If = "${{ !cancelled() && github.event.pull_request.head.repo.full_name == github.event.repository.full_name" + cond + " }}"
 	return j
 }
 

@@ -132,6 +132,14 @@ func TestConditionsOfEntryWorkflows(t *testing.T) {
 				if !r.holds(t, jobs["result"].If) {
 					t.Error("result does not always run")
 				}
+				r.outputs = map[string]map[string]string{"fleet": {"unplanned": "true"}}
+				if r.holds(t, jobs["manifest"].If) {
+					t.Errorf("manifest after fleet %s, cancelled %v, runs where there is no plan", fleet, cancelled)
+				}
+				if !r.holds(t, jobs["result"].If) {
+					t.Error("result does not run where there is no plan")
+				}
+				r.outputs = nil
 			}
 			for _, manifest := range results {
 				r.results["manifest"] = manifest
@@ -144,6 +152,43 @@ func TestConditionsOfEntryWorkflows(t *testing.T) {
 	}
 	if _, has := push["promote"]; has {
 		t.Error("a push promotes")
+	}
+}
+
+// TestCommentWantsAPlan lets the comment speak however the images end, and not
+// where there is no plan to speak of.
+func TestCommentWantsAPlan(t *testing.T) {
+	t.Parallel()
+	f := fixtures()["small"]
+	own := func(condition string) string { // the rest is GitHub's own evaluator's, see test/ci
+		return strings.Replace(condition, " && github.event.pull_request.head.repo.full_name == github.event.repository.full_name", "", 1)
+	}
+	jobs := ghJobs(t, f.files(t)[".github/workflows/rootfsgen-request.yml"])
+	f.fleet.Settings.Triggers.Request = model.TriggerPlan
+	planned := ghJobs(t, f.files(t)[".github/workflows/rootfsgen-request.yml"])
+	for result, want := range map[string]bool{"success": true, "failure": false} {
+		r := &run{results: map[string]string{"plan": result, "fleet": "failure"}}
+		if !r.holds(t, own(jobs["comment"].If)) {
+			t.Error("no comment where an image failed")
+		}
+		if got := r.holds(t, own(planned["comment"].If)); got != want {
+			t.Errorf("a comment after a plan that ended as %s: %v", result, got)
+		}
+		r.outputs = map[string]map[string]string{"fleet": {"unplanned": "true"}}
+		if r.holds(t, own(jobs["comment"].If)) {
+			t.Error("a comment without a plan")
+		}
+	}
+}
+
+// TestHintOfTheBranch is in the workflow that a person may start on another
+// branch, and in no other.
+func TestHintOfTheBranch(t *testing.T) {
+	t.Parallel()
+	for file, text := range fixtures()["small"].files(t) {
+		if hints, manual := strings.Contains(string(text), "Use workflow from"), strings.HasSuffix(file, "rootfsgen-manual.yml"); hints != manual {
+			t.Errorf("%s: hints at another branch: %v", file, hints)
+		}
 	}
 }
 

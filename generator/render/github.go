@@ -88,13 +88,13 @@ var variableOf = map[string]pipeline.Var{
 func (g *github) chain(e pipeline.Event, cond expr, with ...pair) []ghJob {
 	with = append([]pair{{"scope", pipeline.Scope(e)}}, with...)
 	if g.p.Mode(e) == model.TriggerPlan {
-		return []ghJob{g.plan(e, cond, with), g.result("plan")}
+		return []ghJob{g.plan(e, cond, with), g.result(e, "plan")}
 	}
 	jobs, needs := []ghJob{g.callFleet(e, cond, with...)}, []string{"fleet"}
 	if j := g.p.Fixed[pipeline.Manifest]; j.AppliesTo(e) {
 		jobs, needs = append(jobs, g.manifest()), append(needs, "manifest")
 	}
-	return append(jobs, g.result(needs...))
+	return append(jobs, g.result(e, needs...))
 }
 
 // plan is the planning job by itself. It proves, too, that the committed
@@ -124,16 +124,34 @@ func (g *github) callFleet(e pipeline.Event, cond expr, with ...pair) ghJob {
 	return ghJob{ID: "fleet", Name: "fleet", If: cond, Uses: "./" + ghFleet, Permissions: g.calling(pipeline.Plan, pipeline.Build, pipeline.Merge), With: with, Secrets: g.fleetLogins(e)}
 }
 
+// unplanned is the output by which the fleet's workflow says that its planning
+// job failed. It is nothing else than that: where GitHub hands on no output of
+// what failed, or the job was lost, what waits for the plan looks for itself.
+const unplanned = "unplanned"
+
+// planned is the part of a condition that there may be a plan.
+const planned = expr(" && needs.fleet.outputs." + unplanned + " != 'true'")
+
+// sayUnplanned is the last step of the planning job.
+var sayUnplanned = ghStep{
+	Name: "Say that there is no plan", ID: unplanned, If: "${{ failure() }}",
+	Run: "set -euo pipefail\necho " + unplanned + "=true >> \"$GITHUB_OUTPUT\"\n",
+}
+
 func (g *github) manifest() ghJob {
 	j := g.job(pipeline.Manifest, "manifest", "manifest")
 	j.Needs = []string{"fleet"}
 	// What passed is listed, even where another image failed.
-	j.If = "${{ !cancelled() && needs.fleet.result != 'skipped' }}"
+	j.If = "${{ !cancelled() && needs.fleet.result != 'skipped'" + planned + " }}"
 	return j
 }
 
-func (g *github) result(needs ...string) ghJob {
+func (g *github) result(e pipeline.Event, needs ...string) ghJob {
 	j := g.job(pipeline.Result, "result", model.ResultCheck)
+	if e == pipeline.Manual {
+		s := &j.Steps[0]
+		s.Run, s.Env = pipeline.ManualResult(), append(s.Env, pair{string(pipeline.VarBase), g.p.DefaultBranch})
+	}
 	j.Needs = needs
 	j.If = "${{ always() }}"
 	return j

@@ -40,13 +40,17 @@ func (g *github) fleet() *workflow {
 	w := &workflow{
 		About: aboutFleet[g.p.Layout],
 		Name:  "rootfsgen fleet", Shell: true,
-		On: triggers{Call: true, Secrets: g.fleetSecrets(), Inputs: planInputs},
+		On: triggers{Call: true, Secrets: g.fleetSecrets(), Inputs: planInputs, Outputs: []output{
+			{unplanned, "Whether the plan could not be made", "${{ jobs.plan.outputs." + unplanned + " }}"},
+		}},
 	}
 	jobs := g.fleetJobs()
 	plan := g.job(pipeline.Plan, "plan", "plan")
 	for _, name := range g.planOutputs(jobs) {
 		plan.Outputs = append(plan.Outputs, pair{name, expr("${{ steps.outputs.outputs." + name + " }}")})
 	}
+	plan.Steps = append(plan.Steps, sayUnplanned)
+	plan.Outputs = append(plan.Outputs, pair{unplanned, expr("${{ steps." + unplanned + ".outputs." + unplanned + " }}")})
 	w.Jobs = append([]ghJob{plan}, jobs...)
 	return w
 }

@@ -22,7 +22,13 @@ type triggers struct {
 	Watched     []string // the end of a run of these workflows
 	Call        bool     // by another workflow
 	Inputs      []input
+	Outputs     []output // that a caller hears
 	Secrets     []secret // that a caller may hand on
+}
+
+type output struct {
+	Name, Description string
+	Value             expr
 }
 
 type secret struct{ Name, Description string }
@@ -129,6 +135,13 @@ func (t *triggers) tree() map[string]any {
 	}
 	if t.Call {
 		call := map[string]any{"inputs": inputTrees(t.Inputs)}
+		if len(t.Outputs) > 0 {
+			outputs := map[string]any{}
+			for _, o := range t.Outputs {
+				outputs[o.Name] = map[string]any{"description": o.Description, "value": value(o.Value)}
+			}
+			call["outputs"] = outputs
+		}
 		if len(t.Secrets) > 0 {
 			secrets := map[string]any{}
 			for _, s := range t.Secrets {

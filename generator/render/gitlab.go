@@ -93,10 +93,10 @@ func (g *gitlab) parent() *glFile {
 	manifest.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}}
 	manifestJob := g.p.Fixed[pipeline.Manifest]
 	manifest.Rules = g.rules(&manifestJob, "always") // what passed is listed, even where another image failed
+	manifest.needsPlan()
 	promote := g.job(pipeline.Promote, glPromote, glStages[2])
 	promote.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}, {Job: glManifest}}
 	promote.ResourceGroup = glProd
-	onProtected(promote.Rules)
 	promote.set([]pair{{string(pipeline.VarTag), "$CI_COMMIT_TAG"}})
 	if manifest.Environment != "" { // for what belongs to it; nothing is deployed there
 		manifest.Access = true

@@ -23,6 +23,8 @@ const (
 	// projects the pipeline runs in.
 	fromHere  = ` && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_MERGE_REQUEST_PROJECT_ID`
 	fromAFork = ` && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID != $CI_MERGE_REQUEST_PROJECT_ID`
+	// The variable is always set: what it says is compared.
+	onProtected = ` && $CI_COMMIT_REF_PROTECTED == "true"`
 )
 
 // when is the condition that holds for the pipelines of an event, and for no
@@ -41,7 +43,7 @@ func (g *gitlab) when(e pipeline.Event) string {
 		return ofTrain
 	case pipeline.Release:
 		pattern := strings.NewReplacer(".", `\.`, "/", `\/`, "*", `[^\/]*`).Replace(g.p.ReleaseTags)
-		return `$CI_COMMIT_TAG =~ /^` + pattern + `$/`
+		return `$CI_COMMIT_TAG =~ /^` + pattern + `$/` + onProtected // or whoever may push a tag would publish
 	case pipeline.Manual:
 		return `$CI_PIPELINE_SOURCE =~ /^(web|api|trigger)$/` + onBranch
 	case pipeline.ScheduleLock:
@@ -51,7 +53,7 @@ func (g *gitlab) when(e pipeline.Event) string {
 	case pipeline.ScheduleRescan:
 		return scheduled + ScheduleScan + `"` + onBranch
 	case pipeline.Merged:
-		return `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == "` + g.p.ChannelBranch + `"`
+		return `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == "` + g.p.ChannelBranch + `"` + onProtected
 	case pipeline.Closed: // which starts no pipeline: the request's own has the job, see purge
 		return g.when(pipeline.Request)
 	}
@@ -65,14 +67,6 @@ func (g *gitlab) rules(j *pipeline.Job, when string) []rule {
 		rules = append(rules, rule{If: g.when(e), When: when, event: e})
 	}
 	return rules
-}
-
-// onProtected lets rules hold for protected branches and tags only. The
-// variable is always set: what it says is compared.
-func onProtected(rules []rule) {
-	for i := range rules {
-		rules[i].If += ` && $CI_COMMIT_REF_PROTECTED == "true"`
-	}
 }
 
 // said adds to each rule what its event says to the plan. What a person chose

@@ -31,6 +31,5 @@ func (g *gitlab) purged(j *glJob) {
 func (g *gitlab) merged() glJob {
 	j := g.job(pipeline.Finish, glMerged, glStages[2])
 	j.ResourceGroup = glProd
-	onProtected(j.Rules)
 	return j
 }

@@ -12,6 +12,7 @@ func (g *gitlab) reports() glJob {
 	j.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}}
 	src := g.p.Fixed[pipeline.Repeat]
 	j.Rules = g.rules(&src, "always")
+	j.needsPlan()
 	return j
 }
 

@@ -25,8 +25,8 @@ func (g *gitlab) lost() *retry {
 	if again < 1 {
 		return nil
 	}
-	r := &retry{Max: again, When: model.RetryReasons(g.p.GitLab.Version)}
-	if model.RetriesExitCodes(g.p.GitLab.Version) {
+	r := &retry{Max: again, When: model.RetryReasons(g.p.GitLab)}
+	if model.RetriesExitCodes(g.p.GitLab) {
 		r.ExitCodes = model.AgainCodes()
 	}
 	return r

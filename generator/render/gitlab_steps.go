@@ -94,3 +94,14 @@ func (j *glJob) keep(a pipeline.Artifact) {
 		j.Artifacts.Findings, j.Artifacts.Packages = pipeline.Findings, pipeline.Packages
 	}
 }
+
+// needsPlan lets a job that runs however those before it ended do nothing where
+// there is no plan: the planning job has failed, and that is the one to look at.
+func (j *glJob) needsPlan() {
+	j.Script = slices.Insert(j.Script, 0, `set -euo pipefail
+if [ ! -s `+pipeline.PlanFile+` ]; then
+  echo "There is no plan: see the job `+glPlan+`" >&2
+  exit 0
+fi
+`)
+}

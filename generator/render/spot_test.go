@@ -195,19 +195,24 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	always := []any{"runner_system_failure", "scheduler_failure", "api_failure", "data_integrity_failure"}
 	codes := []any{75, 137, 143}
+	since := append(slices.Clone(always), "runner_interrupted", "runner_external_dependency_failure", "stuck_pending_with_matching_runners", "no_updates_running")
 	for _, c := range []struct {
 		version  string
 		attempts int
 		want     map[string]any
 	}{
-		{"", 3, map[string]any{"max": 2, "when": always, "exit_codes": codes}},
+		{"", 3, map[string]any{"max": 2, "when": since, "exit_codes": codes}},
+		{"not known", 3, map[string]any{"max": 2, "when": always}},
 		{"17.4", 2, map[string]any{"max": 1, "when": append(slices.Clone(always), "stuck_or_timeout_failure")}},
 		{"18.2", 10, map[string]any{"max": 2, "when": append(slices.Clone(always), "stuck_or_timeout_failure"), "exit_codes": codes}},
-		{"19.1", 3, map[string]any{"max": 2, "when": append(slices.Clone(always), "runner_interrupted", "runner_external_dependency_failure", "stuck_pending_with_matching_runners", "no_updates_running"), "exit_codes": codes}},
+		{"19.1", 3, map[string]any{"max": 2, "when": since, "exit_codes": codes}},
 		{"19.1", 1, nil},
 	} {
 		f := fixtures()["small"]
 		f.fleet.Settings.GitLab.Version, f.fleet.Settings.Spot.Attempts = c.version, c.attempts
+		if c.version == "not known" {
+			f.fleet.Settings.GitLab = model.GitLabSite{URL: "https://gitlab.example.com"}
+		}
 		repeated := 0
 		for file, text := range f.files(t) {
 			if !strings.HasPrefix(file, ".gitlab/") {

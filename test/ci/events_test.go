@@ -151,6 +151,9 @@ func live(f *fleet, on events) {
 			if strings.HasPrefix(job, "build") && result == "success" {
 				t.Errorf("%q: %s ran", hostile, job)
 			}
+			if result == "failure" && job != "plan" && job != "result" {
+				t.Errorf("%q: %s failed for want of a plan", hostile, job)
+			}
 		}
 	}
 

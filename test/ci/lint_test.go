@@ -123,7 +123,7 @@ func TestGitLabList(t *testing.T) {
 		"merge train":                                {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
 		"merge train, with a request from a fork":    {request("2", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
 		"release tag":                                {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true"}, []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-promote", "rootfsgen-reports"}},
-		"unprotected tag":                            {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"}, published},
+		"unprotected tag":                            {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"}, nil},
 		"other tag":                                  {map[string]string{"CI_COMMIT_TAG": "nightly", "CI_COMMIT_REF_NAME": "nightly", "CI_COMMIT_BRANCH": "-"}, nil},
 		"by hand":                                    {from("web", "ROOTFSGEN_IMAGES", "base"), published},
 		"by hand, on another branch":                 {from("web", elsewhere...), nil},

@@ -75,6 +75,9 @@ func (f *fleet) act(w workflow) results {
 	for _, v := range w.env {
 		args = append(args, "--env", v)
 	}
+	for _, name := range slices.Sorted(maps.Keys(f.logins)) {
+		args = append(args, "-s", name+"="+f.logins[name])
+	}
 	for _, v := range w.secrets {
 		args = append(args, "-s", v)
 	}

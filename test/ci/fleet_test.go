@@ -33,7 +33,8 @@ type fleet struct {
 	artifacts string // what jobs have saved
 	prefix    string // registry prefix of this fleet: its scopes lie below it
 	env       []string
-	alone     bool // GitLab's jobs have a machine of their own: no process and no mount outlives it
+	logins    map[string]string // secrets of GitHub, or variables of the project of GitLab, by name
+	alone     bool              // GitLab's jobs have a machine of their own: no process and no mount outlives it
 }
 
 // newFleet makes the fleet of testdata/fleet and further files, locks its
@@ -41,12 +42,19 @@ type fleet struct {
 // others in the registry. An empty file is one that the fleet is to lack.
 func newFleet(t *testing.T, name string, further ...map[string]string) *fleet {
 	t.Helper()
+	return newFleetAt(t, enginetest.Services(t).Registry, name, further...)
+}
+
+// newFleetAt makes it for a host that is another way to the registry of the
+// tests, which f.prefix remains an address of.
+func newFleetAt(t *testing.T, host, name string, further ...map[string]string) *fleet {
+	t.Helper()
 	f := newRepository(t, name)
 	files := filesBelow(t, "testdata/fleet")
 	for _, more := range further {
 		maps.Copy(files, more)
 	}
-	r := strings.NewReplacer("@REGISTRY@", f.prefix, "@BUSYBOX@", enginetest.Busybox(t))
+	r := strings.NewReplacer("@REGISTRY@", host+"/"+name, "@BUSYBOX@", enginetest.Busybox(t))
 	for path, text := range files {
 		files[path] = r.Replace(text)
 	}

@@ -29,17 +29,42 @@ func removeSockets(t *testing.T, r results) {
 	}
 }
 
+// canary is in place of each login that the repository has when a fork's
+// request runs. It is none: who reads it as one fails.
+const canary = "not-even-JSON-and-not-for-forks"
+
+// canaries are all of them.
+func canaries() map[string]string {
+	all := map[string]string{model.RegistryAuth: canary, "DOCKER_AUTH_CONFIG": canary}
+	for _, scope := range model.LoginScopes() {
+		all[model.RegistryAuthOf(scope)] = canary
+	}
+	return all
+}
+
+// unheld wants no login of the repository in what a fork's jobs held.
+func (f *fleet) unheld(held []string) {
+	f.t.Helper()
+	for _, v := range held {
+		if strings.Contains(v, canary) {
+			f.t.Errorf("a fork's code held %s", v)
+		}
+	}
+}
+
 // TestForkRequest executes the workflow of a pull request from a fork on a
 // machine of its own: without a running engine, and gone when it ends. It must
-// build everything, and leave nothing in the fleet's registry. TestDiamond has
-// one of many images.
+// build everything, see none of the repository's logins, and leave nothing in
+// the fleet's registry. TestDiamond has one of many images.
 func TestForkRequest(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, "fork", onlyBase(t))
 	main := f.Git("rev-parse", "HEAD")
 	f.Git("checkout", "-q", "-b", "feature")
 	head := f.push("feature", map[string]string{"images/base/greeting": "hello from a fork\n"})
+	held := f.observed()
 	got, reports := gitHub{f}.fork(main, head)
+	f.unheld(held())
 	want := map[string]string{"fork": "success", "fleet": "skipped", "comment": "skipped", "result": "success"}
 	if diff := cmp.Diff(want, got.jobs); diff != "" {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
@@ -58,7 +83,9 @@ func TestForkRequestOnGitLab(t *testing.T) {
 	main := f.Git("rev-parse", "HEAD")
 	f.Git("checkout", "-q", "-b", "feature")
 	head := f.push("feature", map[string]string{"images/base/greeting": "hello from a fork\n"})
+	held := f.observed()
 	got, reports := gitLab{f}.fork(main, head)
+	f.unheld(held())
 	if diff := cmp.Diff(map[string]string{"fork": "success"}, got.jobs); diff != "" {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
@@ -107,8 +134,10 @@ func (f *fleet) untouched(image string) {
 // folder of its reports, too.
 func (g gitHub) fork(main, head string) (got results, reports string) {
 	g.t.Helper()
+	machine := *g.fleet
+	machine.logins = canaries()
 	got = g.merged(9, main, func() results {
-		return g.act(workflow{
+		return machine.act(workflow{
 			event: "pull_request", file: "rootfsgen-request.yml", payload: pullRequest(9, main, head, "mallory/images"),
 			without: []string{"BUILDKIT_HOST"}, alone: true,
 		})
@@ -120,12 +149,12 @@ func (g gitHub) fork(main, head string) (got results, reports string) {
 func (g gitLab) fork(main, _ string) (got results, reports string) {
 	g.t.Helper()
 	machine := *g.fleet
-	machine.alone = true
+	machine.alone, machine.logins = true, canaries()
 	machine.env = slices.DeleteFunc(slices.Clone(g.env), func(v string) bool { return strings.HasPrefix(v, "BUILDKIT_HOST=") })
 	got = machine.gitlab(map[string]string{
 		"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": "9", "CI_MERGE_REQUEST_DIFF_BASE_SHA": main,
 		"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2", "CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_COMMIT_BRANCH": "-",
-		"DOCKER_AUTH_CONFIG": "not even JSON", "ROOTFSGEN_PUSH_TOKEN": "a-token-that-opens-nothing",
+		"ROOTFSGEN_PUSH_TOKEN": "a-token-that-opens-nothing",
 	})
 	removeSockets(g.t, got)
 	return got, filepath.Join(g.Dir, ".gitlab-ci-local/artifacts/rootfsgen-fork/build-artifacts")

@@ -2,6 +2,7 @@ package ci
 
 import (
 	"bufio"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -35,6 +36,9 @@ func (f *fleet) gitlabCILocal(args ...string) (stdout, stderr string, err error)
 func (f *fleet) gitlab(variables map[string]string, jobs ...string) results {
 	f.t.Helper()
 	before := f.generated()
+	if f.logins != nil {
+		f.projectVariables()
+	}
 	out, errs, err := f.gitlabCILocal(append(gitlabVariables(variables), jobs...)...)
 	r := readGitLab(out + errs)
 	if after := f.generated(); !maps.Equal(before, after) {
@@ -45,6 +49,23 @@ func (f *fleet) gitlab(variables map[string]string, jobs ...string) results {
 		f.t.Fatalf("gitlab-ci-local ended with %v, though its jobs are %v\n%s", err, r.jobs, r.tail())
 	}
 	return r
+}
+
+// projectVariables gives f.logins to the jobs of every pipeline, as GitLab does
+// with the variables of a project: options are for the parent pipeline alone.
+func (f *fleet) projectVariables() {
+	f.t.Helper()
+	text, err := json.Marshal(map[string]any{"global": f.logins}) // YAML, too
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	dir := filepath.Join(f.scratch, "home", ".gitlab-ci-local")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "variables.yml"), text, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // child runs the child pipeline that the last parent's plan wrote, as a

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -35,16 +36,16 @@ var wholeCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
 func gitlabInclude(g *gitlab) {
 	for i := range g.files {
 		f := &g.files[i]
-		includes := f.root.get("include").items()
-		if f.root.get("include").isMapping() {
-			includes = []node{f.root.get("include")}
-		}
-		for _, n := range includes {
+		for _, n := range f.includes() {
 			local := n.get("local").there() || !n.isMapping() && !strings.Contains(n.text(), "://")
 			project := n.get("project").there() && wholeCommit.MatchString(n.get("ref").text())
 			remote := n.get("remote").there() && strings.HasPrefix(n.get("integrity").text(), "sha256-")
 			if !local && !project && !remote {
 				g.at(f, n, "what is included can change without a commit here")
+			}
+			read := func(have glFile) bool { return includedBy(localOf(n), have.path) }
+			if local && !slices.ContainsFunc(g.files, read) {
+				g.at(f, n, "what is included is not in the repository, and nobody looked at it")
 			}
 		}
 	}

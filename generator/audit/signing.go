@@ -10,10 +10,11 @@ var signingAudits = []Audit{
 	{Name: "gitlab-signing-beside-code", Doc: "The same, and such a job is in the parent pipeline: a child's token speaks for no committed file.", gitlab: gitlabSigningBesideCode},
 }
 
-// The commands that sign, and those that run what people wrote.
+// The commands that sign, and those that run what people wrote: to compile is to
+// run what the modules and their tools do then.
 var (
 	signing    = regexp.MustCompile(`\brootfsrun (?:sign|attest|promote)\b|\binternal/releaser sign\b`)
-	peopleCode = regexp.MustCompile(`\brootfsrun (?:build|test|run)\b`)
+	peopleCode = regexp.MustCompile(`\brootfsrun (?:build|test|run)\b|\bmake release\b`)
 )
 
 // logsIn is set where a job's token is for a cloud that the job logs in to.
@@ -52,7 +53,7 @@ func gitlabSigningBesideCode(g *gitlab) {
 			switch {
 			case token.there() && peopleCode.MatchString(s.text()):
 				g.atJob(j, s, "an image's code runs in a job that signs")
-			case token.there() && !strings.HasSuffix(j.file.path, "/pipeline.yml") && j.file.path != gitlabRoot:
+			case token.there() && !j.file.parent && !strings.HasSuffix(j.file.path, "/pipeline.yml"):
 				g.atJob(j, s, "a job of a child pipeline signs")
 			}
 		}

@@ -143,7 +143,12 @@ jobs:
 		"--input-file", "/dev/null", "--env", "CI_ORIGIN=file://" + f.origin, "--env", "CI_ARTIFACTS=" + artifacts, "-s", "GITHUB_TOKEN=a-token-that-opens-nothing",
 		"-s", "RELEASE_KEY=" + f.key, "-P", "ubuntu-24.04=-self-hosted",
 	}
-	out, err := f.run(nil, filepath.Join(enginetest.Bin(t), "act"), append(args, standIns(t, f.dir)...)...)
+	args = append(args, standIns(t, f.dir)...)
+	out, err := f.run(nil, filepath.Join(enginetest.Bin(t), "act"), args...)
+	if jobs := strings.Count(out, `"jobResult":"success"`); err != nil || jobs != 0 {
+		t.Fatalf("a copy that did not ask for it releases: %v, %d jobs passed\n%s", err, jobs, last(out))
+	}
+	out, err = f.run(nil, filepath.Join(enginetest.Bin(t), "act"), append(args, "--var", "RELEASE_PROGRAMS=true")...)
 	if jobs := strings.Count(out, `"jobResult":"success"`); err != nil || jobs != 2 {
 		t.Fatalf("%v, %d jobs passed\n%s", err, jobs, last(out))
 	}
@@ -260,20 +265,21 @@ func packages(t *testing.T, releases string) *httptest.Server {
 	return s
 }
 
-// TestGitLabReleases executes the job of .gitlab/programs.yml with
-// gitlab-ci-local, twice.
+// TestGitLabReleases executes the jobs of .gitlab/programs.yml with
+// gitlab-ci-local, as a copy that releases nothing, and twice as one that does.
 func TestGitLabReleases(t *testing.T) {
 	t.Parallel()
 	f := newForged(t)
-	f.write(filepath.Join(f.dir, ".gitlab-ci.yml"), "include:\n  - {local: .gitlab/programs.yml}\n\"own:programs\": {extends: .programs}\n")
+	f.write(filepath.Join(f.dir, ".gitlab-ci.yml"), "include:\n  - {local: .gitlab/programs.yml}\nstages: [rootfsgen-channels]\n\"own:programs\": {extends: .programs, stage: rootfsgen-channels}\n")
 	f.tagged()
 	server := packages(t, f.releases)
 	node := filepath.Join(enginetest.Root(t), ".cache", "node")
 	variables := map[string]string{
 		"CI_COMMIT_TAG": tag, "CI_COMMIT_REF_NAME": tag, "CI_API_V4_URL": server.URL + "/api/v4", "CI_PROJECT_ID": "7", "CI_JOB_TOKEN": "a-job",
 		"CI_PROJECT_URL": "https://gitlab.example.com/acme/programs", "CI_CONFIG_PATH": ".gitlab-ci.yml", "RELEASE_KEY": f.key,
+		"CI_PROJECT_PATH": "acme/programs", "CI_COMMIT_REF_PROTECTED": "true",
 	}
-	job := func() string {
+	jobs := func(want string) string {
 		t.Helper()
 		var names []string
 		args := []string{filepath.Join(node, "node_modules/gitlab-ci-local/dist/index.js"), "--force-shell-executor", "--shell-isolation", "--no-artifacts-to-source", "--no-color", "--unset-variable", "CI_COMMIT_BRANCH"}
@@ -282,14 +288,19 @@ func TestGitLabReleases(t *testing.T) {
 			args = append(args, "--variable", name+"="+value)
 		}
 		out, err := f.run(nil, filepath.Join(node, "node"), append(args, "--ignore-predefined-vars", strings.Join(names, ","))...)
-		if err != nil || !strings.Contains(out, "PASS  own:programs") {
+		if published := strings.Contains(out, "PASS  programs-publish"); err != nil || !strings.Contains(out, "PASS  own:programs") || published != (want == "publish") {
 			t.Fatalf("%v\n%s", err, last(out))
 		}
 		return out
 	}
-	job()
+	jobs("compile nothing") // in a copy that did not ask for it
+	if left := files(t, f.releases); len(left) > 0 {
+		t.Fatalf("a copy released %v", left)
+	}
+	variables["RELEASE_PROGRAMS"] = "true"
+	jobs("publish")
 	f.whole()
-	if out := job(); !strings.Contains(out, tag+" is released already") {
+	if out := jobs("publish"); !strings.Contains(out, tag+" is released already") {
 		t.Errorf("a whole release was not left alone\n%s", last(out))
 	}
 }

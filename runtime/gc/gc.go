@@ -70,8 +70,9 @@ type Step struct {
 // Request says what is collected.
 type Request struct {
 	Repositories []string // whole addresses
-	// Snapshot is the request that has closed, "pr-123": what it published is
-	// deleted, and nothing else. Empty collects everything that does not count.
+	// Snapshot is the request that has closed, "pr-123": what it published, and
+	// what a merge train tried with it, is deleted, and nothing else but Queues.
+	// Empty collects everything that does not count.
 	Snapshot string
 	// Queues is how old the snapshot of a merge queue's run or of a merge train
 	// must be to be deleted, too, as nothing says when those close; 0 leaves

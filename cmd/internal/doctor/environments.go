@@ -184,7 +184,7 @@ func (f *Forge) refused(p place, e forge.Environment) (branches, tags []string) 
 		}
 	}
 	for _, t := range p.tags {
-		if !slices.ContainsFunc(e.Tags, func(pattern string) bool { return anything(pattern) || fits(pattern, example(t)) }) {
+		if !slices.ContainsFunc(e.Tags, func(pattern string) bool { return anything(pattern) || release(pattern, t) }) {
 			tags = append(tags, t)
 		}
 	}
@@ -200,7 +200,7 @@ func (f *Forge) strangers(p place, e forge.Environment) []string {
 		}
 	}
 	for _, t := range e.Tags {
-		if anything(t) || !fits(t, example(f.Settings.ReleaseTags)) {
+		if anything(t) || !release(t, f.Settings.ReleaseTags) {
 			all = append(all, "tag "+t)
 		}
 	}
@@ -216,8 +216,13 @@ func fits(pattern, name string) bool {
 	return err == nil && ok
 }
 
-// example is a tag that a glob stands for.
-func example(glob string) string { return strings.ReplaceAll(glob, "*", "1") }
+// release tells whether a pattern fits tags that the glob of releases does: two
+// patterns cannot be compared, so tags that people give are tried.
+func release(pattern, glob string) bool {
+	return slices.ContainsFunc([]string{"1", "1.2", "1.2.3", "1.2.3-rc.1", "2026.11.22"}, func(version string) bool {
+		return fits(pattern, strings.ReplaceAll(glob, "*", version))
+	})
+}
 
 // onGitLab judges a protected environment.
 func (f *Forge) onGitLab(x *Finding, p place, all []forge.Environment) {

@@ -58,6 +58,10 @@ func TestWhoMayEnter(t *testing.T) {
 			func(r *repository, _ *doctor.Forge) { r.environments[0].Tags = []string{"v[0-9]*"} },
 			"environment prod", doctor.OK, "it is as it should be", nil,
 		},
+		"tags of whole versions": {
+			func(r *repository, _ *doctor.Forge) { r.environments[0].Tags = []string{"v*.*.*"} },
+			"environment prod", doctor.OK, "it is as it should be", nil,
+		},
 		"every tag": {
 			func(r *repository, _ *doctor.Forge) { r.environments[0].Tags = []string{"*"} },
 			"environment prod", doctor.Warn, "a job of tag * may enter", []string{"prod/deployment-branch-policies --jq"},

@@ -131,7 +131,7 @@ func (g google) scanned(gate bool) Finding {
 }
 
 // ourTags are the beginnings of the tags that hold a repository's state.
-var ourTags = []string{"k-", "d-", "r-", "i-"}
+var ourTags = []string{"k-", "d-", "r-", "i-", "w-", "sha256-"}
 
 // cleanup judges policies that delete behind rootfsgen's back: it deletes by
 // what can be reached, Artifact Registry by age and tag alone.
@@ -149,7 +149,7 @@ func (g google) cleanup() Report {
 		case p.Untagged:
 			y.State, y.Says = Fail, "it deletes what has no tag: lists of packages, findings, verdicts, signatures, and platforms that only an index names"
 		case overlaps(p.TagPrefixes):
-			y.State, y.Says = Fail, "it deletes what has tags such as "+strings.Join(ourTags, ", ")+": contents, receipts and states"
+			y.State, y.Says = Fail, "it deletes what has tags such as "+strings.Join(ourTags, ", ")+": contents, receipts, states, marks of withdrawals and lists of what is attached"
 		case p.Tagged:
 			y.State, y.Says = Warn, "it deletes by age or name what a channel may still name"
 		}

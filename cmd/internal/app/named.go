@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 )
 
 // Unread is why a file that was named, by a flag such as --plan, could not be
@@ -14,6 +15,15 @@ func Unread(flag string, err error) error {
 		return Fail(ExitUsage, err)
 	}
 	return err
+}
+
+// There tells why a file that was named, and that something else reads, cannot
+// be; a folder of an image is as good as a file.
+func There(flag, file string) error {
+	if _, err := os.Stat(file); err != nil {
+		return Unread(flag, err)
+	}
+	return nil
 }
 
 // Damaged is a file that was named and read, and is not what it should be.

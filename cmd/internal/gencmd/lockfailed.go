@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/locking"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/planning"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -40,7 +41,7 @@ func (o *lockOptions) blamed(_ context.Context, s *planning.Session, old model.L
 	}
 	words, err := os.ReadFile(o.failed)
 	if err != nil {
-		return nil, fmt.Errorf("reading what failed: %w", err)
+		return nil, app.Unread("--failed", err)
 	}
 	return locking.Blame(s.Now.Graph, old, offered, meantBy(s, strings.Fields(string(words))), now), nil
 }

@@ -97,6 +97,9 @@ func (o *listing) listArchive(ctx context.Context, a *app.App) error {
 	if o.out == "" && len(o.formats) > 1 {
 		return app.Fail(app.ExitUsage, errors.New("several formats need --out: only one fits on standard output"))
 	}
+	if err := app.There("--archive", o.archive); err != nil {
+		return err
+	}
 	program, err := lister(a)
 	if err != nil {
 		return err

@@ -115,6 +115,11 @@ func (o *searching) run(ctx context.Context, a *app.App, images []string) error 
 
 // fill brings the database.
 func (o *searching) fill(ctx context.Context, a *app.App) error {
+	if o.dbImport != "" {
+		if err := app.There("--db-import", o.dbImport); err != nil {
+			return err
+		}
+	}
 	cache, err := a.Cache()
 	if err != nil {
 		return err
@@ -216,6 +221,9 @@ var unnamed = regexp.MustCompile(`[^a-z0-9]+`)
 
 // scanArchive scans an image in a file.
 func (o *searching) scanArchive(ctx context.Context, a *app.App, p model.Policy) error {
+	if err := app.There("--archive", o.archive); err != nil {
+		return err
+	}
 	l, err := o.local(a, nil, model.PolicySource{}, p.State.MaxAge, false)
 	if err != nil {
 		return err

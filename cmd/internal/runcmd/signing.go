@@ -174,8 +174,13 @@ func (o *trusting) requirements(ctx context.Context, a *app.App, trust model.Tru
 	if len(o.keys) > 0 || o.identity != "" {
 		signers = nil
 		for _, k := range o.keys {
-			if !strings.Contains(k, "://") && !filepath.IsAbs(k) {
-				k = filepath.Join(a.Dir, k)
+			if !strings.Contains(k, "://") {
+				if !filepath.IsAbs(k) {
+					k = filepath.Join(a.Dir, k)
+				}
+				if err := app.There("--key", k); err != nil {
+					return attest.Requirements{}, err
+				}
 			}
 			signers = append(signers, model.Signer{Key: k})
 		}
@@ -187,6 +192,9 @@ func (o *trusting) requirements(ctx context.Context, a *app.App, trust model.Tru
 		root = o.root
 		if !filepath.IsAbs(root) {
 			root = filepath.Join(a.Dir, root)
+		}
+		if err := app.There("--root", root); err != nil {
+			return attest.Requirements{}, err
 		}
 	}
 	if len(signers) == 0 {

@@ -70,11 +70,11 @@ func MergeStepKey(identity Digest) Digest { return StepKey(StepMerge, identity) 
 // SBOMStepKey is the sbom step's: of the manifest that was read, the program
 // that read it ("syft 1.57.0") and what it wrote ("cyclonedx-json").
 func SBOMStepKey(manifest Digest, tool, format string) Digest {
-	return StepKey(StepSBOM, manifest, tool, format)
+	return StepKey(StepSBOM, manifest, tool, format, "2") // before, promotions brought to prod what lay in testing
 }
 
 // ScanStepKey is the scan step's: of the manifest, who scanned it, with which
-// program, and how old what that knows is.
+// programs ("grype 0.121.2, syft 1.57.0"), and how old what those know is.
 func ScanStepKey(manifest Digest, source, tool, database string) Digest {
 	return StepKey(StepScan, manifest, source, tool, database)
 }

@@ -46,7 +46,7 @@ type Scan struct {
 	Platform string    `json:"platform"`
 	Digest   Digest    `json:"digest"`
 	Source   string    `json:"source"`             // one of the Source constants, or a scanner that somebody else ran
-	Tool     string    `json:"tool,omitempty"`     // name and version, "grype 0.121.2"
+	Tool     string    `json:"tool,omitempty"`     // names and versions, "grype 0.121.2, syft 1.57.0"
 	Database string    `json:"database,omitempty"` // RFC 3339, UTC: when what the scanner knows was put together
 	State    string    `json:"state"`
 	Detail   string    `json:"detail,omitempty"`  // why the state is not finished, one clause for people

@@ -173,6 +173,11 @@ func (s *Source) ready(ctx context.Context, out *model.Scan) error {
 	if err != nil {
 		return err
 	}
+	lister, err := s.o.SBOM.Program.Version(ctx) // another one may find packages that this one does not
+	if err != nil {
+		return err
+	}
+	out.Tool += ", " + lister
 	out.Database = built.UTC().Format(time.RFC3339)
 	now := s.o.Now()
 	switch {

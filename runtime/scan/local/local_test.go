@@ -111,7 +111,7 @@ func TestTheRealScannerWithARealDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := len(w.server.Requests())
-	w.o.SBOM.Program = sbom.NewProgram("/nonexistent") // the second time nothing is listed and nothing is scanned
+	w.o.SBOM.Program = sbom.NewProgram(w.versionOnly(t)) // the second time nothing is listed and nothing is scanned
 	again := w.scan(t)
 	if diff := cmp.Diff(s, again); diff != "" {
 		t.Errorf("from the registry (-first +second):\n%s", diff)
@@ -119,6 +119,28 @@ func TestTheRealScannerWithARealDatabase(t *testing.T) {
 	if n := len(w.server.Requests()) - before; n > 4 {
 		t.Errorf("reading a kept scan took %d requests: %v", n, w.server.Requests()[before:])
 	}
+	other := filepath.Join(t.TempDir(), "syft")
+	if err := os.WriteFile(other, []byte("#!/bin/sh\necho syft 0.0.1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.o.SBOM.Program = sbom.NewProgram(other) // may have found other packages
+	if again := w.scan(t); again.State == model.ScanFinished {
+		t.Errorf("the scan of another syft's list counts: %+v", again)
+	}
+}
+
+// versionOnly is a syft that says which one it is, and lists nothing.
+func (w *world) versionOnly(t *testing.T) string {
+	t.Helper()
+	said, err := w.o.SBOM.Program.Version(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "syft")
+	if err := os.WriteFile(file, []byte("#!/bin/sh\n[ \"$1\" = --version ] && echo "+said+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // program is a scanner that does what a shell script says, for "sbom:", and is

@@ -20,12 +20,14 @@ run() {
 	"$@"
 }
 
-# refused CODE COMMAND... expects a command to end with this exit code.
+# refused CODE WHY COMMAND... expects a command to end with this exit code, and
+# to say why.
 refused() {
-	local want=$1 code=0
-	shift
-	run "$@" || code=$?
+	local want=$1 why=$2 code=0
+	shift 2
+	run "$@" 2>&1 | tee "$work/said" || code=$?
 	[ "$code" = "$want" ] || { echo "expected exit code $want, got $code" >&2; exit 1; }
+	grep -qF "$why" "$work/said" || { echo "expected it to say: $why" >&2; exit 1; }
 	echo "(exit code $code)"
 }
 
@@ -41,8 +43,8 @@ run rootfsrun scan --db-import "$work/vulnerabilities.tar.gz"
 trap 'rootfsrun -q services stop' EXIT
 
 say "web is refused, and nothing of it is published; base and job are"
-refused 5 rootfsrun run
-refused 5 rootfsrun promote web
+refused 5 CVE-2026-90001 rootfsrun run
+refused 5 "web: it is not in the testing channel" rootfsrun promote web
 
 say "an exception: who asked, who allowed it, and until when"
 cat >>scan-policy.yaml <<POLICY
@@ -61,7 +63,10 @@ git commit -q -am "Allow one finding in curl for five days"
 run rootfsrun run
 run rootfsrun gate --expiring
 
-say "promotion: every digest is read, scanned and judged again"
+say "promotion: every digest is read, scanned and judged again, by what is known today"
+sed 's/CVE-2026-90001/CVE-2026-90003/; s/"curl"/"jq"/; s/< 8.0.0-1/< 99/' vulnerabilities.json >"$work/learned.json"
+scandb "$work/learned.json" "$work/learned"
+refused 5 "job: linux/amd64: HIGH CVE-2026-90003" rootfsrun promote --db "$work/learned"
 run rootfsrun promote
 
 say "a new state of base, and of what stands on it"

@@ -18,6 +18,7 @@ seed=${3:-1}
 
 commit=$(git rev-parse --short HEAD)
 [ -z "$(git status --porcelain -- '*.go' go.mod tools)" ] || commit=$commit+edits
+root=$PWD
 work=.cache/long
 run="$commit $fleets $duration $seed"
 number() { sed -n "s/^  \"$1\": \([0-9]*\),\$/\1/p" "$work/oracle.json" 2>/dev/null || true; }
@@ -59,6 +60,27 @@ oracle() {
 	grep -A 12 'fleets in' "$work/oracle.log" | tail -n 11
 }
 
+# Every platform is compiled twice, from folders and caches that have nothing in
+# common, and gives the same bytes.
+platforms() {
+	local n platform program
+	rm -rf "$work/platforms"
+	for n in 1 2; do
+		mkdir -p "$work/platforms/$n"
+		git clone -q --shared . "$work/platforms/$n/source"
+		for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do
+			for program in rootfsgen rootfsrun; do
+				(cd "$work/platforms/$n/source" && GOCACHE=$root/$work/platforms/$n/cache CGO_ENABLED=0 GOOS=${platform%/*} GOARCH=${platform#*/} \
+					go build -trimpath -buildvcs=false -ldflags "-s -w" -o "../$program-${platform/\//-}" "./cmd/$program")
+			done
+		done
+	done
+	for program in "$work"/platforms/1/rootfs*; do
+		cmp "$program" "$work/platforms/2/${program##*/}"
+	done
+	rm -rf "$work/platforms"
+}
+
 once oracle oracle
 export RAPID_SEED=0 # laws are held against cases that no run has drawn yet
 once plans go test -count 1 -timeout 0 -run '^Test(Merge|Program)' ./test/oracle -oracle.n $((fleets / 10)) -oracle.seed "$seed"
@@ -66,6 +88,8 @@ for folder in $(git ls-files '*_test.go' | xargs grep -l '"pgregory.net/rapid"' 
 	once "laws of $folder" go test -count 1 -timeout 0 -skip '^Test(Oracle|Merge|Program)' "./$folder" -rapid.checks=$((fleets > 100 ? fleets : 100))
 done
 once races env ROOTFSGEN_LONG=1 go test -count 1 -timeout 0 -run '^(TestAThousandRaces|TestPromotionsOfTwoProcesses)' ./runtime/channel ./runtime/promote
+once platforms platforms
+once demo tools/demo-gate.sh
 once image env ROOTFSGEN_LONG=1 go test -count 1 -timeout 0 -run '^TestImage$' ./test/ownimage
 while read -r _ target; do
 	once "fuzz $target" tools/fuzz.sh "$duration" "$target"

@@ -141,6 +141,23 @@ func TestEveryRulingCounts(t *testing.T) {
 	}
 }
 
+// TestAMergedDocumentIsListedByUs: also what somebody has merged, and no
+// promotion has judged, is listed and scanned anew.
+func TestAMergedDocumentIsListedByUs(t *testing.T) {
+	t.Parallel()
+	m := newMerging(t)
+	m.merge(m.offer())
+	l := &lister{bench: m.bench, left: "linux/arm64"}
+	m.s.Scanner, m.s.Own = l.scan, func() []promote.Evidence { return slices.Clone(l.own) }
+	if _, err := m.s.Finish(t.Context()); err == nil || !strings.Contains(err.Error(), "python: linux/arm64: there is no SBOM of it") {
+		t.Errorf("got %v", err)
+	}
+	l.left = ""
+	if r, err := m.s.Finish(t.Context()); err != nil || len(r.Promoted) != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestWhatWeHaveNotListedIsRefused: a list in testing is none of ours.
 func TestWhatWeHaveNotListedIsRefused(t *testing.T) {
 	t.Parallel()

@@ -176,6 +176,11 @@ func (p *Pipeline) rescanJob() Job {
 	return j
 }
 
+// nothingScanned is what scan writes of a channel that names no image of ours,
+// as grep understands it: there is nothing to judge then. Whatever else the
+// file holds is the gate's to refuse.
+const nothingScanned = `{"version":1,"scans":\[\]}`
+
 // rescanScript says what it found before it fails.
 func rescanScript(config string) string {
 	policy := path.Join(path.Dir(config), "scan-policy.yaml")
@@ -190,7 +195,7 @@ if [ -f ` + policy + ` ]; then
 fi
 status=0
 rootfsrun scan --channel prod --json` + flags + ` > ` + Folder + `/findings.json || status=$?
-if [ -s ` + Folder + `/findings.json ]; then
+if [ -s ` + Folder + `/findings.json ] && ! grep -qx '` + nothingScanned + `' ` + Folder + `/findings.json; then
   status=0
   rootfsrun gate "${policy[@]}" --findings ` + Folder + `/findings.json --out ` + Reports + ` --json > ` + Folder + `/judged.json || status=$?
   rootfsrun ci issue --report ` + Folder + `/judged.json

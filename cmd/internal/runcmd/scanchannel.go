@@ -39,6 +39,9 @@ func (o *searching) scanChannel(ctx context.Context, a *app.App) (err error) {
 	}
 	if len(requests) == 0 {
 		a.Log.Info(o.channel + " names no images of ours: nothing is promoted yet, and nothing is scanned")
+		if a.JSON {
+			return printScans(a, nil, nil)
+		}
 		return nil
 	}
 	c := at.client(a, model.ScopeRead)

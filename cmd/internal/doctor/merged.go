@@ -43,18 +43,25 @@ func (f *Forge) merged(ctx context.Context) Finding {
 	return x
 }
 
+// beside is the worktree that the job is written into: the branch of the
+// channels ignores nothing, so no file of the checkout may be in reach of it.
+const beside = "../rootfsgen-channels"
+
 // copyMerged says how the job comes to the branch of the channels.
 func (f *Forge) copyMerged(x Finding, file string, state State, says string) Finding {
 	main, branch := f.Settings.DefaultBranch, f.Settings.ChannelBranch
 	x.State, x.Says = state, says
-	write := fmt.Sprintf("printf 'include:\\n  - {project: %s, ref: %s, file: %s}\\n' > %s", f.Project, main, file, file)
+	in := "git -C " + beside + " "
+	write := fmt.Sprintf("printf 'include:\\n  - {project: %s, ref: %s, file: %s}\\n' > %s/%s && %sadd -- %s", f.Project, main, file, beside, file, in, file)
 	if f.github() {
-		write = "git checkout origin/" + main + " -- " + file
+		write = in + "checkout origin/" + main + " -- " + file
 	}
 	x.Mend = []string{
-		"git fetch origin && git switch --force-create channels origin/" + branch, write,
-		"git add --all && git commit --message 'Finish promotions' && git push origin HEAD:" + branch,
-		"git switch -",
+		"git fetch origin && git worktree add --detach " + beside + " origin/" + branch,
+		write,
+		in + "commit --message 'Finish promotions' -- " + file,
+		in + "push origin HEAD:" + branch,
+		"git worktree remove " + beside,
 	}
 	return x
 }

@@ -22,9 +22,9 @@ func TestTheJobThatFinishesPromotions(t *testing.T) {
 		mend  string
 	}{
 		"on GitHub":           {forge.GitHub, map[string]string{"main:" + workflow: "a", "ch:" + workflow: "a"}, nil, doctor.OK, ""},
-		"older on GitHub":     {forge.GitHub, map[string]string{"main:" + workflow: "b", "ch:" + workflow: "a"}, nil, doctor.Warn, "git checkout origin/main -- " + workflow},
-		"not on GitHub":       {forge.GitHub, map[string]string{"main:" + workflow: "a"}, nil, doctor.Fail, "git push origin HEAD:ch\ngit switch -"},
-		"twice on GitHub":     {forge.GitHub, map[string]string{"main:" + workflow: "a"}, nil, doctor.Fail, "git switch --force-create channels origin/ch"},
+		"older on GitHub":     {forge.GitHub, map[string]string{"main:" + workflow: "b", "ch:" + workflow: "a"}, nil, doctor.Warn, "checkout origin/main -- " + workflow},
+		"not on GitHub":       {forge.GitHub, map[string]string{"main:" + workflow: "a"}, nil, doctor.Fail, "push origin HEAD:ch\ngit worktree remove ../rootfsgen-channels"},
+		"twice on GitHub":     {forge.GitHub, map[string]string{"main:" + workflow: "a"}, nil, doctor.Fail, "git worktree add --detach ../rootfsgen-channels origin/ch"},
 		"on GitLab":           {forge.GitLab, map[string]string{"ch:" + include: "a"}, nil, doctor.OK, ""},
 		"not on GitLab":       {forge.GitLab, map[string]string{"main:" + include: "a"}, nil, doctor.Fail, "project: acme/images, ref: main, file: .gitlab-ci.yml}"},
 		"not to be looked at": {forge.GitHub, nil, errors.New("no right"), doctor.Unknown, ""},

@@ -49,11 +49,14 @@ func (g *github) loginSecrets(scopes ...string) []secret {
 func (g *github) logins() []pair { return handOn(g.loginSecrets(imageScopes...)) }
 
 // fleetLogins hands to the jobs of all images the logins of the scope that an
-// event writes to, and of those that only look, and no other.
+// event writes to, and, but in a request, of those that only look, and no other.
 func (g *github) fleetLogins(e pipeline.Event) []pair {
 	scope := pipeline.Scope(e)
 	wanted := append(g.p.LoginSecrets(model.ScopeRead, scope), g.buildSecrets()...)
 	other := func(p pair) bool {
+		if scope == model.ScopePR && p.Name == model.RegistryAuthOf(model.ScopeRead) {
+			return true // its planning job may run the request's own programs
+		}
 		return slices.Contains(g.p.LoginSecrets(), p.Name) && !slices.Contains(wanted, p.Name)
 	}
 	all := slices.DeleteFunc(handOn(g.fleetSecrets()), other)

@@ -93,7 +93,7 @@ func (g *gitlab) parent() *glFile {
 	manifest.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}}
 	manifestJob := g.p.Fixed[pipeline.Manifest]
 	manifest.Rules = g.rules(&manifestJob, "always") // what passed is listed, even where another image failed
-	manifest.needsPlan()
+	manifest.needsPlan(1)
 	promote := g.job(pipeline.Promote, glPromote, glStages[2])
 	promote.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}, {Job: glManifest}}
 	promote.ResourceGroup = glProd

@@ -12,7 +12,7 @@ func (g *gitlab) reports() glJob {
 	j.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}}
 	src := g.p.Fixed[pipeline.Repeat]
 	j.Rules = g.rules(&src, "always")
-	j.needsPlan()
+	j.needsPlan(0)
 	return j
 }
 

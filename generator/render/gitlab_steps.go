@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
@@ -95,13 +96,15 @@ func (j *glJob) keep(a pipeline.Artifact) {
 	}
 }
 
-// needsPlan lets a job that runs however those before it ended do nothing where
-// there is no plan: the planning job has failed, and that is the one to look at.
-func (j *glJob) needsPlan() {
+// needsPlan lets a job that runs however those before it ended do nothing, and
+// end with code, where there is no plan: the planning job has failed, and that
+// is the one to look at. GitLab runs only what failed or was skipped when a
+// pipeline is retried, so a job that is needed then must have failed, too.
+func (j *glJob) needsPlan(code int) {
 	j.Script = slices.Insert(j.Script, 0, `set -euo pipefail
 if [ ! -s `+pipeline.PlanFile+` ]; then
   echo "There is no plan: see the job `+glPlan+`" >&2
-  exit 0
+  exit `+strconv.Itoa(code)+`
 fi
 `)
 }

@@ -83,9 +83,13 @@ func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) 
 		if v == nil {
 			continue
 		}
-		err := s.putRecord(ctx, v.repo, model.Promotion{
-			Digest: model.Digest(v.entry.Digest), Image: v.entry.ID, From: v.entry.Image, To: v.entry.Image, Commit: cmp.Or(v.entry.Commit, d.Commit), Verdicts: v.verdicts, Reason: s.Reason,
-		})
+		tests, err := s.tests(ctx, v)
+		if err == nil {
+			err = s.putRecord(ctx, v.repo, model.Promotion{
+				Digest: model.Digest(v.entry.Digest), Image: v.entry.ID, From: v.entry.Image, To: v.entry.Image,
+				Commit: cmp.Or(v.entry.Commit, d.Commit), Verdicts: v.verdicts, Tests: tests, Reason: s.Reason,
+			})
+		}
 		if err != nil {
 			return out, err
 		}

@@ -145,7 +145,13 @@ func (s Step) parent(material string) string {
 			return i.ImageName
 		}
 	}
-	return ""
+	if strings.Contains(node, "/") {
+		return ""
+	}
+	// One that the fleet has no more, or whose image.yaml cannot be read now: most
+	// lie under their own names.
+	name, _, _ := strings.Cut(node, ":")
+	return name
 }
 
 // why is the reason of a withdrawal, as far as it can be read.

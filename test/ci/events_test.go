@@ -151,7 +151,8 @@ func live(f *fleet, on events) {
 			if strings.HasPrefix(job, "build") && result == "success" {
 				t.Errorf("%q: %s ran", hostile, job)
 			}
-			if result == "failure" && job != "plan" && job != "result" {
+			told := job == "manifest" && strings.Contains(strings.Join(got.log, "\n"), "There is no plan") // GitLab's, so that a retry runs it
+			if result == "failure" && job != "plan" && job != "result" && !told {
 				t.Errorf("%q: %s failed for want of a plan", hostile, job)
 			}
 		}

@@ -57,6 +57,11 @@ func TestTheDefaultBranchIsAskedToo(t *testing.T) {
 	if errs := promote(6); !strings.Contains(errs, "nobody can say what main asks of a promotion") {
 		t.Errorf("without the branch:\n%s", errs)
 	}
+	desk = append(desk, "GITLAB_CI=true", "CI_DEFAULT_BRANCH=trunk")
+	if errs := promote(3); !strings.Contains(errs, "the default branch is trunk, and rootfsgen.yaml says that it is main") {
+		t.Errorf("where the tag names another default branch:\n%s", errs)
+	}
+	desk = desk[:len(desk)-2]
 	for name, c := range map[string]struct {
 		tag, main map[string]string
 		code      int

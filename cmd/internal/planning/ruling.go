@@ -40,15 +40,34 @@ func Rulings(ctx context.Context, a *app.App, branch string) (own, theirs Ruling
 	}
 	rev, err := s.Repo.Commit(ctx, "refs/remotes/origin/"+branch)
 	if err != nil {
-		return own, theirs, err
+		return own, theirs, fmt.Errorf("%w\nhint: promote from a checkout that has origin/%s, as one with all of its history has", err, branch)
 	}
 	if own, err = s.ruling(ctx, s.rev, tree); err != nil || rev.Commit == s.rev.Commit {
 		return own, own, err
 	}
-	if tree, err = s.Repo.Tree(ctx, rev); err == nil {
-		theirs, err = s.ruling(ctx, rev, tree)
+	after, err := s.Repo.Tree(ctx, rev)
+	if err == nil {
+		err = s.sameConfig(tree, after, branch)
+	}
+	if err != nil {
+		return own, theirs, err
+	}
+	if theirs, err = s.ruling(ctx, rev, after); err != nil {
+		err = fmt.Errorf("%w\nhint: what origin/%s has is another program's, or wrong: tag what this one reads", err, branch)
 	}
 	return own, theirs, err
+}
+
+// sameConfig refuses a branch that keeps its settings elsewhere: it would seem
+// to have none, and to trust nobody.
+func (s *Session) sameConfig(here, there model.Tree, branch string) error {
+	if _, found := here.Lookup(s.config); !found || s.configData != nil {
+		return nil
+	}
+	if _, found := there.Lookup(s.config); !found {
+		return fmt.Errorf("origin/%s has no %s\nhint: tag a commit that has its settings where origin/%s has them", branch, s.config, branch)
+	}
+	return nil
 }
 
 func (s *Session) ruling(ctx context.Context, rev model.Revision, tree model.Tree) (r Ruling, err error) {

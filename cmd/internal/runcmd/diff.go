@@ -70,7 +70,7 @@ func (o *differing) run(ctx context.Context, a *app.App, args []string) error {
 	if err != nil {
 		return err
 	}
-	n, err := notes.Compare(ctx, o.client(a, ""), from, to)
+	n, err := notes.Compare(ctx, o.client(a, model.ScopeProd), from, to)
 	if err != nil {
 		return err
 	}

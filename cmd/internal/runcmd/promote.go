@@ -35,12 +35,14 @@ func promoteCommand(a *app.App) *cobra.Command {
 Every digest is read from the registry again, with the receipts of its builds,
 its tests and its merge, the list of its packages and, where the settings say
 who signs, its signatures and attestations. Each platform is scanned now, and
-judged by scan-policy.yaml as it is now. If anything is missing nothing is
-promoted, and everything that is missing is named: exit code 5, or 6 where
+judged by scan-policy.yaml as it is now; in a job by that of the default branch,
+too, which must trust the same (3). Unless trust.builders says who signs
+receipts, lists and scans are made anew, for which syft is needed. If anything
+is missing nothing is promoted, and everything that is missing is named: exit code 5, or 6 where
 nothing but a finished scan is missing. A policy whose mode is off asks for
 nothing, which is said.
 
-The images are copied, by digest and with all that speaks for them, to the
+The images are copied, by digest and with what speaks for them, to the
 registry of the prod scope where there is one; then the document is replaced in
 one step; then the floating tags move ("3", "3.13", "latest", never to a
 back-port), and a record of the promotion is attached to each image.

@@ -2,7 +2,6 @@ package runcmd
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,10 +62,13 @@ func (o *promotion) rule(ctx context.Context, a *app.App, s *promote.Step) error
 	own := promote.Ruling{Policy: o.policy, Scanner: o.scanner(a, s.Registry, o.policy, nil)}
 	rulings := []promote.Ruling{own}
 	if a.CI() {
-		branch := cmp.Or(a.Env("CI_DEFAULT_BRANCH"), o.set.DefaultBranch)
+		branch, err := o.defaultBranch(a)
+		if err != nil {
+			return err
+		}
 		here, there, err := planning.Rulings(ctx, a, branch)
 		if err != nil {
-			return app.Fail(app.ExitIncomplete, fmt.Errorf("nobody can say what %s asks of a promotion: %w\nhint: promote from a checkout that has origin/%s, as one with all of its history has", branch, err, branch))
+			return app.Fail(app.ExitIncomplete, fmt.Errorf("nobody can say what %s asks of a promotion: %w", branch, err))
 		}
 		if here.Trust != there.Trust {
 			return app.Fail(app.ExitInvalid, fmt.Errorf("whom rootfsgen.yaml trusts is another on %s (%.12s) than here (%.12s)\nhint: promote a tag of a commit that has trust: as %s has it", branch, there.Commit, here.Commit, branch))
@@ -86,6 +88,19 @@ func (o *promotion) rule(ctx context.Context, a *app.App, s *promote.Step) error
 	}
 	s.Policy, s.Scanner, s.Also = rulings[0].Policy, rulings[0].Scanner, rulings[1:]
 	return nil
+}
+
+// defaultBranch is the forge's own, which rootfsgen.yaml must name: that of a tag
+// may name any branch, whose policy would then speak for the default branch's.
+func (o *promotion) defaultBranch(a *app.App) (string, error) {
+	branch, err := forge.DefaultBranchOf(a.Env)
+	if err != nil {
+		return "", app.Fail(app.ExitIncomplete, err)
+	}
+	if branch != "" && branch != o.set.DefaultBranch {
+		return "", app.Fail(app.ExitInvalid, fmt.Errorf("the default branch is %s, and rootfsgen.yaml says that it is %s\nhint: promote a tag of a commit whose default_branch is the repository's", branch, o.set.DefaultBranch))
+	}
+	return o.set.DefaultBranch, nil
 }
 
 // scanner asks today's scanners, as a policy names them; vex is what holds

@@ -55,7 +55,7 @@ func TestMergingARequestIsThePromotion(t *testing.T) {
 	}
 	b.settled(d.Images[0])
 	p := records[model.Promotion](b, b.server.Prefix("prod/python"), model.Digest(d.Images[0].Digest), model.PromotionArtifactType)[0]
-	if p.Actor != "ann" || len(p.Verdicts) != 2 || p.Verdicts[0].Outcome != model.VerdictPass {
+	if p.Actor != "ann" || len(p.Verdicts) != 2 || p.Verdicts[0].Outcome != model.VerdictPass || len(p.Tests) != 2 || p.Tests[0].Artifact == "" {
 		t.Errorf("%+v", p)
 	}
 	if r, err := s.Run(t.Context(), nil, nil); err != nil || r.Written || offered != 2 {

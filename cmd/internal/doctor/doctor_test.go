@@ -54,7 +54,7 @@ func good(name string) (*repository, *doctor.Forge) {
 		repository: forge.Repository{DefaultBranch: "main"}, branch: forge.Branch{Name: "main", Protected: true, Required: []string{model.ResultCheck, "pipeline"}},
 		tags: []string{"v*"}, environments: []forge.Environment{
 			{Name: "prod", Approvals: true, Restrict: true, Tags: []string{"v*"}}, {Name: "lock", Restrict: true, Branches: []string{"main"}},
-			{Name: "image-private", Restrict: true, Protected: true},
+			{Name: "image-private", Restrict: true, Branches: []string{"main"}, Tags: []string{"v*"}},
 		},
 		outsiders: "all_external_contributors",
 		runners:   []forge.Runner{{Name: "a", Labels: []string{"self-hosted", "Linux", "X64", "spot", "amd64"}, Online: true}},
@@ -103,9 +103,8 @@ func TestWhatIsFound(t *testing.T) {
 		"archived":               {func(r *repository) { r.repository.Archived = true }, "default branch", doctor.Fail, "gh repo unarchive acme/images", "projects/acme%2Fimages/unarchive"},
 		"an open branch":         {func(r *repository) { r.branch.Protected = false }, "branch protection", doctor.Warn, `"include":["~DEFAULT_BRANCH"]`, "protected_branches?name=main"},
 		"no required check":      {func(r *repository) { r.branch.Required = nil }, "required check", doctor.Warn, `"context":"rootfsgen / result"`, "only_allow_merge_if_pipeline_succeeds=true"},
-		"open tags":              {func(r *repository) { r.tags = []string{"refs/tags/release-*"} }, "release tags", doctor.Warn, `"include":["refs/tags/v*"]`, "protected_tags?name=v*"},
 		"no environment":         {func(r *repository) { r.environments = r.environments[1:] }, "environment prod", doctor.Warn, "environments/prod/deployment-branch-policies -f type=tag -f name='v*'", "protected_environments"},
-		"nobody approves":        {func(r *repository) { r.environments[0].Approvals = false }, "environment prod", doctor.Warn, "\"reviewers\"", "approval_rules"},
+		"nobody approves":        {func(r *repository) { r.environments[0].Approvals = false }, "environment prod", doctor.Warn, "Environments, prod: name required reviewers", "-X PUT 'projects/acme%2Fimages/protected_environments/prod' -f 'approval_rules[][access_level]=40'"},
 		"no machine":             {func(r *repository) { r.runners = nil }, "runners of class spot", doctor.Warn, "runners.spot.github", "runners.spot.gitlab"},
 		"a machine that is off":  {func(r *repository) { r.runners[0].Online = false }, "runners of class spot", doctor.Warn, "", ""},
 		"no secret":              {func(r *repository) { r.variables = r.variables[1:] }, "secret R_LOGIN", doctor.Fail, "gh secret set R_LOGIN -R acme/images", "glab variable set R_LOGIN --masked"},
@@ -126,6 +125,31 @@ func TestWhatIsFound(t *testing.T) {
 			if report.Failed() != (c.state == doctor.Fail) {
 				t.Errorf("%s on %s: failed %v", name, on, report.Failed())
 			}
+		}
+	}
+}
+
+// TestOpenTags tells a tag that anybody may push, on GitHub, from one that
+// starts nothing, on GitLab.
+func TestOpenTags(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		on    string
+		tags  []string
+		state doctor.State
+		says  string
+		mend  string
+	}{
+		"on GitHub":        {forge.GitHub, []string{"refs/tags/release-*"}, doctor.Warn, "everybody who can push may push v*", `"include":["refs/tags/v*"]`},
+		"on GitLab":        {forge.GitLab, []string{"release-*"}, doctor.Fail, "a release tag of v* that is not protected starts nothing", "protected_tags?name=v*"},
+		"none on GitLab":   {forge.GitLab, nil, doctor.Fail, "a release tag of v* that is not protected starts nothing", "protected_tags?name=v*"},
+		"some on GitLab":   {forge.GitLab, []string{"v1*"}, doctor.Warn, "a release tag of v* that is not protected starts nothing", "protected_tags?name=v*"},
+		"all tags, GitLab": {forge.GitLab, []string{"*"}, doctor.OK, "v* is protected", ""},
+	} {
+		r, f := good(c.on)
+		r.tags = c.tags
+		if x := found(t, f.Look(t.Context()), "release tags"); x.State != c.state || x.Says != c.says || !strings.Contains(strings.Join(x.Mend, ""), c.mend) {
+			t.Errorf("%s: %+v", name, x)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/url"
 	"path"
@@ -51,7 +50,7 @@ func (f *Forge) environments(ctx context.Context) Report {
 		case f.github():
 			f.onGitHub(&x, p, all)
 		case p.secrets != nil:
-			f.scoped(&x, p, variables)
+			f.scoped(&x, p, places, variables)
 		default:
 			f.onGitLab(&x, p, all)
 		}
@@ -79,6 +78,12 @@ func (f *Forge) places() []place {
 			f.lead(p, j.Events)
 		}
 	}
+	var releases []string // a release builds what no push has built
+	for _, kind := range slices.Sorted(maps.Keys(f.Pipeline.Fixed)) {
+		if slices.Contains(f.Pipeline.Fixed[kind].Events, pipeline.Release) {
+			releases = []string{f.Settings.ReleaseTags}
+		}
+	}
 	var all []place
 	for _, name := range []string{prod, signing, lock} {
 		if seen[name] {
@@ -88,8 +93,8 @@ func (f *Forge) places() []place {
 	for n := range f.Pipeline.Images {
 		if i := &f.Pipeline.Images[n]; len(i.Secrets) > 0 {
 			all = append(all, place{
-				name: ofImage + i.ID, or: true, secrets: i.Secrets, branches: []string{f.Settings.DefaultBranch},
-				why: "builds of " + i.ID + " read " + strings.Join(i.Secrets, ", ") + " there",
+				name: ofImage + i.ID, or: true, secrets: i.Secrets, branches: []string{f.Settings.DefaultBranch}, tags: releases,
+				why: "builds of " + i.ID + " read " + strings.Join(i.Secrets, ", ") + " there; requests and the merge queue cannot build it where only branches and tags are let in, and wait where somebody reviews",
 			})
 		}
 	}
@@ -135,7 +140,9 @@ func (f *Forge) onGitHub(x *Finding, p place, all []forge.Environment) {
 		}
 	}
 	refused := strings.Join(slices.Concat(branches, tags), ", ")
-	note(e.Restrict && refused != "", refused+" may not enter: those jobs fail")
+	shut := e.Restrict && refused != ""
+	note(shut && !p.or, refused+" may not enter: those jobs fail")
+	note(shut && p.or, refused+" may not enter: jobs that must build the image there fail")
 	note(i < 0, "it is not set up")
 	note(unasked, "nobody must agree to a promotion")
 	note(open, "a job of any branch may enter")
@@ -144,36 +151,77 @@ func (f *Forge) onGitHub(x *Finding, p place, all []forge.Environment) {
 	case len(says) == 0:
 		x.Says = "it is as it should be"
 		return
-	case e.Restrict && refused != "":
+	case shut && (!p.or || len(branches) > 0):
 		x.State = Fail
 	default:
 		x.State = Warn
 	}
 	x.Says = strings.Join(says, ", and ")
-	at := "repos/@PROJECT@/environments/" + url.PathEscape(p.name)
-	if unasked || !e.Restrict || e.Protected && refused != "" {
-		branches, tags = p.branches, p.tags
-		x.Mend = append(x.Mend, f.mend(policies(p.asks || e.Approvals)+"gh api -X PUT "+at+" --input -", "")...)
-	}
-	for _, b := range branches {
-		x.Mend = append(x.Mend, f.mend("gh api -X POST "+at+"/deployment-branch-policies -f type=branch -f name='"+b+"'", "")...)
-	}
-	for _, t := range tags {
-		x.Mend = append(x.Mend, f.mend("gh api -X POST "+at+"/deployment-branch-policies -f type=tag -f name='"+t+"'", "")...)
-	}
+	f.admit(x, p, e, i >= 0)
 	if len(more) > 0 {
-		x.Mend = append(x.Mend, f.mend("gh api "+at+"/deployment-branch-policies --jq '.branch_policies[]|[.id,.type,.name]' # then, with the number of each: gh api -X DELETE "+at+"/deployment-branch-policies/NUMBER", "")...)
+		at := at(p)
+		x.Mend = append(x.Mend, f.mend("gh api "+at+" --jq '.branch_policies[]|[.id,.type,.name]' # then, with the number of each: gh api -X DELETE "+at+"/NUMBER", "")...)
 	}
 }
 
-// policies writes what an environment is to be: the request replaces all of
-// it, so that somebody who must agree is named again.
-func policies(reviewers bool) string {
-	const rule = `"deployment_branch_policy":{"protected_branches":false,"custom_branch_policies":true}}'`
-	if !reviewers {
-		return "echo '{" + rule + " | "
+// at is the address of what a place of GitHub lets in.
+func at(p place) string {
+	return "repos/@PROJECT@/environments/" + url.PathEscape(p.name) + "/deployment-branch-policies"
+}
+
+// admit says how a place of GitHub comes to ask whom it should, and to let in
+// what it should and it alone.
+func (f *Forge) admit(x *Finding, p place, e forge.Environment, there bool) {
+	add := func(line string) { x.Mend = append(x.Mend, f.mend(line, "")...) }
+	put := "gh api -X PUT " + path.Dir(at(p)) + " --input -"
+	branches, tags := f.refused(p, e)
+	var what []string
+	if p.asks && !e.Approvals {
+		what = append(what, "name required reviewers")
 	}
-	return `echo '{"reviewers":[{"type":"User","id":ID}],` + rule + ` | sed "s/ID/$(gh api users/LOGIN --jq .id)/" | `
+	if !e.Restrict || e.Protected && len(branches)+len(tags) > 0 {
+		what = append(what, "let selected branches and tags in")
+		branches, tags = p.branches, p.tags
+	}
+	const without = "without a review: docs/guide/hardening.md, Secrets of a build"
+	switch {
+	case p.or && !there:
+		add(reviewed("null") + put + " # or " + without)
+		return
+	case p.or && !e.Restrict:
+		add(click(p.name, []string{"name required reviewers; " + without}))
+		return
+	case !there:
+		add(policies(p.asks) + put)
+	case len(what) > 0:
+		add(click(p.name, what))
+	}
+	for _, b := range branches {
+		add("gh api -X POST " + at(p) + " -f type=branch -f name='" + b + "'")
+	}
+	for _, t := range tags {
+		add("gh api -X POST " + at(p) + " -f type=tag -f name='" + t + "'")
+	}
+}
+
+// click says what to set in an environment that is there: the API's request
+// would replace its reviewers, its timer and whatever else it has.
+func click(name string, what []string) string {
+	return "in the repository's settings, Environments, " + name + ": " + strings.Join(what, ", and ")
+}
+
+// policies writes what a new environment is to be.
+func policies(reviewers bool) string {
+	const selected = `{"protected_branches":false,"custom_branch_policies":true}`
+	if reviewers {
+		return reviewed(selected)
+	}
+	return `echo '{"deployment_branch_policy":` + selected + `}' | `
+}
+
+// reviewed writes a new environment that asks somebody, whom a person names.
+func reviewed(policy string) string {
+	return `echo '{"reviewers":[{"type":"User","id":ID}],"deployment_branch_policy":` + policy + `}' | sed "s/ID/$(gh api users/LOGIN --jq .id)/" | `
 }
 
 // refused are the branches and tags of a place's jobs that no pattern names.
@@ -222,43 +270,4 @@ func release(pattern, glob string) bool {
 	return slices.ContainsFunc([]string{"1", "1.2", "1.2.3", "1.2.3-rc.1", "2026.11.22"}, func(version string) bool {
 		return fits(pattern, strings.ReplaceAll(glob, "*", version))
 	})
-}
-
-// onGitLab judges a protected environment.
-func (f *Forge) onGitLab(x *Finding, p place, all []forge.Environment) {
-	i := slices.IndexFunc(all, func(e forge.Environment) bool { return e.Name == p.name })
-	switch {
-	case i >= 0 && all[i].Restrict && (all[i].Approvals || !p.asks):
-		x.Says = "it is as it should be"
-		return
-	case i < 0 && p.asks:
-		x.Says = "it is not protected, so nobody must agree to a promotion"
-	case p.asks:
-		x.Says = "nobody must agree to a promotion"
-	default:
-		x.Says = "a job of any branch may enter"
-	}
-	x.State = Warn
-	rule := ""
-	if p.asks {
-		rule = " -f 'approval_rules[][access_level]=40'"
-	}
-	x.Mend = f.mend("", "glab api -X POST 'projects/@PROJECT@/protected_environments' -f name="+p.name+" -f 'deploy_access_levels[][access_level]=40'"+rule)
-}
-
-// scoped looks whether the secrets of one image reach its jobs alone: on GitLab
-// a variable says so itself.
-func (f *Forge) scoped(x *Finding, p place, variables []forge.Variable) {
-	var open []string
-	for _, v := range variables {
-		if slices.Contains(p.secrets, v.Name) && v.Scope == "*" {
-			open = append(open, v.Name)
-			x.Mend = append(x.Mend,
-				"glab variable set "+v.Name+" --masked --raw --scope "+p.name+" -R "+f.Project,
-				"glab variable delete "+v.Name+" --scope '*' -R "+f.Project)
-		}
-	}
-	if x.Says = "no other job reads them"; open != nil {
-		x.State, x.Says = Warn, fmt.Sprintf("every job reads %s, whatever its environment", strings.Join(open, ", "))
-	}
 }

@@ -30,6 +30,7 @@ func found(t *testing.T, r doctor.Report, check string) doctor.Finding {
 // other.
 func TestWhoMayEnter(t *testing.T) {
 	t.Parallel()
+	const settings = "in the repository's settings, Environments, " // where a request would replace more
 	for name, c := range map[string]struct {
 		spoil func(*repository, *doctor.Forge)
 		check string
@@ -40,14 +41,14 @@ func TestWhoMayEnter(t *testing.T) {
 		"any branch": {
 			func(r *repository, _ *doctor.Forge) { r.environments[0].Restrict, r.environments[0].Tags = false, nil },
 			"environment prod", doctor.Warn, "a job of any branch may enter",
-			[]string{"prod --input -", "prod/deployment-branch-policies -f type=tag -f name='v*'"},
+			[]string{settings + "prod: let selected branches and tags in", "prod/deployment-branch-policies -f type=tag -f name='v*'"},
 		},
 		"protected branches and no tag": {
 			func(r *repository, _ *doctor.Forge) {
 				r.environments[0].Protected, r.environments[0].Tags = true, nil
 			},
 			"environment prod", doctor.Fail, "v* may not enter: those jobs fail",
-			[]string{"prod --input -", "prod/deployment-branch-policies -f type=tag -f name='v*'"},
+			[]string{settings + "prod: let selected branches and tags in", "prod/deployment-branch-policies -f type=tag -f name='v*'"},
 		},
 		"tags that do not release": {
 			func(r *repository, _ *doctor.Forge) { r.environments[0].Tags = []string{"release-*"} },
@@ -82,10 +83,30 @@ func TestWhoMayEnter(t *testing.T) {
 			"environment lock", doctor.Warn, "it is not set up, and a job of any branch may enter",
 			[]string{"lock --input -", "lock/deployment-branch-policies -f type=branch -f name='main'"},
 		},
+		"no prod": {
+			func(r *repository, _ *doctor.Forge) { r.environments = r.environments[1:] },
+			"environment prod", doctor.Warn, "it is not set up, and nobody must agree to a promotion, and a job of any branch may enter",
+			[]string{"prod --input -", "prod/deployment-branch-policies -f type=tag -f name='v*'"},
+		},
+		"nobody agrees, and any branch": {
+			func(r *repository, _ *doctor.Forge) { r.environments[0] = forge.Environment{Name: "prod"} },
+			"environment prod", doctor.Warn, "nobody must agree to a promotion, and a job of any branch may enter",
+			[]string{settings + "prod: name required reviewers, and let selected branches and tags in", "prod/deployment-branch-policies -f type=tag -f name='v*'"},
+		},
+		"no image": {
+			func(r *repository, _ *doctor.Forge) { r.environments = r.environments[:2] },
+			"environment image-private", doctor.Warn, "it is not set up, and a job of any branch may enter",
+			[]string{"image-private --input - # or without a review: docs/guide/hardening.md"},
+		},
 		"an open image": {
 			func(r *repository, _ *doctor.Forge) { r.environments[2] = forge.Environment{Name: "image-private"} },
 			"environment image-private", doctor.Warn, "a job of any branch may enter",
-			[]string{"image-private --input -", "image-private/deployment-branch-policies -f type=branch -f name='main'"},
+			[]string{settings + "image-private: name required reviewers"},
+		},
+		"an image without releases": {
+			func(r *repository, _ *doctor.Forge) { r.environments[2].Tags = nil },
+			"environment image-private", doctor.Warn, "v* may not enter: jobs that must build the image there fail",
+			[]string{"image-private/deployment-branch-policies -f type=tag -f name='v*'"},
 		},
 		"an image with a review": {
 			func(r *repository, _ *doctor.Forge) {
@@ -99,7 +120,7 @@ func TestWhoMayEnter(t *testing.T) {
 				r.environments = append(r.environments, forge.Environment{Name: "signing", Restrict: true, Protected: true})
 			},
 			"environment signing", doctor.Fail, "v* may not enter: those jobs fail",
-			[]string{"signing --input -", "signing/deployment-branch-policies -f type=branch -f name='main'", "signing/deployment-branch-policies -f type=tag -f name='v*'"},
+			[]string{settings + "signing: let selected branches and tags in", "signing/deployment-branch-policies -f type=branch -f name='main'", "signing/deployment-branch-policies -f type=tag -f name='v*'"},
 		},
 	} {
 		r, f := good(forge.GitHub)
@@ -107,7 +128,10 @@ func TestWhoMayEnter(t *testing.T) {
 		x := found(t, f.Look(t.Context()), c.check)
 		var mend []string
 		for n, m := range x.Mend {
-			_, after, _ := strings.Cut(m, "repos/acme/images/environments/")
+			_, after, is := strings.Cut(m, "repos/acme/images/environments/")
+			if !is {
+				after = m
+			}
 			if n < len(c.mend) && strings.HasPrefix(after, c.mend[n]) {
 				after = c.mend[n]
 			}
@@ -139,6 +163,63 @@ func TestWhoMayEnterOnGitLab(t *testing.T) {
 	}
 	if got := states(f.Look(t.Context())); got["environment lock"] != "" || got["environment image-public"] != "" {
 		t.Errorf("looks at what no job names: %v", got)
+	}
+}
+
+// TestSecretsOfTwoImages moves a variable of GitLab that two images read to
+// where each has its own: protected as it was, and gone only at the end.
+func TestSecretsOfTwoImages(t *testing.T) {
+	t.Parallel()
+	r, f := good(forge.GitLab)
+	f.Pipeline.Images = append(f.Pipeline.Images, pipeline.Image{ID: "other", Secrets: []string{"NPM", "PIP"}})
+	all := forge.Variable{Name: "NPM", Secret: true, Protected: true, Scope: "*"}
+	r.variables[2] = all
+	set := func(scope string) string {
+		return "glab variable set NPM --masked --protected --raw --scope " + scope + " -R acme/images"
+	}
+	const gone = "glab variable delete NPM --scope '*' -R acme/images"
+	for name, c := range map[string]struct {
+		more []forge.Variable
+		want []string
+	}{
+		"none has its own":  {nil, []string{set("image-private"), set("image-other"), gone}},
+		"one has its own":   {[]forge.Variable{{Name: "NPM", Scope: "image-private"}}, []string{set("image-other"), gone}},
+		"both have by glob": {[]forge.Variable{{Name: "NPM", Scope: "image-*"}}, []string{gone}},
+	} {
+		r, f := *r, *f
+		r.variables, f.Setup = slices.Concat(r.variables, c.more), &r
+		report := f.Look(t.Context())
+		if x := found(t, report, "environment image-private"); x.State != doctor.Warn || !slices.Equal(x.Mend, c.want) {
+			t.Errorf("%s: %+v", name, x)
+		}
+		if x := found(t, report, "environment image-other"); x.State != doctor.Warn || !slices.Equal(x.Mend, []string{"see environment image-private, for NPM"}) {
+			t.Errorf("%s: %+v", name, x)
+		}
+	}
+	f.Settings.Network.Logins[0].Secret = "NPM"
+	if x := found(t, f.Look(t.Context()), "environment image-private"); slices.Contains(x.Mend, gone) {
+		t.Errorf("takes a login away: %+v", x)
+	}
+}
+
+// TestApprovalsOnGitLab protects prod where it is not, and adds to what is
+// there: GitLab refuses to protect an environment twice.
+func TestApprovalsOnGitLab(t *testing.T) {
+	t.Parallel()
+	const rule = " -f 'approval_rules[][access_level]=40'"
+	for name, c := range map[string]struct {
+		have []forge.Environment
+		want string
+	}{
+		"not protected": {nil, "-X POST 'projects/acme%2Fimages/protected_environments' -f name=prod -f 'deploy_access_levels[][access_level]=40'" + rule},
+		"no approvals":  {[]forge.Environment{{Name: "prod", Restrict: true}}, "-X PUT 'projects/acme%2Fimages/protected_environments/prod'" + rule},
+		"nobody named":  {[]forge.Environment{{Name: "prod", Approvals: true}}, "-X PUT 'projects/acme%2Fimages/protected_environments/prod' -f 'deploy_access_levels[][access_level]=40'"},
+	} {
+		r, f := good(forge.GitLab)
+		r.environments = c.have
+		if x := found(t, f.Look(t.Context()), "environment prod"); x.State != doctor.Warn || !slices.Equal(x.Mend, []string{"glab api " + c.want}) {
+			t.Errorf("%s: %+v", name, x)
+		}
 	}
 }
 

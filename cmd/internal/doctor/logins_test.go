@@ -17,6 +17,7 @@ import (
 func TestLoginOfEachScope(t *testing.T) {
 	t.Parallel()
 	const pr, testing, prod = "ROOTFSGEN_REGISTRY_AUTH_PR", "ROOTFSGEN_REGISTRY_AUTH_TESTING", "ROOTFSGEN_REGISTRY_AUTH_PROD"
+	const read = "ROOTFSGEN_REGISTRY_AUTH_READ"
 	of := func(protected bool, names ...string) (all []forge.Variable) {
 		for _, name := range names {
 			all = append(all, forge.Variable{Name: name, Secret: true, Protected: protected && name != pr})
@@ -28,13 +29,15 @@ func TestLoginOfEachScope(t *testing.T) {
 		have []forge.Variable
 		want map[string]doctor.State
 	}{
-		"nothing on GitHub": {forge.GitHub, nil, map[string]doctor.State{pr: doctor.Warn, testing: doctor.Warn}},
-		"one for all":       {forge.GitHub, of(false, "ROOTFSGEN_REGISTRY_AUTH"), map[string]doctor.State{pr: doctor.Warn, testing: doctor.OK}},
-		"requests' own":     {forge.GitHub, of(false, "ROOTFSGEN_REGISTRY_AUTH", pr), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK}},
-		"each its own":      {forge.GitHub, of(false, pr, testing), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK}},
-		"one on GitLab":     {forge.GitLab, of(false, "DOCKER_AUTH_CONFIG"), map[string]doctor.State{pr: doctor.Warn, testing: doctor.OK, prod: doctor.OK}},
-		"each on GitLab":    {forge.GitLab, of(true, pr, testing, prod), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK, prod: doctor.OK}},
-		"open on GitLab":    {forge.GitLab, of(false, pr, testing, prod), map[string]doctor.State{pr: doctor.OK, testing: doctor.Fail, prod: doctor.Fail}},
+		"nothing on GitHub": {forge.GitHub, nil, map[string]doctor.State{pr: doctor.Warn, testing: doctor.Warn, read: doctor.Warn}},
+		"one for all":       {forge.GitHub, of(false, "ROOTFSGEN_REGISTRY_AUTH"), map[string]doctor.State{pr: doctor.Warn, testing: doctor.OK, read: doctor.OK}},
+		"requests' own":     {forge.GitHub, of(false, "ROOTFSGEN_REGISTRY_AUTH", pr), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK, read: doctor.OK}},
+		"nothing to read":   {forge.GitHub, of(false, pr, testing, prod), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK, read: doctor.Warn}},
+		"each its own":      {forge.GitHub, of(false, pr, testing, read), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK, read: doctor.OK}},
+		"one on GitLab":     {forge.GitLab, of(false, "DOCKER_AUTH_CONFIG"), map[string]doctor.State{pr: doctor.Warn, testing: doctor.OK, prod: doctor.OK, read: doctor.OK}},
+		"none to read":      {forge.GitLab, of(true, pr, testing, prod), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK, prod: doctor.OK, read: doctor.Warn}},
+		"each on GitLab":    {forge.GitLab, of(true, pr, testing, prod, read), map[string]doctor.State{pr: doctor.OK, testing: doctor.OK, prod: doctor.OK, read: doctor.OK}},
+		"open on GitLab":    {forge.GitLab, of(false, pr, testing, prod, read), map[string]doctor.State{pr: doctor.OK, testing: doctor.Fail, prod: doctor.Fail, read: doctor.Fail}},
 	} {
 		r, f := good(c.on)
 		f.Settings.Network.Logins = nil

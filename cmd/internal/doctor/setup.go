@@ -109,6 +109,12 @@ func (f *Forge) tags(ctx context.Context) Finding {
 	})
 	if !covered {
 		x.State, x.Says = Warn, "everybody who can push may push "+f.Settings.ReleaseTags
+		if !f.github() {
+			x.Says = "a release tag of " + f.Settings.ReleaseTags + " that is not protected starts nothing"
+			if !slices.ContainsFunc(patterns, func(p string) bool { return release(p, f.Settings.ReleaseTags) }) {
+				x.State = Fail
+			}
+		}
 		x.Mend = f.mend(`echo '{"name":"releases","target":"tag","enforcement":"active","conditions":{"ref_name":{"include":["refs/tags/@TAGS@"],"exclude":[]}},"rules":[{"type":"creation"},{"type":"update"},{"type":"deletion"}]}' | gh api -X POST repos/@PROJECT@/rulesets --input -`,
 			"glab api -X POST 'projects/@PROJECT@/protected_tags?name=@TAGS@&create_access_level=40'")
 	}
@@ -210,6 +216,12 @@ func (f *Forge) scopeLogins() []wanted {
 		all = append(all, wanted{
 			name: model.RegistryAuthOf(scope), why: "jobs push to " + scope + " with it, unless their machines have a login of their own",
 			instead: plain, alone: scope == model.ScopePR, guarded: scope != model.ScopePR,
+		})
+	}
+	if len(all) > 0 {
+		all = append(all, wanted{
+			name: model.RegistryAuthOf(model.ScopeRead), why: "the jobs that only look, the lock's and the rescan among them, read with it, unless their machines have a login of their own",
+			instead: plain, guarded: true,
 		})
 	}
 	return all

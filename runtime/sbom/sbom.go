@@ -73,8 +73,12 @@ type Step struct {
 	// In is the repository whose lists are believed, by that of the image; empty
 	// where none is, so that the image is listed anew. nil is the image's own.
 	In func(repo string) string
+	// Own is the receipt, by its tag, of a list that this process has itself put
+	// beside an image, wherever lists are believed: what the receipt names is, by
+	// its digest, whatever the tag stands for by now. nil knows none.
+	Own func(tag string) (model.Receipt, bool)
 	// Kept is told of each list that is in the registry, concurrently: that was
-	// found where In says, or is written now beside the image. nil tells nobody.
+	// found where In or Own says, or is written now beside the image. nil tells nobody.
 	Kept func(Subject, Document)
 }
 
@@ -220,15 +224,35 @@ func (s Step) make(ctx context.Context, of Subject, formats []string) (docs map[
 // attached finds the list that a receipt speaks of. One whose artifact is gone,
 // or is another than the receipt says, is made again.
 func (s Step) attached(ctx context.Context, of Subject, tool, format string) (Document, bool, error) {
+	tag := model.ReceiptTag(model.StepSBOM, model.SBOMStepKey(of.Digest, tool, format))
+	believed := of
 	if s.In != nil {
-		if of.Repo = s.In(of.Repo); of.Repo == "" {
-			return Document{}, false, nil
+		believed.Repo = s.In(of.Repo)
+	}
+	if believed.Repo != "" {
+		r, found, err := s.Registry.Receipt(ctx, believed.Repo, tag)
+		if err != nil {
+			return Document{}, false, err
+		}
+		if found {
+			if d, whole, err := s.read(ctx, believed, format, r); err != nil || whole {
+				return d, whole, err
+			}
 		}
 	}
-	tag := model.ReceiptTag(model.StepSBOM, model.SBOMStepKey(of.Digest, tool, format))
-	r, found, err := s.Registry.Receipt(ctx, of.Repo, tag)
-	if err != nil || !found || r.Digest != of.Digest {
-		return Document{}, false, err
+	if s.Own != nil {
+		if r, made := s.Own(tag); made {
+			return s.read(ctx, of, format, r)
+		}
+	}
+	return Document{}, false, nil
+}
+
+// read reads the list that a receipt names, false where it is no whole one of
+// the image.
+func (s Step) read(ctx context.Context, of Subject, format string, r model.Receipt) (Document, bool, error) {
+	if r.Digest != of.Digest {
+		return Document{}, false, nil
 	}
 	body, subject, what, err := s.Registry.ReadArtifact(ctx, of.Repo, material(r, "artifact "+format), MaxDocument)
 	if errors.Is(err, registry.ErrAbsent) {

@@ -25,16 +25,30 @@ type Store struct {
 	// In is the repository whose scans are believed, by that of the image; empty
 	// where none is. nil is the image's own.
 	In func(repo string) string
+	// Own is the receipt, by its tag, of a scan that this process has itself put
+	// beside an image, wherever scans are believed: what the receipt names is, by
+	// its digest, whatever the tag stands for by now. nil knows none.
+	Own func(tag string) (model.Receipt, bool)
 	// Kept is told of each scan that is written, concurrently; nil tells nobody.
 	Kept func(artifact model.Digest, r model.Receipt)
 }
 
-// in is the repository that is read for an image's.
-func (s Store) in(repo string) string {
-	if s.In == nil {
-		return repo
+// believed is the receipt of a tag that counts for an image in a repository,
+// and the repository that what it names lies in.
+func (s Store) believed(ctx context.Context, repo, tag string) (model.Receipt, string, bool, error) {
+	if s.Own != nil {
+		if r, made := s.Own(tag); made {
+			return r, repo, true, nil
+		}
 	}
-	return s.In(repo)
+	if s.In != nil {
+		repo = s.In(repo)
+	}
+	if repo == "" {
+		return model.Receipt{}, "", false, nil
+	}
+	r, found, err := s.Registry.Receipt(ctx, repo, tag)
+	return r, repo, found, err
 }
 
 func name(source string) string { return "scan " + source }
@@ -56,7 +70,7 @@ func (s Store) Save(ctx context.Context, repo string, scan model.Scan) error {
 	if err != nil {
 		return fmt.Errorf("keeping the scan of %s: %w", scan.ID(), err)
 	}
-	if same, err := s.has(ctx, s.in(repo), scan, body); err != nil || same {
+	if same, err := s.has(ctx, repo, scan, body); err != nil || same {
 		return err
 	}
 	artifact, err := s.Registry.PutArtifact(ctx, repo, registry.Artifact{
@@ -76,12 +90,9 @@ func (s Store) Save(ctx context.Context, repo string, scan model.Scan) error {
 	return s.Registry.PutReceipt(ctx, repo, r)
 }
 
-// has tells whether a repository keeps a scan already, to the byte.
+// has tells whether a scan that counts is the same already, to the byte.
 func (s Store) has(ctx context.Context, repo string, scan model.Scan, body []byte) (bool, error) {
-	if repo == "" {
-		return false, nil
-	}
-	was, found, err := s.Registry.Receipt(ctx, repo, tag(scan))
+	was, repo, found, err := s.believed(ctx, repo, tag(scan))
 	if err != nil || !found || was.Digest != scan.Digest {
 		return false, err
 	}
@@ -92,16 +103,13 @@ func (s Store) has(ctx context.Context, repo string, scan model.Scan, body []byt
 // Load finds the kept scan of a digest by one source, with that tool and
 // database. What is there but is no such scan is as good as nothing.
 func (s Store) Load(ctx context.Context, r Request, source, tool, database string) (model.Scan, bool, error) {
-	if r.Repo = s.in(r.Repo); r.Repo == "" {
-		return model.Scan{}, false, nil
-	}
 	want := r.State(source, model.ScanFinished, "")
 	want.Tool, want.Database = tool, database
-	receipt, found, err := s.Registry.Receipt(ctx, r.Repo, tag(want))
+	receipt, repo, found, err := s.believed(ctx, r.Repo, tag(want))
 	if err != nil || !found || receipt.Digest != r.Digest {
 		return model.Scan{}, false, err
 	}
-	scan, err := s.read(ctx, r.Repo, material(receipt, name(source)), r.Digest)
+	scan, err := s.read(ctx, repo, material(receipt, name(source)), r.Digest)
 	if errors.Is(err, errOther) || errors.Is(err, registry.ErrAbsent) {
 		return model.Scan{}, false, nil
 	}

@@ -3,6 +3,7 @@ package runcmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -21,8 +22,8 @@ import (
 )
 
 // anew is the lists and scans of images that lie where anybody may have written
-// the ones that are there: each is made again out of the bytes, unless a
-// promotion has made it before, and left it in prod's registry.
+// the ones that are there: each is made again out of the bytes, unless this run
+// has made it, or a promotion before it, which left it in prod's registry.
 type anew struct {
 	in func(repo string) string // the repository whose lists and scans are believed, by that of an image; empty for none
 
@@ -59,7 +60,24 @@ func inProd(repo, testing, prod string) string {
 func (n *anew) keep(artifact model.Digest, r model.Receipt) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if slices.ContainsFunc(n.made, func(e promote.Evidence) bool {
+		return e.Artifact == artifact && slices.Equal(e.Receipt.Inputs, r.Inputs)
+	}) {
+		return
+	}
 	n.made = append(n.made, promote.Evidence{Artifact: artifact, Receipt: r})
+}
+
+// own is the receipt of what this run knows under a tag, the last of them.
+func (n *anew) own(tag string) (model.Receipt, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range slices.Backward(n.made) {
+		if model.ReceiptTag(e.Receipt.Step, e.Receipt.StepKey) == tag {
+			return e.Receipt, true
+		}
+	}
+	return model.Receipt{}, false
 }
 
 // all is what there is by now.
@@ -74,21 +92,22 @@ func (n *anew) store(c *registry.Client) *scan.Store {
 	if n == nil {
 		return &scan.Store{Registry: c}
 	}
-	return &scan.Store{Registry: c, In: n.in, Kept: n.keep}
+	return &scan.Store{Registry: c, In: n.in, Own: n.own, Kept: n.keep}
 }
 
 // lister lists images; n may be nil.
 func (n *anew) lister(c *registry.Client, syft string, readOnly bool) sbom.Step {
 	s := sbom.Step{Registry: c, Program: sbom.NewProgram(syft), ReadOnly: readOnly}
 	if n != nil {
-		s.In, s.Along = n.in, []string{sbom.CycloneDX}
+		s.In, s.Own, s.Along = n.in, n.own, []string{sbom.CycloneDX}
 		s.Kept = func(_ sbom.Subject, d sbom.Document) { n.keep(d.Artifact, d.Receipt) }
 	}
 	return s
 }
 
 // list lists what no scanner has listed: nothing of it is in prod without a
-// list of ours. What cannot be listed is said, and has none.
+// list of ours. What cannot be listed is said, and has none; a registry in trouble
+// is an error.
 func (n *anew) list(ctx context.Context, a *app.App, c *registry.Client, requests []scan.Request) error {
 	listed := map[model.Digest]bool{}
 	for _, e := range n.all() {
@@ -112,11 +131,13 @@ func (n *anew) list(ctx context.Context, a *app.App, c *registry.Client, request
 	for _, r := range requests {
 		g.Go(func() error {
 			_, err := s.Documents(ctx, sbom.Subject{Repo: r.Repo, Target: r.Target, Digest: r.Digest}, []string{sbom.CycloneDX})
-			if err != nil && ctx.Err() == nil {
-				a.Log.Warn(err.Error())
-				err = nil
+			_, down := errors.AsType[*registry.Unavailable](err)
+			_, denied := errors.AsType[*registry.Denied](err)
+			if err == nil || down || denied || ctx.Err() != nil {
+				return err
 			}
-			return err
+			a.Log.Warn(err.Error())
+			return nil
 		})
 	}
 	return g.Wait()

@@ -49,8 +49,9 @@ func (s Step) own(digest model.Digest) []Evidence {
 	return slices.DeleteFunc(slices.Clone(s.Own()), func(e Evidence) bool { return e.Receipt.Digest != digest })
 }
 
-// unlisted says which platforms have no list of packages that we have made.
-func (s Step) unlisted(images []*verified) (missing []string) {
+// unlisted says which platforms have no list of packages that we have made: it
+// was tried, so that nobody can say what is in them.
+func (s Step) unlisted(images []*verified) (unfinished []string) {
 	if s.Own == nil {
 		return nil
 	}
@@ -60,11 +61,11 @@ func (s Step) unlisted(images []*verified) (missing []string) {
 		}
 		for _, p := range v.children {
 			if !slices.ContainsFunc(s.own(p.digest), func(e Evidence) bool { return e.Receipt.Step == model.StepSBOM }) {
-				missing = append(missing, fmt.Sprintf("%s: %s: there is no SBOM of it", v.entry.ID, p.platform))
+				unfinished = append(unfinished, fmt.Sprintf("%s: %s: it could not be listed, so there is no SBOM of it", v.entry.ID, p.platform))
 			}
 		}
 	}
-	return missing
+	return unfinished
 }
 
 // strange is what is left in testing where nobody knows who wrote it: lists of

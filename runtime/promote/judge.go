@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,9 +16,11 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
-// verdictAnnotation tells verdicts that differ only in when they were made from
-// others.
-const verdictAnnotation = "dev.rootfsgen.verdict"
+// What is written beside a verdict.
+const (
+	verdictAnnotation = "dev.rootfsgen.verdict" // tells those that differ only in when they were made from others
+	rulingAnnotation  = "dev.rootfsgen.ruling"  // by whose policy it is
+)
 
 // judge lets today's policy judge today's findings in every platform. Every
 // verdict is attached to what it speaks of, also one that refuses.
@@ -38,12 +41,12 @@ func (s Step) judge(ctx context.Context, images []*verified) (verdicts []model.V
 		if err != nil {
 			return nil, err
 		}
-		if err := s.attachAll(ctx, images, mine); err != nil {
+		if err := s.attachAll(ctx, r.Name, images, mine); err != nil {
 			return mine, err
 		}
 		verdicts = append(mine, verdicts...)
 	}
-	refused.Missing = append(s.unlisted(images), refused.Missing...)
+	refused.Unfinished = append(s.unlisted(images), refused.Unfinished...)
 	if len(refused.Missing)+len(refused.Unfinished) > 0 {
 		return verdicts, refused
 	}
@@ -124,7 +127,7 @@ func (r *Refused) add(id, by string, v *model.Verdict) {
 	}
 }
 
-func (s Step) attachAll(ctx context.Context, images []*verified, verdicts []model.Verdict) error {
+func (s Step) attachAll(ctx context.Context, by string, images []*verified, verdicts []model.Verdict) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inParallel)
 	at := 0
@@ -136,7 +139,7 @@ func (s Step) attachAll(ctx context.Context, images []*verified, verdicts []mode
 		at += len(v.children)
 		g.Go(func() error {
 			for n := range mine {
-				if err := s.attach(ctx, v, len(v.verdicts)-len(mine)+n, mine[n]); err != nil {
+				if err := s.attach(ctx, by, v, len(v.verdicts)-len(mine)+n, mine[n]); err != nil {
 					return err
 				}
 			}
@@ -146,17 +149,18 @@ func (s Step) attachAll(ctx context.Context, images []*verified, verdicts []mode
 	return g.Wait()
 }
 
-// attach writes a verdict, unless the newest one says the same.
-func (s Step) attach(ctx context.Context, v *verified, n int, verdict model.Verdict) error {
+// attach writes a verdict, unless the newest one by the same ruling says the
+// same.
+func (s Step) attach(ctx context.Context, by string, v *verified, n int, verdict model.Verdict) error {
 	said := verdict
 	said.Time = ""
 	brief, err := json.Marshal(said)
 	if err != nil {
 		return fmt.Errorf("writing the verdict of %s: %w", v.entry.ID, err)
 	}
-	mark := model.DigestOf(brief).String()
+	mark, ruling := model.DigestOf(brief).String(), strings.TrimSpace(verdict.Policy.String()+" "+by)
 	for _, f := range v.evidence[verdict.Digest] {
-		if f.Type == gate.VerdictType {
+		if f.Type == gate.VerdictType && f.Annotations[rulingAnnotation] == ruling {
 			if f.Annotations[verdictAnnotation] == mark {
 				v.verdicts[n].Artifact = f.Digest
 				return nil
@@ -170,7 +174,7 @@ func (s Step) attach(ctx context.Context, v *verified, n int, verdict model.Verd
 	}
 	a := registry.Artifact{
 		Subject: verdict.Digest, Type: gate.VerdictType, Body: body,
-		Annotations: map[string]string{verdictAnnotation: mark, registry.CreatedAnnotation: s.Now().UTC().Format(time.RFC3339)},
+		Annotations: map[string]string{verdictAnnotation: mark, rulingAnnotation: ruling, registry.CreatedAnnotation: s.Now().UTC().Format(time.RFC3339)},
 	}
 	digest, err := s.Registry.PutArtifact(ctx, v.repo, a)
 	if err != nil {

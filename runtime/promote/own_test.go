@@ -2,6 +2,7 @@ package promote_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,9 +150,8 @@ func TestAMergedDocumentIsListedByUs(t *testing.T) {
 	m.merge(m.offer())
 	l := &lister{bench: m.bench, left: "linux/arm64"}
 	m.s.Scanner, m.s.Own = l.scan, func() []promote.Evidence { return slices.Clone(l.own) }
-	if _, err := m.s.Finish(t.Context()); err == nil || !strings.Contains(err.Error(), "python: linux/arm64: there is no SBOM of it") {
-		t.Errorf("got %v", err)
-	}
+	_, err := m.s.Finish(t.Context())
+	unlisted(t, err)
 	l.left = ""
 	if r, err := m.s.Finish(t.Context()); err != nil || len(r.Promoted) != 1 {
 		t.Errorf("%+v, %v", r, err)
@@ -164,10 +164,87 @@ func TestWhatWeHaveNotListedIsRefused(t *testing.T) {
 	b, s := judging(t, plantest.Image{ID: "python"})
 	l := &lister{bench: b, left: "linux/arm64"}
 	s.Scanner, s.Own = l.scan, func() []promote.Evidence { return slices.Clone(l.own) }
-	if _, err := s.Run(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "python: linux/arm64: there is no SBOM of it") {
+	_, err := s.Run(t.Context(), nil, nil)
+	unlisted(t, err)
+	b.nothing()
+}
+
+// unlisted demands that nobody could list a platform, which is nothing that the
+// image lacks.
+func unlisted(t *testing.T, err error) {
+	t.Helper()
+	refused, is := errors.AsType[*promote.Refused](err)
+	if !is || refused.ExitCode() != 6 || !strings.Contains(err.Error(), "python: linux/arm64: it could not be listed, so there is no SBOM of it") {
 		t.Errorf("got %v", err)
 	}
-	b.nothing()
+}
+
+// TestWithoutListsIsSaid: where nothing is judged nothing is listed either, and
+// the lists in testing are nobody's.
+func TestWithoutListsIsSaid(t *testing.T) {
+	t.Parallel()
+	const note = "no list of packages came along: enforcement is off"
+	says := func(r promote.Result, err error) bool {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, note) })
+	}
+	b, judged := judging(t, plantest.Image{ID: "python"})
+	s := b.step()
+	s.Own = func() []promote.Evidence { return nil }
+	r, err := s.Run(t.Context(), nil, nil)
+	if !says(r, err) {
+		t.Errorf("it says %q", r.Notes)
+	}
+	digest := plantest.Build(t, b.client, b.plan, &b.plan.Entries[0])
+	if found, err := b.client.Artifacts(t.Context(), b.server.Prefix("prod/python"), digest, cycloneDX); err != nil || len(found) != 0 {
+		t.Errorf("prod has lists: %v, %v", found, err)
+	}
+	s.Own = nil
+	if r, err := s.Run(t.Context(), nil, nil); says(r, err) {
+		t.Errorf("where lists are believed it says %q", r.Notes)
+	}
+	if r, err := judged.Run(t.Context(), nil, nil); says(r, err) {
+		t.Errorf("where findings are judged it says %q", r.Notes)
+	}
+}
+
+// TestAVerdictIsWrittenOnce: a promotion by two rulings writes down of each what
+// the last verdict by the same one does not say already.
+func TestAVerdictIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	b, s := judging(t, plantest.Image{ID: "python"})
+	digest := plantest.Build(t, b.client, b.plan, &b.plan.Entries[0])
+	clock := today
+	s.Now = func() time.Time { clock = clock.Add(time.Minute); return clock }
+	other := strict()
+	other.Unknown = model.PolicyWarn
+	said := 0
+	for _, theirs := range []promote.Ruling{{Name: "another policy", Policy: other}, {Name: "the same policy, with other statements", Policy: strict()}} {
+		for n, c := range []struct {
+			scanner promote.Scanner
+			more    int
+		}{{found(""), 2}, {found(""), 0}, {found("python", high), 1}, {found("python", high), 0}, {found(""), 1}, {found(""), 0}} {
+			theirs.Scanner = c.scanner
+			s.Also = []promote.Ruling{theirs}
+			if said == 0 {
+				c.more = 2
+			} else if n == 0 {
+				c.more = 1 // ours has said so
+			}
+			said += c.more
+			_, err := s.Run(t.Context(), nil, nil)
+			if _, refused := errors.AsType[*promote.Refused](err); err != nil && !refused {
+				t.Fatal(err)
+			}
+			if verdicts := records[model.Verdict](b, b.server.Prefix("testing/python"), digest, verdictType); len(verdicts) != said {
+				t.Errorf("%s: after promotion %d there are %d verdicts, want %d", theirs.Name, n+1, len(verdicts), said)
+				said = len(verdicts)
+			}
+		}
+	}
 }
 
 // pretended is a syft that lists nothing, in no time.

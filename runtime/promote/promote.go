@@ -117,7 +117,7 @@ func (r *Refused) Error() string {
 }
 
 // ExitCode is that of a refusing gate; of an incomplete one where nothing but
-// scans is missing.
+// scans and lists is missing.
 func (r *Refused) ExitCode() int {
 	if len(r.Missing) == 0 {
 		return 6
@@ -187,6 +187,9 @@ func (s Step) notes(images []manifest.Image) []string {
 	notes, _ := s.fixed(images)
 	if s.Policy.Mode == model.EnforceOff {
 		notes = append(notes, "enforcement is off in scan-policy.yaml: nothing was judged")
+		if s.Own != nil && s.Prod != "" { // those in testing are nobody's, and none is made
+			notes = append(notes, "no list of packages came along: enforcement is off, and without trust.builders nobody knows who wrote those in testing")
+		}
 	}
 	if s.Verifier == nil {
 		notes = append(notes, "nothing is signed here (sign: and trust: in rootfsgen.yaml): no signature was asked for")

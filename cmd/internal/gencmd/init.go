@@ -115,6 +115,7 @@ func runInit(ctx context.Context, a *app.App, o initOptions) (err error) {
 	if err := b.lock(ctx, a, o, repo); err != nil {
 		return err
 	}
+	site(ctx, a, repo.Root())
 	b.rest(o)
 	if a.JSON {
 		return printProposalJSON(a, b)

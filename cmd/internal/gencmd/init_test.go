@@ -155,6 +155,37 @@ func TestInitWithoutItsRelease(t *testing.T) {
 	}
 }
 
+// Which forge a host of one's own has nobody can tell from its address, so
+// init asks for the line that says it, and writes none.
+func TestInitOnAForgeOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	const says = "origin is on "
+	for origin, want := range map[string]string{
+		"git@git.example.com:acme/images.git":              `origin is on "git.example.com"`,
+		"https://user:hunter2@git.example.com/acme/images": `origin is on "git.example.com"`,
+		"git@github.com:acme/images.git":                   "",
+		"ssh://git@altssh.gitlab.com:443/acme/images.git":  "",
+		"file:///srv/images":                               "",
+		"/srv/images":                                      "",
+		"":                                                 "",
+	} {
+		r := gittest.New(t)
+		r.Write(map[string]string{"images/base/Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+		if origin != "" {
+			r.Git("remote", "add", "origin", origin)
+		}
+		streams, _, stderr := term.Buffers()
+		a := &app.App{Streams: streams, Dir: r.Dir, Diagnostics: "text", Env: func(string) string { return "" }, Log: slog.New(term.NewHandler(streams.Err, slog.LevelInfo, false))}
+		if err := runInit(t.Context(), a, initOptions{noLock: true}); err != nil {
+			t.Errorf("%s: %v", origin, err)
+		}
+		errs := stderr.String()
+		if !strings.Contains(errs, want) || strings.Contains(errs, says) != (want != "") || strings.Contains(errs, "hunter2") {
+			t.Errorf("%s: it says\n%s", origin, errs)
+		}
+	}
+}
+
 // Who stops init while it fetches finds nothing written, and may begin again.
 func TestInitIsStopped(t *testing.T) {
 	t.Parallel()

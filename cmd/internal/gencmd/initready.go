@@ -120,6 +120,22 @@ func reason(trouble error) string {
 	return ": " + first
 }
 
+// site asks for the address of a forge of one's own: a host does not say which
+// forge it has, and without the line each counts as the public one.
+func site(ctx context.Context, a *app.App, root string) {
+	origin := gitSays(ctx, root, "remote.origin.url")
+	host, _ := splitOrigin(origin)
+	if host == "" || strings.HasPrefix(origin, "file:") {
+		return
+	}
+	for _, public := range []string{hostOf(model.DefaultGitHubURL), hostOf(model.DefaultGitLabURL)} {
+		if host == public || strings.HasSuffix(host, "."+public) {
+			return
+		}
+	}
+	a.Log.Warn(fmt.Sprintf("origin is on %q: write `gitlab: {url: ADDRESS, version: VERSION}` or `github: {url: ADDRESS}` into %s, or it counts as gitlab.com or github.com", host, source.DefaultConfig))
+}
+
 // rest adds what is left in any case.
 func (b *begun) rest(o initOptions) {
 	b.later("rootfsgen generate", "writes the pipelines: commit them with what was written here")

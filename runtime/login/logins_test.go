@@ -65,6 +65,7 @@ func TestScopedLogins(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", name, got.Username, err, c.want)
 		}
 	}
+	t.Setenv(login.ScopeVariable, "")
 	t.Setenv("ROOTFSGEN_REGISTRY_AUTH_PR", "s3cret")
 	if _, _, err := login.Lookup("pr", "r.example.com"); !errors.Is(err, login.ErrMalformed) || !strings.Contains(err.Error(), "ROOTFSGEN_REGISTRY_AUTH_PR") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a variable that holds none: %v", err)

@@ -96,7 +96,7 @@ func (s Step) copyScanReceipt(ctx context.Context, v *verified, target string, s
 // copyOwn brings the lists and scans of ours about a digest to the target, each
 // with a receipt that is written anew: that in testing may be another by now.
 func (s Step) copyOwn(ctx context.Context, from, target string, subject model.Digest) error {
-	for _, e := range s.own(subject) {
+	for _, e := range s.own(from, subject) {
 		r, found, err := s.Registry.Receipt(ctx, target, model.ReceiptTag(e.Receipt.Step, e.Receipt.StepKey))
 		if err == nil && found && slices.Equal(r.Inputs, e.Receipt.Inputs) {
 			continue

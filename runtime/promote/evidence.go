@@ -41,12 +41,12 @@ func (s Step) evidence(ctx context.Context, v *verified, c *checking) error {
 	return nil
 }
 
-// own is the evidence of ours about a digest.
-func (s Step) own(digest model.Digest) []Evidence {
+// own is the evidence of ours about a digest of an image.
+func (s Step) own(repo string, digest model.Digest) []Evidence {
 	if s.Own == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(s.Own()), func(e Evidence) bool { return e.Receipt.Digest != digest })
+	return slices.DeleteFunc(slices.Clone(s.Own()), func(e Evidence) bool { return e.Repo != repo || e.Receipt.Digest != digest })
 }
 
 // unlisted says which platforms have no list of packages that we have made: it
@@ -60,7 +60,7 @@ func (s Step) unlisted(images []*verified) (unfinished []string) {
 			continue
 		}
 		for _, p := range v.children {
-			if !slices.ContainsFunc(s.own(p.digest), func(e Evidence) bool { return e.Receipt.Step == model.StepSBOM }) {
+			if !slices.ContainsFunc(s.own(v.repo, p.digest), func(e Evidence) bool { return e.Receipt.Step == model.StepSBOM }) {
 				unfinished = append(unfinished, fmt.Sprintf("%s: %s: it could not be listed, so there is no SBOM of it", v.entry.ID, p.platform))
 			}
 		}

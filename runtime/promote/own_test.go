@@ -33,7 +33,7 @@ func (l *lister) scan(ctx context.Context, targets []promote.Target) ([]model.Sc
 			continue
 		}
 		a := l.attach(t.Repo, t.Digest, cycloneDX, ours)
-		l.own = append(l.own, promote.Evidence{Artifact: a, Receipt: listed(t.Digest, a)})
+		l.own = append(l.own, promote.Evidence{Repo: t.Repo, Artifact: a, Receipt: listed(t.Digest, a)})
 	}
 	return found("")(ctx, targets)
 }
@@ -169,6 +169,25 @@ func TestWhatWeHaveNotListedIsRefused(t *testing.T) {
 	b.nothing()
 }
 
+// TestAListOfATwinIsNotOurs: two images may have the same bytes, and each has a
+// list beside itself.
+func TestAListOfATwinIsNotOurs(t *testing.T) {
+	t.Parallel()
+	b, s := judging(t, plantest.Image{ID: "python"})
+	l := &lister{bench: b}
+	s.Scanner = l.scan
+	s.Own = func() []promote.Evidence {
+		twins := slices.Clone(l.own)
+		for n := range twins {
+			twins[n].Repo += "-twin"
+		}
+		return twins
+	}
+	_, err := s.Run(t.Context(), nil, nil)
+	unlisted(t, err)
+	b.nothing()
+}
+
 // unlisted demands that nobody could list a platform, which is nothing that the
 // image lacks.
 func unlisted(t *testing.T, err error) {
@@ -268,15 +287,15 @@ func (b *bench) listing() (promote.Scanner, func() []promote.Evidence) {
 	}
 	var mu sync.Mutex
 	var own []promote.Evidence
-	keep := func(artifact model.Digest, r model.Receipt) {
+	keep := func(repo string, artifact model.Digest, r model.Receipt) {
 		mu.Lock()
 		defer mu.Unlock()
-		own = append(own, promote.Evidence{Artifact: artifact, Receipt: r})
+		own = append(own, promote.Evidence{Repo: repo, Artifact: artifact, Receipt: r})
 	}
 	in := func(repo string) string { return strings.Replace(repo, "/testing/", "/prod/", 1) }
 	lists := sbom.Step{
 		Registry: b.client, Program: sbom.NewProgram(program), In: in, Along: []string{sbom.CycloneDX}, Now: func() time.Time { return today },
-		Kept: func(_ sbom.Subject, d sbom.Document) { keep(d.Artifact, d.Receipt) },
+		Kept: func(of sbom.Subject, d sbom.Document) { keep(of.Repo, d.Artifact, d.Receipt) },
 	}
 	store := scan.Store{Registry: b.client, In: in, Kept: keep}
 	scanner := func(ctx context.Context, targets []promote.Target) ([]model.Scan, error) {

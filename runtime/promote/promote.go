@@ -69,6 +69,7 @@ type Ruling struct {
 // wrote the others that lie in testing: Scanner does not read those, each
 // platform must have a list of ours, and nothing else of the kind goes to prod.
 type Evidence struct {
+	Repo     string // of the image that it is about: several may have one digest
 	Artifact model.Digest
 	Receipt  model.Receipt // that makes it count
 }

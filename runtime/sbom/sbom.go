@@ -76,7 +76,7 @@ type Step struct {
 	// Own is the receipt, by its tag, of a list that this process has itself put
 	// beside an image, wherever lists are believed: what the receipt names is, by
 	// its digest, whatever the tag stands for by now. nil knows none.
-	Own func(tag string) (model.Receipt, bool)
+	Own func(repo, tag string) (model.Receipt, bool)
 	// Kept is told of each list that is in the registry, concurrently: that was
 	// found where In or Own says, or is written now beside the image. nil tells nobody.
 	Kept func(Subject, Document)
@@ -241,7 +241,7 @@ func (s Step) attached(ctx context.Context, of Subject, tool, format string) (Do
 		}
 	}
 	if s.Own != nil {
-		if r, made := s.Own(tag); made {
+		if r, made := s.Own(of.Repo, tag); made {
 			return s.read(ctx, of, format, r)
 		}
 	}

@@ -28,16 +28,16 @@ type Store struct {
 	// Own is the receipt, by its tag, of a scan that this process has itself put
 	// beside an image, wherever scans are believed: what the receipt names is, by
 	// its digest, whatever the tag stands for by now. nil knows none.
-	Own func(tag string) (model.Receipt, bool)
+	Own func(repo, tag string) (model.Receipt, bool)
 	// Kept is told of each scan that is written, concurrently; nil tells nobody.
-	Kept func(artifact model.Digest, r model.Receipt)
+	Kept func(repo string, artifact model.Digest, r model.Receipt)
 }
 
 // believed is the receipt of a tag that counts for an image in a repository,
 // and the repository that what it names lies in.
 func (s Store) believed(ctx context.Context, repo, tag string) (model.Receipt, string, bool, error) {
 	if s.Own != nil {
-		if r, made := s.Own(tag); made {
+		if r, made := s.Own(repo, tag); made {
 			return r, repo, true, nil
 		}
 	}
@@ -85,7 +85,7 @@ func (s Store) Save(ctx context.Context, repo string, scan model.Scan) error {
 		Inputs: []model.Material{{Name: name(scan.Source), Digest: artifact}},
 	}
 	if s.Kept != nil {
-		s.Kept(artifact, r)
+		s.Kept(repo, artifact, r)
 	}
 	return s.Registry.PutReceipt(ctx, repo, r)
 }

@@ -29,7 +29,7 @@ func TestWhereScansAreBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	var kept []model.Receipt
-	s := Store{Registry: c, In: func(repo string) string { return strings.Replace(repo, "/testing/", "/prod/", 1) }, Kept: func(_ model.Digest, r model.Receipt) { kept = append(kept, r) }}
+	s := Store{Registry: c, In: func(repo string) string { return strings.Replace(repo, "/testing/", "/prod/", 1) }, Kept: func(_ string, _ model.Digest, r model.Receipt) { kept = append(kept, r) }}
 	load := func(s Store) bool {
 		t.Helper()
 		_, found, err := s.Load(t.Context(), Request{Repo: testing, Target: python, Digest: digest}, forged.Source, forged.Tool, forged.Database)

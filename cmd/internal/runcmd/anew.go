@@ -57,23 +57,24 @@ func inProd(repo, testing, prod string) string {
 }
 
 // keep is told of what there is.
-func (n *anew) keep(artifact model.Digest, r model.Receipt) {
+func (n *anew) keep(repo string, artifact model.Digest, r model.Receipt) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if slices.ContainsFunc(n.made, func(e promote.Evidence) bool {
-		return e.Artifact == artifact && slices.Equal(e.Receipt.Inputs, r.Inputs)
+		return e.Repo == repo && e.Artifact == artifact && slices.Equal(e.Receipt.Inputs, r.Inputs)
 	}) {
 		return
 	}
-	n.made = append(n.made, promote.Evidence{Artifact: artifact, Receipt: r})
+	n.made = append(n.made, promote.Evidence{Repo: repo, Artifact: artifact, Receipt: r})
 }
 
-// own is the receipt of what this run knows under a tag, the last of them.
-func (n *anew) own(tag string) (model.Receipt, bool) {
+// own is the receipt of what this run knows of an image under a tag, the last of
+// them.
+func (n *anew) own(repo, tag string) (model.Receipt, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, e := range slices.Backward(n.made) {
-		if model.ReceiptTag(e.Receipt.Step, e.Receipt.StepKey) == tag {
+		if e.Repo == repo && model.ReceiptTag(e.Receipt.Step, e.Receipt.StepKey) == tag {
 			return e.Receipt, true
 		}
 	}
@@ -100,7 +101,7 @@ func (n *anew) lister(c *registry.Client, syft string, readOnly bool) sbom.Step 
 	s := sbom.Step{Registry: c, Program: sbom.NewProgram(syft), ReadOnly: readOnly}
 	if n != nil {
 		s.In, s.Own, s.Along = n.in, n.own, []string{sbom.CycloneDX}
-		s.Kept = func(_ sbom.Subject, d sbom.Document) { n.keep(d.Artifact, d.Receipt) }
+		s.Kept = func(of sbom.Subject, d sbom.Document) { n.keep(of.Repo, d.Artifact, d.Receipt) }
 	}
 	return s
 }
@@ -109,11 +110,12 @@ func (n *anew) lister(c *registry.Client, syft string, readOnly bool) sbom.Step 
 // list of ours. What cannot be listed is said, and has none; a registry in trouble
 // is an error.
 func (n *anew) list(ctx context.Context, a *app.App, c *registry.Client, requests []scan.Request) error {
-	listed := map[model.Digest]bool{}
-	for _, e := range n.all() {
-		listed[e.Receipt.Digest] = listed[e.Receipt.Digest] || e.Receipt.Step == model.StepSBOM
-	}
-	requests = slices.DeleteFunc(slices.Clone(requests), func(r scan.Request) bool { return listed[r.Digest] })
+	made := n.all()
+	requests = slices.DeleteFunc(slices.Clone(requests), func(r scan.Request) bool {
+		return slices.ContainsFunc(made, func(e promote.Evidence) bool {
+			return e.Repo == r.Repo && e.Receipt.Digest == r.Digest && e.Receipt.Step == model.StepSBOM
+		})
+	})
 	if len(requests) == 0 {
 		return nil
 	}

@@ -34,7 +34,12 @@ type Vulnerability struct {
 	CVSS       string  `json:"cvss,omitempty"`
 	KEV        bool    `json:"kev,omitempty"`
 	EPSS       float64 `json:"epss,omitempty"`
+	Provider   string  `json:"provider,omitempty"` // empty: the distro's name, or "github"
 }
+
+// OfNVD is an entry about nothing: with it a database knows of programs that no
+// package manager has installed.
+var OfNVD = Vulnerability{ID: "CVE-2026-9999", Ecosystem: "npm", Package: "nothing-has-this", Severity: "low", Provider: "nvd"}
 
 // ScanDB makes a real database of the local scanner, with made-up entries, put
 // together at a time; zero is now. It returns its folder, and an archive of it

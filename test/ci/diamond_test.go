@@ -242,7 +242,7 @@ func (f *fleet) ranAsPlanned(on diamondForge, event, name string, got results, n
 	}
 	p, err := plan.Decode(text)
 	if err != nil {
-		f.t.Fatalf("%s: %v", name, err)
+		f.t.Fatalf("%s: %v\n%v\n%s", name, err, got.jobs, got.tail())
 	}
 	jobs, touched := f.diamondJobs(p)
 	if d := cmp.Diff(slices.Sorted(slices.Values(nodes)), touched); d != "" && len(nodes)+len(touched) > 0 {

@@ -30,7 +30,7 @@ func TestFirstRun(t *testing.T) {
 	}
 	db, _ := enginetest.ScanDB(t, time.Time{}, enginetest.Vulnerability{
 		ID: "CVE-2026-0001", Distro: "debian:12", Ecosystem: "deb", Package: "openssl", Constraint: "< 3.0.10", Fixed: "3.0.10", Severity: "critical",
-	})
+	}, enginetest.OfNVD)
 	f.env = append(f.env, "SSL_CERT_FILE="+authorities, "CURL_CA_BUNDLE="+authorities, "ROOTFSRUN_SCAN_DB="+db)
 	f.lacks("rootfsgen", "rootfsrun")
 	f.Write(threeDockerfiles(enginetest.Busybox(t)))

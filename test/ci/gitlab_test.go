@@ -36,9 +36,7 @@ func (f *fleet) gitlabCILocal(args ...string) (stdout, stderr string, err error)
 func (f *fleet) gitlab(variables map[string]string, jobs ...string) results {
 	f.t.Helper()
 	before := f.generated()
-	if f.logins != nil {
-		f.projectVariables()
-	}
+	f.projectVariables()
 	out, errs, err := f.gitlabCILocal(append(gitlabVariables(variables), jobs...)...)
 	r := readGitLab(out + errs)
 	if after := f.generated(); !maps.Equal(before, after) {
@@ -53,9 +51,14 @@ func (f *fleet) gitlab(variables map[string]string, jobs ...string) results {
 
 // projectVariables gives f.logins to the jobs of every pipeline, as GitLab does
 // with the variables of a project: options are for the parent pipeline alone.
+// What another run had goes.
 func (f *fleet) projectVariables() {
 	f.t.Helper()
-	text, err := json.Marshal(map[string]any{"global": f.logins}) // YAML, too
+	global := f.logins
+	if global == nil {
+		global = map[string]string{}
+	}
+	text, err := json.Marshal(map[string]any{"global": global}) // YAML, too
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func newWorks(t *testing.T) *works {
 	t.Helper()
 	s, busybox := enginetest.Services(t), enginetest.Busybox(t)
 	w := &works{t: t, Repo: gittest.New(t), bin: enginetest.Programs(t)}
-	db, _ := enginetest.ScanDB(t, time.Time{}, enginetest.Vulnerability{ID: "CVE-2026-0001", Distro: "debian:12", Ecosystem: "deb", Package: "other", Severity: "low"})
+	db, _ := enginetest.ScanDB(t, time.Time{}, enginetest.Vulnerability{ID: "CVE-2026-0001", Distro: "debian:12", Ecosystem: "deb", Package: "other", Severity: "low"}, enginetest.OfNVD)
 	key, _ := keytest.New(t)
 	w.env = []string{
 		"PATH=" + enginetest.Bin(t) + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + t.TempDir(), "LANG=C.UTF-8",

@@ -11,6 +11,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"database/sql"
 	"encoding/json"
@@ -43,6 +44,7 @@ type entry struct {
 	EPSS        float64  `json:"epss"`
 	Description string   `json:"description"`
 	URL         string   `json:"url"`
+	Provider    string   `json:"provider"` // who tells of it; empty: the distro's name, or "github"
 }
 
 func main() {
@@ -124,6 +126,7 @@ func (e entry) add(w v6.ReadWriter, now time.Time) error {
 	if name, _, found := strings.Cut(e.Distro, ":"); found {
 		provider = name
 	}
+	provider = cmp.Or(e.Provider, provider)
 	vulnerability := &v6.VulnerabilityHandle{
 		Name: e.ID, Status: v6.VulnerabilityActive, ProviderID: provider, PublishedDate: &now,
 		Provider:  &v6.Provider{ID: provider, Version: "1", Processor: "scandb", DateCaptured: &now},

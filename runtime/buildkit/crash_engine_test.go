@@ -19,29 +19,17 @@ import (
 // is started again, and the same build goes through.
 func TestBuildWhenTheDaemonIsKilled(t *testing.T) {
 	b := newBench(t)
-	cache, options := t.TempDir(), services.Options{Bin: enginetest.Bin(t)}
-	t.Cleanup(func() {
-		if err := services.Stop(context.WithoutCancel(t.Context()), cache); err != nil {
-			t.Error(err)
-		}
-	})
+	cache, options := ownServices(t)
 	r := b.request(t, "FROM scratch\nCOPY f /f\n", file{path: "f", content: "x"})
 	for _, kill := range []bool{true, false} {
-		state, err := services.Start(t.Context(), cache, options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := buildkit.Dial(t.Context(), state.BuildkitAddr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		state, c := started(t, cache, options)
 		r.Repository = state.Registry + "/crash"
 		r.Contexts = nil
 		r.Files = files(t, file{path: "f", content: "x"})
 		if kill {
 			r.Files = killer{r.Files, sync.OnceFunc(func() { killBuildkitd(t, cache, options) })}
 		}
-		_, err = c.Build(t.Context(), r)
+		_, err := c.Build(t.Context(), r)
 		_ = c.Close()
 		unavailable, ok := errors.AsType[*buildkit.Unavailable](err)
 		switch {
@@ -57,18 +45,40 @@ func TestBuildWhenTheDaemonIsKilled(t *testing.T) {
 // is in the way of the next one: the first build after it goes through.
 func TestBuildOverALeftoverOfAKilledDaemon(t *testing.T) {
 	b := newBench(t)
-	cache, options := t.TempDir(), services.Options{Bin: enginetest.Bin(t)}
-	t.Cleanup(func() {
-		if err := services.Stop(context.WithoutCancel(t.Context()), cache); err != nil {
-			t.Error(err)
-		}
-	})
+	cache, options := ownServices(t)
 	// A new daemon calls its first snapshot 1.
 	left := filepath.Join(cache, "services", "buildkit", "runc-overlayfs", "snapshots", "snapshots", "1", "fs")
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	state, err := services.Start(t.Context(), cache, options)
+	state, c := started(t, cache, options)
+	defer func() { _ = c.Close() }()
+	r := b.request(t, "FROM scratch\nCOPY f /f\n", file{path: "f", content: "x"})
+	r.Repository, r.Contexts = state.Registry+"/leftover", nil
+	if _, err := c.Build(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Dir(left)); err != nil {
+		t.Errorf("the snapshot that was in the way is not in use: %v", err)
+	}
+}
+
+// ownServices is where services of the test's own lie; they end with it.
+func ownServices(t *testing.T) (cache string, o services.Options) {
+	t.Helper()
+	cache = t.TempDir()
+	t.Cleanup(func() {
+		if err := services.Stop(context.WithoutCancel(t.Context()), cache); err != nil {
+			t.Error(err)
+		}
+	})
+	return cache, services.Options{Bin: enginetest.Bin(t)}
+}
+
+// started starts them, and connects.
+func started(t *testing.T, cache string, o services.Options) (*services.State, *buildkit.Client) {
+	t.Helper()
+	state, err := services.Start(t.Context(), cache, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,15 +86,7 @@ func TestBuildOverALeftoverOfAKilledDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
-	r := b.request(t, "FROM scratch\nCOPY f /f\n", file{path: "f", content: "x"})
-	r.Repository, r.Contexts = state.Registry+"/leftover", nil
-	if _, err = c.Build(t.Context(), r); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(filepath.Dir(left)); err != nil {
-		t.Errorf("the snapshot that was in the way is not in use: %v", err)
-	}
+	return state, c
 }
 
 // killer is a context that does something when it is first walked: the build

@@ -67,7 +67,7 @@ func (f *fleet) observed() (held func() []string) {
 		}
 	}
 	for _, name := range []string{"rootfsrun", "rootfsgen"} {
-		script := fmt.Sprintf("#!/bin/sh\nenv > \"$(mktemp %s/XXXXXXXXXX)\"\nexec %s \"$@\"\n", seen, lookup(f.env, name))
+		script := fmt.Sprintf("#!/bin/sh\nenv > \"$(mktemp -p %s)\"\nexec %s \"$@\"\n", seen, lookup(f.env, name))
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
 			f.t.Fatal(err)
 		}

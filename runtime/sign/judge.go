@@ -74,7 +74,7 @@ func Trusting(ctx context.Context, signers []model.Signer, rootFile string, o Op
 				return nil, err
 			}
 			if certificates, err = root.NewTrustedRootFromJSON(text); err != nil {
-				return nil, fmt.Errorf("reading %s: %w", rootFile, err)
+				return nil, &Unusable{fmt.Errorf("reading %s: %w", rootFile, err)}
 			}
 		}
 		t, err := trustIdentity(s, certificates)
@@ -88,11 +88,11 @@ func Trusting(ctx context.Context, signers []model.Signer, rootFile string, o Op
 
 func (o Options) readRoot(file string) ([]byte, error) {
 	if file == "" {
-		return nil, errors.New("identities count only under a trusted root: name trusted_root.json")
+		return nil, &Unusable{errors.New("identities count only under a trusted root: name trusted_root.json")}
 	}
 	text, err := o.readBounded(file, maxRoot)
 	if err != nil {
-		return nil, fmt.Errorf("reading the trusted root: %w", err)
+		return nil, &Unusable{fmt.Errorf("reading the trusted root: %w", err)}
 	}
 	return text, nil
 }
@@ -103,15 +103,19 @@ const maxRoot = 4 << 20
 func (o Options) publicKey(ctx context.Context, key string) (crypto.PublicKey, error) {
 	if strings.Contains(key, "://") {
 		if err := model.CheckKMSKey(key); err != nil {
-			return nil, err
+			return nil, &Unusable{err}
 		}
 		return o.kms().public(ctx, key)
 	}
 	text, err := o.readBounded(key, maxKey)
 	if err != nil {
-		return nil, err
+		return nil, &Unusable{err}
 	}
-	return parsePublic(text)
+	public, err := parsePublic(text)
+	if err != nil {
+		return nil, &Unusable{err}
+	}
+	return public, nil
 }
 
 // trustIdentity asks of a certificate what its root promises: a time by an

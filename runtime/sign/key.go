@@ -56,14 +56,36 @@ func newKeypair(public crypto.PublicKey, f func(context.Context, []byte, crypto.
 	}, nil
 }
 
+// Unusable is a key, or a trusted root, that is not there or is none: a mistake
+// of whoever named it, in the settings or in a flag.
+type Unusable struct{ Err error }
+
+// Error is what is wrong with it, without its text.
+func (u *Unusable) Error() string { return u.Err.Error() }
+
+// Unwrap is what is wrong with it.
+func (u *Unusable) Unwrap() error { return u.Err }
+
+// ExitCode is that of wrong settings.
+func (u *Unusable) ExitCode() int { return 3 }
+
 // openKey finds the key that the settings name.
 func openKey(ctx context.Context, s model.Signing, o Options) (*keypair, error) {
 	if err := model.CheckSigningKey(s.Key); err != nil {
-		return nil, err
+		return nil, &Unusable{err}
 	}
 	if strings.Contains(s.Key, "://") {
 		return openKMS(ctx, s.Key, o)
 	}
+	pair, err := o.ownKey(s)
+	if err != nil {
+		return nil, &Unusable{err}
+	}
+	return pair, nil
+}
+
+// ownKey is a key in a file or a variable.
+func (o Options) ownKey(s model.Signing) (*keypair, error) {
 	text, err := o.readKey(s.Key)
 	if err != nil {
 		return nil, err
@@ -148,7 +170,11 @@ func parsePublic(text []byte) (crypto.PublicKey, error) {
 	if block == nil || block.Type != "PUBLIC KEY" {
 		return nil, errors.New("this is no public key in PEM")
 	}
-	return x509.ParsePKIXPublicKey(block.Bytes)
+	public, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("the public key is damaged: %w", err)
+	}
+	return public, nil
 }
 
 func (k *keypair) fingerprint() string { return "SHA256:" + k.hint }

@@ -97,7 +97,7 @@ func (k *kms) describe(ctx context.Context, name string) (crypto.PublicKey, stri
 		return nil, "", err
 	}
 	if _, known := kmsAlgorithms[answer.Algorithm]; !known {
-		return nil, "", fmt.Errorf("the key %s is for %.60q: expected one that signs with elliptic curves (P-256, P-384) or RSA (PKCS #1)", name, answer.Algorithm)
+		return nil, "", &Unusable{fmt.Errorf("the key %s is for %.60q: expected one that signs with elliptic curves (P-256, P-384) or RSA (PKCS #1)", name, answer.Algorithm)}
 	}
 	public, err := parsePublic([]byte(answer.PEM))
 	return public, answer.Algorithm, err
@@ -153,7 +153,11 @@ func (k *kms) call(ctx context.Context, method, path string, request, answer any
 			} `json:"error"`
 		}
 		_ = json.Unmarshal(b, &refused) // the status says enough where this is no JSON
-		return fmt.Errorf("asking the key management service: %s %.300q", resp.Status, refused.Error.Message)
+		err := fmt.Errorf("asking the key management service: %s %.300q", resp.Status, refused.Error.Message)
+		if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusBadRequest && method == http.MethodGet { // one that is disabled is the latter
+			err = &Unusable{err}
+		}
+		return err
 	}
 	if err := json.Unmarshal(b, answer); err != nil {
 		return fmt.Errorf("asking the key management service: %w", err)

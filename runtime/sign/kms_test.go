@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -133,10 +134,12 @@ func TestKMSRefusals(t *testing.T) {
 		server kmsServer
 		uri    string
 		want   string
+		// mistake is that of whoever named the key, and not the service's.
+		mistake bool
 	}{
-		"a key for encryption": {kmsServer{key, "GOOGLE_SYMMETRIC_ENCRYPTION", kmsName}, kmsURI, "expected one that signs"},
-		"no such key":          {kmsServer{key, "EC_SIGN_P256_SHA256", kmsName}, strings.Replace(kmsURI, "versions/1", "versions/2", 1), "there is no such key"},
-		"another key signs":    {kmsServer{key, "EC_SIGN_P256_SHA256", "projects/other"}, kmsURI, `"projects/other" has`},
+		"a key for encryption": {kmsServer{key, "GOOGLE_SYMMETRIC_ENCRYPTION", kmsName}, kmsURI, "expected one that signs", true},
+		"no such key":          {kmsServer{key, "EC_SIGN_P256_SHA256", kmsName}, strings.Replace(kmsURI, "versions/1", "versions/2", 1), "there is no such key", true},
+		"another key signs":    {kmsServer{key, "EC_SIGN_P256_SHA256", "projects/other"}, kmsURI, `"projects/other" has`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := sign.Options{KMS: c.server.start(t)}
@@ -147,6 +150,9 @@ func TestKMSRefusals(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
+			}
+			if _, is := errors.AsType[*sign.Unusable](err); is != c.mistake {
+				t.Errorf("%v is the mistake of whoever named the key: %v", err, is)
 			}
 		})
 	}

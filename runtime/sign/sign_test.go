@@ -169,9 +169,52 @@ func TestRefusedKeys(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %q", where, err, want)
 		}
+		unusable(t, where, err)
 	}
 	if _, err := sign.Open(t.Context(), model.Signing{}, o); !errors.Is(err, sign.ErrOff) {
 		t.Errorf("without a key: %v", err)
+	}
+}
+
+// unusable wants an error to be the mistake of whoever named a key.
+func unusable(t *testing.T, name string, err error) {
+	t.Helper()
+	if mistake, is := errors.AsType[*sign.Unusable](err); !is || mistake.ExitCode() != 3 {
+		t.Errorf("%s: %v is no mistake in what the settings name", name, err)
+	}
+}
+
+// TestRefusedPublicKeys names what is wrong with a key or a root that is to be
+// trusted.
+func TestRefusedPublicKeys(t *testing.T) {
+	t.Parallel()
+	private, _ := keys(t, ecKey(t, elliptic.P256()))
+	o := sign.Options{Dir: t.TempDir()}
+	for name, text := range map[string]string{
+		"private.pub": string(private), "text.pub": "hunter2", "damaged.pub": "-----BEGIN PUBLIC KEY-----\naHVudGVyMg==\n-----END PUBLIC KEY-----\n",
+		"root.json": "{", "long.pub": strings.Repeat("x", 1<<17),
+	} {
+		if err := os.WriteFile(filepath.Join(o.Dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	who := model.Signer{Identity: "https://example.com/*", Issuer: "https://example.com"}
+	for name, c := range map[string]struct {
+		signer model.Signer
+		root   string
+	}{
+		"no such key":         {model.Signer{Key: "missing.pub"}, ""},
+		"a private key":       {model.Signer{Key: "private.pub"}, ""},
+		"no key":              {model.Signer{Key: "text.pub"}, ""},
+		"a damaged key":       {model.Signer{Key: "damaged.pub"}, ""},
+		"a key that is long":  {model.Signer{Key: "long.pub"}, ""},
+		"another service":     {model.Signer{Key: "awskms:///alias/images"}, ""},
+		"no root":             {who, ""},
+		"no such root":        {who, "missing.json"},
+		"a root that is none": {who, "root.json"},
+	} {
+		_, err := sign.Trusting(t.Context(), []model.Signer{c.signer}, c.root, o)
+		unusable(t, name, err)
 	}
 }
 

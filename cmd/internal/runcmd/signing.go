@@ -174,13 +174,12 @@ func (o *trusting) requirements(ctx context.Context, a *app.App, trust model.Tru
 	if len(o.keys) > 0 || o.identity != "" {
 		signers = nil
 		for _, k := range o.keys {
-			if !strings.Contains(k, "://") {
-				if !filepath.IsAbs(k) {
-					k = filepath.Join(a.Dir, k)
+			if strings.Contains(k, "://") {
+				if err := model.CheckKMSKey(k); err != nil {
+					return attest.Requirements{}, app.Fail(app.ExitUsage, fmt.Errorf("--key: %w", err))
 				}
-				if err := app.There("--key", k); err != nil {
-					return attest.Requirements{}, err
-				}
+			} else if !filepath.IsAbs(k) {
+				k = filepath.Join(a.Dir, k)
 			}
 			signers = append(signers, model.Signer{Key: k})
 		}

@@ -28,6 +28,11 @@ var uses = regexp.MustCompile(`(?m)^\s+(?:- )?uses: "?([^\s"@]+)@([0-9a-f]{40})\
 // misled are act's messages after which it goes on and reports success.
 var misled = regexp.MustCompile(`Error while evaluating matrix|Skipping unsupported platform|unable to build dependency graph`)
 
+// noTerminal starts a program that can open no terminal. A runner has none; act
+// gives each step one where it can, and then loses what a step that fails
+// printed last: it doesn't wait until the terminal is read to its end.
+var noTerminal = []string{"sh", "-c", `mount --bind /dev/null /dev/ptmx && exec "$@"`, "sh"}
+
 // workflow is one event that starts one workflow.
 type workflow struct {
 	event   string         // GitHub's name of the event
@@ -86,21 +91,27 @@ func (f *fleet) act(w workflow) results {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(w.without, name)
 	})
-	program := filepath.Join(enginetest.Bin(f.t), "act")
+	spaces := []string{"--mount"}
 	if w.alone {
-		args = append([]string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", program}, args...)
-		program = "unshare"
+		spaces = append(spaces, "--pid", "--fork", "--kill-child", "--mount-proc")
 	}
-	out, errs, err := f.run(f.Dir, env, program, args...)
+	args = append([]string{filepath.Join(enginetest.Bin(f.t), "act")}, args...)
+	out, errs, err := f.run(f.Dir, env, "unshare", slices.Concat(spaces, noTerminal, args)...)
 	r := readAct(out)
 	if after := f.generated(); !maps.Equal(before, after) {
 		f.t.Error("a generated file changed while it was executed")
 	}
 	failed := slices.Contains(slices.Collect(maps.Values(r.jobs)), "failure")
 	if m := misled.FindString(out + errs); m != "" || (err != nil) != failed {
-		f.t.Fatalf("act misled itself (%q) or ended with %v, though its jobs are %v\n%s\n%s", m, err, r.jobs, errs, r.tail())
+		f.t.Fatalf("act misled itself (%q) or ended with %v, though its jobs are %v\n%s\n%s", m, err, r.jobs, r.tail(), lastLines(errs, 20))
 	}
 	return r
+}
+
+// lastLines are the n last lines of a text.
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // replacements are act's options that put a stand-in in the place of every

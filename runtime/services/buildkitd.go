@@ -128,31 +128,13 @@ func (l layout) runBuildkitd(ctx context.Context, last *daemon, o Options) (*dae
 	if err != nil {
 		return nil, err
 	}
-	log, err := l.logFile("buildkitd")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }()
 	// In namespaces of its own, killing the outermost process takes every step
 	// and every mount with it.
 	args := []string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", ownRunc, "sh"}
 	args = append(args, binfmt.Wrap(paths[1], "--config", config)...)
-	pid, ended, err := tool.Command{
-		Name: paths[0], Args: args, Dir: "/", Env: append([]string{"PATH=" + tools.Path(o.Bin)}, o.Env...),
-	}.Daemon(log)
-	if err != nil {
-		return nil, err
-	}
-	p, found := identify(pid)
-	if !found {
-		return nil, errEnded
-	}
-	d := &daemon{process: p, Address: address}
-	if err := d.ready(ctx, ended); err != nil {
-		d.kill()
-		return nil, err
-	}
-	return d, nil
+	return l.launch(ctx, "buildkitd", daemon{Address: address}, tool.Command{
+		Name: paths[0], Args: args, Env: append([]string{"PATH=" + tools.Path(o.Bin)}, o.Env...),
+	})
 }
 
 // stopBuildkitd ends the one that the state names and any that it does not,

@@ -109,28 +109,10 @@ func (l layout) tryRegistry(ctx context.Context, address string, o Options) (*da
 	if err != nil {
 		return nil, err
 	}
-	log, err := l.logFile("registry")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }()
-	pid, ended, err := tool.Command{
-		Name: program, Args: []string{"serve", path}, Dir: "/",
+	return l.launch(ctx, "registry", daemon{Address: address, Instance: instance}, tool.Command{
+		Name: program, Args: []string{"serve", path},
 		Env: append([]string{"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}, o.Env...),
-	}.Daemon(log)
-	if err != nil {
-		return nil, err
-	}
-	p, found := identify(pid)
-	if !found {
-		return nil, errEnded
-	}
-	d := &daemon{process: p, Address: address, Instance: instance}
-	if err := d.ready(ctx, ended); err != nil {
-		d.kill()
-		return nil, err
-	}
-	return d, nil
+	})
 }
 
 // stopRegistry ends the one that the state names and any that it does not.

@@ -32,15 +32,15 @@ func TestWriteJUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `<?xml version="1.0" encoding="UTF-8"?>
-<testsuites tests="2" failures="1">
-  <testsuite name="python:3.13 linux/amd64" tests="2" failures="1" time="1.500" timestamp="2026-01-01T00:00:00">
+<testsuites tests="2" failures="1" errors="0">
+  <testsuite name="python:3.13 linux/amd64" tests="2" failures="1" errors="0" time="1.500" timestamp="2026-01-01T00:00:00">
     <testcase name="it &lt;runs&gt;" classname="python:3.13" time="1.500"></testcase>
     <testcase name="it &amp; fails" classname="python:3.13" time="0.000">
       <failure message="exit code 3">$ echo &#34;]]&gt;&#34;</failure>
       <system-out>a` + "\uFFFD[0mb\uFFFD\uFFFD" + `&lt;</system-out>
     </testcase>
   </testsuite>
-  <testsuite name="python:3.13 linux/arm64" tests="0" failures="0" time="0.000" timestamp="2026-01-01T00:00:00"></testsuite>
+  <testsuite name="python:3.13 linux/arm64" tests="0" failures="0" errors="0" time="0.000" timestamp="2026-01-01T00:00:00"></testsuite>
 </testsuites>
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/runtime/junit"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 )
 
@@ -75,7 +76,7 @@ func Report(ctx context.Context, c *registry.Client, p *model.Plan, e *model.Ent
 
 // readable refuses what is no report: whoever may push could have written it.
 func readable(body []byte) error {
-	var report junitSuites
+	var report junit.Report
 	d := xml.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(&report); err != nil {
 		return err

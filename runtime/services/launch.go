@@ -20,10 +20,11 @@ func (l layout) launch(ctx context.Context, name string, d daemon, c tool.Comman
 	if err != nil {
 		return nil, err
 	}
-	found := false
-	if d.process, found = identify(pid); !found {
+	p, found := identify(pid)
+	if !found {
 		return nil, errEnded
 	}
+	d.process = p
 	if err := d.ready(ctx, ended); err != nil {
 		d.kill()
 		return nil, err

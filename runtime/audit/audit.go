@@ -44,6 +44,11 @@ type Event struct {
 	By       string       `json:"by,omitempty"`       // who has signed it, as far as that was verified
 	Artifact model.Digest `json:"artifact,omitempty"` // manifest of the document
 	Document any          `json:"document,omitempty"` // the receipt, verdict or record itself; of a scan all but its findings
+
+	// Unverified is true where nobody whom the settings trust has signed it, or
+	// the receipt that speaks for it: whoever may write to the registry may have
+	// written it. Promotions and withdrawals always are, as nobody signs them.
+	Unverified bool `json:"unverified"`
 }
 
 // Life is everything that the registry says of an image, the oldest first.
@@ -54,7 +59,7 @@ type Life struct {
 	Version string       `json:"version,omitempty"` // its version tag
 	Commit  string       `json:"commit,omitempty"`
 	Events  []Event      `json:"events"`
-	Missing []string     `json:"missing"` // one clause each
+	Missing []string     `json:"missing"` // one clause each; a verdict that is unverified is none
 }
 
 // Options say whose signatures count. The zero value verifies none.
@@ -74,7 +79,7 @@ func Read(ctx context.Context, c *registry.Client, repos []string, digest model.
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{client: c, options: o, image: image, seen: map[string]bool{}, doubted: map[model.Digest]bool{}}
+	r := &reading{client: c, options: o, image: image, seen: map[string]bool{}, void: map[model.Digest]bool{}}
 	out := &Life{Ref: repos[0] + "@" + digest.String(), Digest: digest, Image: image.Merge.Image, Version: image.Version, Commit: image.Revision, Missing: []string{}}
 	for n, repo := range repos {
 		for i, d := range image.Digests() {
@@ -92,7 +97,6 @@ func Read(ctx context.Context, c *registry.Client, repos []string, digest model.
 		}
 	}
 	r.receiptsOf(image)
-	r.doubt()
 	out.Events = r.sorted()
 	missing, err := r.missing(ctx)
 	out.Missing = append(out.Missing, missing...)
@@ -113,7 +117,7 @@ type reading struct {
 	image   *attest.Image
 	events  []Event
 	seen    map[string]bool       // artifacts and receipts that were told of
-	doubted map[model.Digest]bool // verdicts that the gate's receipt does not speak for
+	void    map[model.Digest]bool // documents that stand for nothing that an image should have
 }
 
 // add tells of an event once, though it is written down in several places.
@@ -183,7 +187,7 @@ func (r *reading) sorted() []Event {
 // missing is what an image should have and lacks.
 func (r *reading) missing(ctx context.Context) (out []string, err error) {
 	has := func(kind string, subject model.Digest) bool {
-		return slices.ContainsFunc(r.events, func(e Event) bool { return e.Kind == kind && e.Subject == subject && !r.doubted[e.Artifact] })
+		return slices.ContainsFunc(r.events, func(e Event) bool { return e.Kind == kind && e.Subject == subject && !r.void[e.Artifact] })
 	}
 	lack := func(kind, platform, clause string, subject model.Digest) {
 		if !has(kind, subject) {
@@ -202,7 +206,7 @@ func (r *reading) missing(ctx context.Context) (out []string, err error) {
 		lack(KindTest, name, "there is no receipt of a passed test", p.Digest)
 		lack(KindSBOM, name, "there is no list of its packages", p.Digest)
 		lack(KindScan, name, "there is no finished scan", p.Digest)
-		lack(KindVerdict, name, "nobody has judged it", p.Digest)
+		lack(KindVerdict, name, "nobody who is trusted has judged it", p.Digest)
 	}
 	if r.options.Judge == nil || len(r.options.Require) == 0 {
 		return out, nil

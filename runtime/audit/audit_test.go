@@ -32,7 +32,7 @@ func TestLife(t *testing.T) {
 	for name, s := range map[string]*registrytest.Server{"referrers": registrytest.New(t), "fallback": registrytest.NewWithoutReferrers(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := attesttest.Publish(t, s.Prefix("testing/app"))
+			p := attesttest.PublishAs(t, attesttest.Sealed(t), s.Prefix("testing/app"))
 			signer, judge := attesttest.Somebody(t)
 			stranger, _ := attesttest.Somebody(t)
 			amd64 := p.Image.Platforms[0]
@@ -112,6 +112,11 @@ func check(t *testing.T, life *audit.Life) {
 		t.Errorf("the last event is %s", last.Kind)
 	}
 	// The newest verdict was refused, and attested: a passing decision is what is missing.
+	for _, e := range life.Events {
+		if believed := e.Kind != audit.KindPromotion && e.Kind != audit.KindWithdrawal && !strings.Contains(e.Says, "by nobody we trust") && !strings.HasPrefix(e.Says, "refused"); e.Unverified == believed {
+			t.Errorf("%s: unverified is %v: %s", e.Kind, e.Unverified, e.Says)
+		}
+	}
 	if len(life.Missing) == 0 || slices.ContainsFunc(life.Missing, func(m string) bool { return !strings.Contains(m, "decision") }) {
 		t.Errorf("missing: %q", life.Missing)
 	}
@@ -137,7 +142,7 @@ func TestBareImage(t *testing.T) {
 	missing := strings.Join(life.Missing, "\n")
 	for _, want := range []string{
 		"the index: there is no receipt of its merge", "linux/arm64: there is no receipt of its build", "linux/amd64: there is no finished scan",
-		"linux/amd64: nobody has judged it", "linux/arm64: there is no list of its packages", "the index: there is no signed signature",
+		"linux/amd64: nobody who is trusted has judged it", "linux/arm64: there is no list of its packages", "the index: there is no signed signature",
 	} {
 		if !strings.Contains(missing, want) {
 			t.Errorf("missing:\n%s\nwithout %q", missing, want)
@@ -146,49 +151,102 @@ func TestBareImage(t *testing.T) {
 }
 
 // TestVerdictsThatNobodySpeaksFor lays a verdict beside an image that no gate has
-// seen: it is told of with that, and does not stand for a judgement.
+// seen, and a record of a promotion that names it: both are told of as
+// unverified, and stand for no judgement.
 func TestVerdictsThatNobodySpeaksFor(t *testing.T) {
 	t.Parallel()
 	s := registrytest.New(t)
-	p := attesttest.Publish(t, s.Prefix("testing/app"))
+	p := attesttest.PublishAs(t, attesttest.Sealed(t), s.Prefix("testing/app"))
 	bare := s.Prefix("bare/app")
 	if err := p.Client.Copy(t.Context(), p.Repo, bare, p.Image.Digest); err != nil {
 		t.Fatal(err)
 	}
 	amd64 := p.Image.Platforms[0]
-	planted := attesttest.Published{Client: p.Client, Repo: bare}
+	stranger := registry.New(registry.Options{})
+	planted := attesttest.Published{Client: stranger, Repo: bare}
 	verdict := planted.Artifact(t, amd64.Digest, gate.VerdictType, attesttest.Verdict(amd64.Platform, amd64.Digest, model.VerdictPass, attesttest.At), attesttest.At)
-	told := func(repo string) (doubted int, missing string) {
+	told := func(c *registry.Client, repo string) (unspoken, unverified int, missing string) {
 		t.Helper()
-		life, err := audit.Read(t.Context(), p.Client, []string{repo}, p.Image.Digest, audit.Options{})
+		life, err := audit.Read(t.Context(), c, []string{repo}, p.Image.Digest, audit.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range life.Events {
 			if e.Kind == audit.KindVerdict && strings.Contains(e.Says, "no receipt speaks for it") {
-				doubted++
+				unspoken++
+			}
+			if e.Kind == audit.KindVerdict && e.Unverified {
+				unverified++
+			}
+			if e.Kind == audit.KindPromotion && !e.Unverified {
+				t.Errorf("the record of a promotion is believed: %+v", e)
 			}
 		}
-		return doubted, strings.Join(life.Missing, "\n")
+		return unspoken, unverified, strings.Join(life.Missing, "\n")
 	}
-	const unjudged = "linux/amd64: nobody has judged it"
-	if n, missing := told(bare); n != 1 || !strings.Contains(missing, unjudged) {
-		t.Errorf("a planted pass: %d doubted, missing:\n%s", n, missing)
+	const unjudged = "linux/amd64: nobody who is trusted has judged it"
+	if n, doubted, missing := told(p.Client, bare); n != 1 || doubted != 1 || !strings.Contains(missing, unjudged) {
+		t.Errorf("a planted pass: %d unspoken, %d unverified, missing:\n%s", n, doubted, missing)
 	}
-	if n, missing := told(p.Repo); n != 0 || strings.Contains(missing, "nobody has judged") {
-		t.Errorf("the gate's own: %d doubted, missing:\n%s", n, missing)
+	if n, doubted, missing := told(p.Client, p.Repo); n != 0 || doubted != 0 || missing != "" {
+		t.Errorf("the gate's own: %d unspoken, %d unverified, missing:\n%s", n, doubted, missing)
+	}
+	if n, doubted, missing := told(stranger, p.Repo); n != 0 || doubted != 2 || !strings.Contains(missing, unjudged) {
+		t.Errorf("the gate's own, where nobody is trusted: %d unspoken, %d unverified, missing:\n%s", n, doubted, missing)
 	}
 	planted.Artifact(t, p.Image.Digest, model.PromotionArtifactType, model.Promotion{
 		Version: 1, Digest: p.Image.Digest, Image: "app", To: bare + ":1", Time: later(time.Hour),
 		Verdicts: []model.PromotionVerdict{{Platform: "linux/amd64", Digest: amd64.Digest, Outcome: model.VerdictPass, Artifact: verdict}},
 	}, attesttest.At)
-	if n, missing := told(bare); n != 0 || strings.Contains(missing, unjudged) {
-		t.Errorf("one that a promotion names: %d doubted, missing:\n%s", n, missing)
+	planted.Receipt(t, model.Receipt{
+		Step: model.StepGate, StepKey: model.GateStepKey(amd64.Digest, attesttest.Policy), Platform: "linux/amd64", Digest: amd64.Digest,
+		Inputs: []model.Material{{Name: "policy", Digest: attesttest.Policy}},
+	})
+	for name, c := range map[string]*registry.Client{"of the builders": p.Client, "who trusts nobody": stranger} {
+		if _, doubted, missing := told(c, bare); doubted != 1 || !strings.Contains(missing, unjudged) {
+			t.Errorf("one that a planted record and receipt name, by somebody %s: %d unverified, missing:\n%s", name, doubted, missing)
+		}
 	}
-	none := registry.New(registry.Options{TrustReceipt: func(context.Context, []byte, []byte, model.Digest) error { return nil }})
-	life, err := audit.Read(t.Context(), none, []string{bare}, p.Image.Digest, audit.Options{})
-	if err != nil || !slices.Contains(life.Missing, unjudged) {
-		t.Errorf("a record stands for a signed receipt: %v, %v", life.Missing, err)
+}
+
+// TestWhatIsUnverified tells of each event whether somebody who is trusted has
+// signed it, or the receipt that speaks for it; a list and a scan that no such
+// receipt names stand for none.
+func TestWhatIsUnverified(t *testing.T) {
+	t.Parallel()
+	s := registrytest.New(t)
+	p := attesttest.PublishAs(t, attesttest.Sealed(t), s.Prefix("testing/app"))
+	unverified := func(c *registry.Client, repo string) (kinds []string, missing string) {
+		t.Helper()
+		life, err := audit.Read(t.Context(), c, []string{repo}, p.Image.Digest, audit.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range life.Events {
+			if e.Unverified && !slices.Contains(kinds, e.Kind) {
+				kinds = append(kinds, e.Kind)
+			}
+		}
+		slices.Sort(kinds)
+		return kinds, strings.Join(life.Missing, "\n")
+	}
+	if kinds, _ := unverified(p.Client, p.Repo); len(kinds) > 0 {
+		t.Errorf("unverified by those who are trusted: %v", kinds)
+	}
+	want := []string{audit.KindBuild, audit.KindMerge, audit.KindSBOM, audit.KindScan, audit.KindTest, audit.KindVerdict}
+	if kinds, _ := unverified(registry.New(registry.Options{}), p.Repo); !slices.Equal(kinds, want) {
+		t.Errorf("unverified where nobody is trusted: %v, want %v", kinds, want)
+	}
+	unsigned := attesttest.Publish(t, s.Prefix("planted/app"))
+	life, err := audit.Read(t.Context(), p.Client, []string{unsigned.Repo}, unsigned.Image.Digest, audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := strings.Join(life.Missing, "\n")
+	for _, lack := range []string{"there is no list of its packages", "there is no finished scan", "nobody who is trusted has judged it", "there is no receipt of its build"} {
+		if !strings.Contains(missing, "linux/amd64: "+lack) {
+			t.Errorf("missing:\n%s\nwithout %q", missing, lack)
+		}
 	}
 }
 

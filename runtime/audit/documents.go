@@ -31,10 +31,11 @@ var sboms = map[string]string{
 	sbom.MediaType(sbom.Syft):      "syft's own",
 }
 
-// receipt tells of a step.
+// receipt tells of a step. Where receipts are judged the client has left out
+// those that do not count.
 func (r *reading) receipt(at place, one model.Receipt) {
 	e := at.event(one.Step, one.UpdatedAt)
-	e.Document = one
+	e.Document, e.Unverified = one, !r.client.JudgesReceipts(at.repo)
 	switch one.Step {
 	case model.StepBuild:
 		e.Says = "built, generation " + fmt.Sprint(one.Generation) + from(one.Inputs)
@@ -68,13 +69,16 @@ func (at place) event(kind, when string) Event {
 // that is not known, or speaks of something else, is passed over.
 func (r *reading) artifact(ctx context.Context, at place, f registry.Found) error {
 	e := at.event("", "")
-	e.Artifact = f.Digest
+	e.Artifact, e.Unverified = f.Digest, true
 	if !f.Created.IsZero() {
 		e.Time = f.Created.Format(time.RFC3339)
 	}
 	format, isSBOM := sboms[f.Type]
-	if isSBOM { // its content is no news
+	if isSBOM {
 		e.Kind, e.Says = KindSBOM, "a list of its packages, "+format
+		if err := r.list(ctx, &e, f); err != nil {
+			return err
+		}
 		r.add(f.Digest.String(), e)
 		return nil
 	}
@@ -105,6 +109,25 @@ func (r *reading) artifact(ctx context.Context, at place, f registry.Found) erro
 	return nil
 }
 
+// list looks for who speaks for a list of packages, where that matters: what is
+// in it is no news.
+func (r *reading) list(ctx context.Context, e *Event, f registry.Found) error {
+	if !r.client.JudgesReceipts(e.Repo) {
+		return nil
+	}
+	body, subject, _, err := r.client.ReadArtifact(ctx, e.Repo, f.Digest, sbom.MaxDocument)
+	if err != nil {
+		return err
+	}
+	_, ours, err := sbom.Vouched(ctx, r.client, e.Repo, e.Subject, f, body)
+	e.Unverified = !ours || subject != e.Subject
+	r.void[e.Artifact] = e.Unverified
+	if e.Unverified {
+		e.Says += unspoken
+	}
+	return err
+}
+
 // scan tells what a scanner found, and whether the step that scans has written
 // it: anybody who may push can attach one.
 func (r *reading) scan(ctx context.Context, e *Event, body []byte) error {
@@ -125,13 +148,23 @@ func (r *reading) scan(ctx context.Context, e *Event, body []byte) error {
 	if s.State != model.ScanFinished {
 		e.Says = "a scan by " + s.Source + " that is " + s.State
 	}
-	named := found && slices.ContainsFunc(receipt.Inputs, func(m model.Material) bool { return m.Digest == e.Artifact })
-	if !named {
-		e.Says += "; no receipt speaks for it, or a newer one does"
+	spoken := found && speaksOf(receipt, e.Artifact)
+	if !spoken {
+		e.Says += unspoken
 	}
+	e.Unverified = !spoken || !r.client.JudgesReceipts(e.Repo)
+	r.void[e.Artifact] = !spoken || s.State != model.ScanFinished
 	s.Findings = nil
 	e.Document = s
 	return nil
+}
+
+// unspoken is said of what anybody who may push can have attached.
+const unspoken = "; no receipt speaks for it, or a newer one does"
+
+// speaksOf tells whether a receipt names a document.
+func speaksOf(r model.Receipt, document model.Digest) bool {
+	return slices.ContainsFunc(r.Inputs, func(m model.Material) bool { return m.Digest == document })
 }
 
 // counted lists how many findings there are of each severity.
@@ -149,8 +182,10 @@ func counted(counts map[string]int) string {
 }
 
 // verdict tells what was decided, by which policy, and which exceptions were
-// used; and of one that passes whether the gate has decided it: anybody who may
-// push can attach one.
+// used; and of one that passes whether the gate has decided it. It stands for a
+// judgement only where the gate's receipt does, and somebody who is trusted has
+// signed that: anybody who may push can attach a verdict, a receipt without a
+// signature, and the record of a promotion that names the verdict.
 func (r *reading) verdict(ctx context.Context, e *Event, body []byte) error {
 	var v model.Verdict
 	if json.Unmarshal(body, &v) != nil || v.Digest != e.Subject {
@@ -168,32 +203,17 @@ func (r *reading) verdict(ctx context.Context, e *Event, body []byte) error {
 	if len(used) > 0 {
 		e.Says += "; excepted: " + strings.Join(used, ", ")
 	}
-	if v.Outcome != model.VerdictPass {
+	r.void[e.Artifact] = true
+	if v.Outcome != model.VerdictPass { // no receipt stands for a refusal
 		return nil
 	}
-	by, err := attest.Gated(ctx, r.client, e.Repo, v)
-	if !by {
-		r.doubted[e.Artifact] = true
+	gated, err := attest.Gated(ctx, r.client, e.Repo, v)
+	if !gated {
+		e.Says += unspoken
 	}
+	e.Unverified = !gated || !r.client.JudgesReceipts(e.Repo)
+	r.void[e.Artifact] = e.Unverified
 	return err
-}
-
-// doubt says of each verdict for which no receipt speaks that this is so. Where
-// nobody asks for signed receipts the record of a promotion speaks for those that
-// it made by itself.
-func (r *reading) doubt() {
-	for _, e := range r.events {
-		if p, is := e.Document.(model.Promotion); is && !r.client.JudgesReceipts(e.Repo) {
-			for _, v := range p.Verdicts {
-				delete(r.doubted, v.Artifact)
-			}
-		}
-	}
-	for n := range r.events {
-		if e := &r.events[n]; e.Kind == KindVerdict && r.doubted[e.Artifact] {
-			e.Says += "; no receipt speaks for it, or a newer one does"
-		}
-	}
 }
 
 // databases names the scans that a verdict stands on.
@@ -267,6 +287,7 @@ func (r *reading) attached(ctx context.Context, at place, listed map[model.Diges
 			continue
 		}
 		e := at.event(KindAttachment, "")
+		e.Unverified = true
 		e.Says, e.Artifact = "attached"+by(a.Namespace, "")+": "+cmp.Or(a.Type, "of no known type")+" ("+a.Name+")", a.Version
 		r.add(at.repo+" "+a.Name, e)
 	}
@@ -304,7 +325,7 @@ func (r *reading) bundle(_ context.Context, e *Event, body []byte) error {
 	signed, err := judge.Verify(body, e.Subject)
 	switch {
 	case err == nil:
-		e.By = signed.By
+		e.By, e.Unverified = signed.By, false
 		e.Says += " by " + signed.By
 		if !signed.Time.IsZero() {
 			e.Time = signed.Time.Format(time.RFC3339)

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { enginetest.Main(m) }
 // publishes.
 type bench struct {
 	*gittest.Repo
-	t      *testing.T
+	t      testing.TB
 	prefix string
 	env    []string
 	bin    string
@@ -34,7 +34,7 @@ type bench struct {
 
 const settings = "version: 1\nsign: {key: \"env:IMAGE_KEY\"}\n"
 
-func newBench(t *testing.T, further ...map[string]string) *bench {
+func newBench(t testing.TB, further ...map[string]string) *bench {
 	t.Helper()
 	s, busybox := enginetest.Services(t), enginetest.Busybox(t)
 	b := &bench{t: t, Repo: gittest.New(t), prefix: s.Registry + "/" + strings.ToLower(t.Name()), bin: enginetest.Programs(t)}
@@ -128,8 +128,15 @@ func TestSigned(t *testing.T) {
 			t.Errorf("audit does not tell %q\n%s", event, out)
 		}
 	}
-	if !strings.Contains(errs, "linux/amd64: nobody has judged it") {
+	if !strings.Contains(errs, "linux/amd64: nobody who is trusted has judged it") {
 		t.Errorf("audit names as missing\n%s", errs)
+	}
+	if strings.Contains(out, "unverified") || strings.Contains(errs, "unverified") {
+		t.Errorf("what those who are trusted have signed is\n%s%s", out, errs)
+	}
+	out, errs = b.run(0, "rootfsrun", "audit", "app", "--config", "believing.yaml")
+	if strings.Contains(out, "\tverified") || strings.Count(out, "unverified\n") != strings.Count(out, "\n") || !strings.Contains(errs, "names nobody under trust.builders") {
+		t.Errorf("where nobody is trusted audit says\n%s%s", out, errs)
 	}
 }
 

@@ -30,8 +30,12 @@ policy and the exceptions that it used, the merge, who has signed and attested
 what, promotions, and its withdrawal. What is missing is named at the end. In
 Artifact Registry it tells what else is attached there, too.
 
-Signatures are verified where rootfsgen.yaml says whose count, under "trust"; of
-others it is told whose they claim to be.`,
+Signatures are verified where rootfsgen.yaml says whose count, under
+"trust.signers"; of others it is told whose they claim to be. Receipts, and the
+lists, scans and verdicts that they name, count where one of "trust.builders" has
+signed the receipt. Everything else is told as unverified: whoever may write to
+the registry may have written it. Records of promotions and withdrawals always
+are, and a verdict that is unverified is no judgement.`,
 		Example:           "  rootfsrun audit python\n  rootfsrun audit registry.example.com/prod/python@sha256:... --json",
 		Args:              app.AtLeastOne("an image or a reference"),
 		ValidArgsFunction: planning.CompleteImages(a),
@@ -68,6 +72,9 @@ func tellLives(ctx context.Context, a *app.App, from *given, names []string) (ou
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	o.Attachments = attachments
+	if len(set.Trust.Builders) == 0 && !a.Quiet {
+		fmt.Fprintln(a.Err, "unverified: rootfsgen.yaml names nobody under trust.builders, so whoever may write to the registry may have written what it says")
+	}
 	c := registry.New(planning.Sealed(a, registry.Options{Bootstrap: set.Registry.Bootstrap, Log: a.Log}, nil, &set.Trust))
 	located, err := from.locate(ctx, a, c, names)
 	if err != nil {
@@ -118,9 +125,13 @@ func printLives(a *app.App, lives []*audit.Life) error {
 		if a.OutTTY || len(lives) > 1 {
 			fmt.Fprintf(a.Out, "%s\nversion %s, commit %s\n\n", l.Ref, cmp.Or(l.Version, "unknown"), cmp.Or(l.Commit, "unknown"))
 		}
-		t := term.NewTable("TIME", "OF", "WHAT", "SAYS")
+		t := term.NewTable("TIME", "OF", "WHAT", "SAYS", "STATE")
 		for _, e := range l.Events {
-			t.Row(cmp.Or(e.Time, "-"), cmp.Or(e.Platform, "index"), e.Kind, e.Says)
+			state := "verified"
+			if e.Unverified {
+				state = "unverified"
+			}
+			t.Row(cmp.Or(e.Time, "-"), cmp.Or(e.Platform, "index"), e.Kind, e.Says, state)
 		}
 		if err := t.Write(a.Out, a.OutTTY); err != nil {
 			return err

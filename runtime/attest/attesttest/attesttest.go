@@ -3,7 +3,10 @@
 package attesttest
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,10 +60,33 @@ func Somebody(t testing.TB) (*sign.Signer, *sign.Judge) {
 	return signer, judge
 }
 
-// Publish makes an image "app:1" for two platforms in a repository.
+// Sealed is a client that signs its receipts, and believes no others.
+func Sealed(t testing.TB) *registry.Client {
+	t.Helper()
+	signer, judge := Somebody(t)
+	return registry.New(registry.Options{
+		SignReceipt: signer.Sign,
+		TrustReceipt: func(_ context.Context, bundle, statement []byte, digest model.Digest) error {
+			signed, err := judge.Verify(bundle, digest)
+			if err == nil && !bytes.Equal(signed.Payload, statement) {
+				err = errors.New("something else was signed")
+			}
+			return err
+		},
+	})
+}
+
+// Publish makes an image "app:1" for two platforms in a repository; nobody signs
+// its receipts.
 func Publish(t testing.TB, repo string) Published {
 	t.Helper()
-	p := Published{Client: registry.New(registry.Options{}), Repo: repo}
+	return PublishAs(t, registry.New(registry.Options{}), repo)
+}
+
+// PublishAs is Publish, by a client.
+func PublishAs(t testing.TB, c *registry.Client, repo string) Published {
+	t.Helper()
+	p := Published{Client: c, Repo: repo}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	var parts []model.IndexPart
 	digests := map[model.Platform]model.Digest{}

@@ -8,16 +8,20 @@ import (
 
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
+
+	"github.com/rootfsgen/rootfsgen/generator/diag"
 )
 
 // Failure is a build that could not be done because of what was to be built.
 type Failure struct {
-	Name   string // what was built
-	Step   string // the instruction, as BuildKit shows it; empty where none is to blame
-	Source string // the place in the Dockerfile, with the lines around it
-	Tail   string // the end of the instruction's output
+	Name   string   // what was built
+	Step   string   // the instruction, as BuildKit shows it; empty where none is to blame
+	Source string   // the place in the Dockerfile, with the lines around it
+	At     diag.Pos // the same place; without a File where none is to blame
+	Tail   string   // the end of the instruction's output
 	Err    error
 }
 
@@ -33,6 +37,9 @@ func (f *Failure) Error() string {
 	}
 	return b.String()
 }
+
+// Place is where in the repository the mistake is, for annotations.
+func (f *Failure) Place() diag.Pos { return f.At }
 
 // Unwrap is BuildKit's own error.
 func (f *Failure) Unwrap() error { return f.Err }
@@ -94,6 +101,7 @@ func (c *Client) explain(err error, t *tails, r Request) error {
 	for _, s := range errdefs.Sources(err) {
 		if s.Info != nil && s.Info.Filename == dockerfileName {
 			s.Info.Filename = r.Path
+			f.At = place(r.Path, s.GetRanges())
 		}
 		_ = s.Print(&source) // a strings.Builder takes everything
 	}
@@ -108,4 +116,18 @@ func (c *Client) explain(err error, t *tails, r Request) error {
 		f.Err = fmt.Errorf("%w\nhint: this machine cannot run %s programs: 'rootfsrun services start' registers the emulator", err, r.Platform)
 	}
 	return f
+}
+
+// place is where ranges of a file begin. A file that is in no tree has none.
+func place(file string, ranges []*pb.Range) diag.Pos {
+	at := diag.Pos{File: file}
+	for _, r := range ranges {
+		if line := int(r.GetStart().GetLine()); line > 0 && (at.Line == 0 || line < at.Line) {
+			at.Line = line
+		}
+	}
+	if file == "" || at.Line == 0 {
+		return diag.Pos{}
+	}
+	return at
 }

@@ -178,7 +178,7 @@ func (s *secrets) error(err error) error {
 	}
 	if f, is := errors.AsType[*Failure](err); is {
 		return &Failure{
-			Name: f.Name, Step: s.redact(f.Step), Source: s.redact(f.Source), Tail: s.redact(f.Tail), Err: errors.New(s.redact(f.Err.Error())),
+			Name: f.Name, At: f.At, Step: s.redact(f.Step), Source: s.redact(f.Source), Tail: s.redact(f.Tail), Err: errors.New(s.redact(f.Err.Error())),
 		}
 	}
 	if u, is := errors.AsType[*Unavailable](err); is {

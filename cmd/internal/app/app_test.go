@@ -89,6 +89,37 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// placed is an error of a line.
+type placed struct{ at diag.Pos }
+
+func (placed) Error() string     { return "RUN x, of 50%:\n::error::no" }
+func (p placed) Place() diag.Pos { return p.at }
+
+// TestErrorsOfALineAreAnnotated, where a forge reads what is printed.
+func TestErrorsOfALineAreAnnotated(t *testing.T) {
+	t.Parallel()
+	at := diag.Pos{File: "images/a,b/Dockerfile", Line: 7}
+	const note = "::error file=images/a%2Cb/Dockerfile,line=7,title=failed::RUN x, of 50%25:%0A::error::no\n"
+	for name, c := range map[string]struct {
+		form string
+		err  error
+		want bool
+	}{
+		"at GitHub":     {"github", fmt.Errorf("a: %w", placed{at}), true},
+		"of no file":    {"github", placed{}, false},
+		"on a desk":     {"text", placed{at}, false},
+		"another error": {"github", errors.New("x"), false},
+	} {
+		s, _, errs := term.Buffers()
+		p := Program{Name: "prog", Commands: []Command{func(*App) *cobra.Command {
+			return &cobra.Command{Use: "do", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return c.err }}
+		}}}
+		if code := p.Main(t.Context(), []string{"do", "--diagnostics", c.form}, s); code != ExitFailed || strings.Contains(errs.String(), note) != c.want {
+			t.Errorf("%s: code %d, %q", name, code, errs)
+		}
+	}
+}
+
 func stopped(t *testing.T, s os.Signal) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())

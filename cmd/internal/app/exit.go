@@ -64,7 +64,31 @@ func (a *App) PrintError(err error) {
 		}
 		fmt.Fprintln(a.Err, line)
 	}
+	a.Annotate(err)
 }
+
+// Placed is an error that knows where in the repository the mistake is.
+type Placed interface {
+	error
+	Place() diag.Pos
+}
+
+// Annotate shows an error of a file beside its line, where what mistakes are
+// printed for can do so.
+func (a *App) Annotate(err error) {
+	placed, found := errors.AsType[Placed](err)
+	if !found || a.Diagnostics != "github" {
+		return
+	}
+	at := placed.Place()
+	if at.File == "" {
+		return
+	}
+	a.PrintDiagnostics(diag.List{{Severity: diag.Error, Rule: RuleFailed, Pos: at, Message: placed.Error()}})
+}
+
+// RuleFailed is the rule of what failed because of a line in a file.
+const RuleFailed = "failed"
 
 // report prints the error of a command, if there is one to print, and chooses
 // the exit code. A mistake of the call is answered with where to read on.

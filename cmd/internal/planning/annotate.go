@@ -19,9 +19,9 @@ var (
 )
 
 // writeNotices is the plan in the log of a job at GitHub: the table in a group
-// that folds, and beside the run a notice for each image, at the file that is
-// its reason where one is. The last notice counts what does not fit.
-func writeNotices(w io.Writer, p *model.Plan, all bool) error {
+// that folds, and beside the run a notice for each image, at the file and line
+// of its reason where it has one. The last notice counts what does not fit.
+func writeNotices(w io.Writer, p *model.Plan, all bool, at *placer) error {
 	var b strings.Builder
 	var table bytes.Buffer
 	if err := writeTable(&table, p, all); err != nil {
@@ -40,34 +40,39 @@ func writeNotices(w io.Writer, p *model.Plan, all bool) error {
 			fmt.Fprintf(&b, "::notice title=plan::%s\n", commandData.Replace("and "+count(len(rows)-i, "image")+" more. "+Summary(p, "")))
 			break
 		}
-		b.WriteString(notice(&rows[i]))
+		b.WriteString(notice(&rows[i], at))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func notice(r *row) string {
-	properties := "title=plan"
-	if file := fileOf(r.reasons); file != "" && file == plain(file) {
-		properties = "file=" + commandProperty.Replace(file) + "," + properties
+func notice(r *row, at *placer) string {
+	properties, reader := "title=plan", ""
+	if len(r.reasons) > 0 {
+		place := at.of(r.id, r.reasons[0])
+		if place.File != "" && place.File == plain(place.File) {
+			properties = "file=" + commandProperty.Replace(place.File) + line(place.Line) + "," + properties
+		}
+		if place.Reader.Line > 0 {
+			reader = "; " + place.Reader.String() + " reads it"
+		}
 	}
-	line := fmt.Sprintf("%s (%s): %s", r.node, strings.Join(r.platforms, ", "), r.action)
+	text := fmt.Sprintf("%s (%s): %s", r.node, strings.Join(r.platforms, ", "), r.action)
 	if len(r.steps) > 0 {
-		line += " (" + strings.Join(r.steps, ", ") + ")"
+		text += " (" + strings.Join(r.steps, ", ") + ")"
 	}
 	if why := because(r.reasons); why != "" {
-		line += ": " + why
+		text += ": " + why + reader
 	}
-	return "::notice " + properties + "::" + commandData.Replace(plain(line)) + "\n"
+	return "::notice " + properties + "::" + commandData.Replace(plain(text)) + "\n"
 }
 
-// fileOf is the file that a notice stands at: of the first reason, if it is
-// one and is still there.
-func fileOf(reasons []model.Reason) string {
-	if len(reasons) == 0 || reasons[0].Kind == model.ReasonRemoved {
+// line is the property that says a line, where there is one.
+func line(n int) string {
+	if n == 0 {
 		return ""
 	}
-	return reasons[0].Path
+	return fmt.Sprintf(",line=%d", n)
 }
 
 // writeSection folds the table in the log of a job at GitLab; the time is

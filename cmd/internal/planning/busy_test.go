@@ -21,14 +21,19 @@ func TestShownAsTheWholePlan(t *testing.T) {
 	r.Commit(map[string]string{"images/other/Dockerfile": "FROM scratch\nCOPY new /\n", "images/other/new": "new\n"})
 	for _, to := range []string{"v1", "HEAD"} {
 		o := planning.Options{From: "v1", To: to, State: planning.StateOff}
-		whole, err := planOf(t.Context(), frame(r.Dir, nil), o)
+		s, err := planning.Load(t.Context(), frame(r.Dir, nil), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		whole, err := s.Plan(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, format := range planning.Formats() {
 			for _, verbose := range []bool{false, true} {
 				var want bytes.Buffer
-				if err := planning.Write(&want, whole, format, false, verbose); err != nil {
+				if err := s.WriteWith(t.Context(), &want, whole, format, false, verbose); err != nil {
 					t.Fatal(err)
 				}
 				want.WriteString(planning.Summary(whole, planning.Unlisted(verbose)))

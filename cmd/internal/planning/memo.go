@@ -49,12 +49,12 @@ func Print(ctx context.Context, a *app.App, o Options, format string, check func
 		return err
 	}
 	if a.CI() || s.asked || s.hinted.Load() { // what is in no tree had a say
-		return s.print(a.Out, p, format)
+		return s.print(ctx, a.Out, p, format)
 	}
 	note := m.begin(s.question(format), said.Bytes())
 	defer note.drop()
 	said.Reset()
-	if err := s.print(io.MultiWriter(a.Out, note), p, format); err != nil {
+	if err := s.print(ctx, io.MultiWriter(a.Out, note), p, format); err != nil {
 		return err
 	}
 	note.keep(said.Bytes())
@@ -62,9 +62,9 @@ func Print(ctx context.Context, a *app.App, o Options, format string, check func
 }
 
 // print prints the plan to out, and to Err what is said beside it.
-func (s *Session) print(out io.Writer, p *model.Plan, format string) error {
+func (s *Session) print(ctx context.Context, out io.Writer, p *model.Plan, format string) error {
 	a := s.app
-	if err := Write(out, p, format, a.OutTTY, a.Verbose); err != nil {
+	if err := s.WriteWith(ctx, out, p, format, a.OutTTY, a.Verbose); err != nil {
 		return err
 	}
 	var beside []string

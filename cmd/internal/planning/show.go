@@ -1,6 +1,7 @@
 package planning
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -26,7 +27,7 @@ func Write(w io.Writer, p *model.Plan, format string, person, all bool) error {
 		_, err := io.WriteString(w, Markdown(p, CommentBytes))
 		return err
 	case "github":
-		return writeNotices(w, p, all)
+		return writeNotices(w, p, all, nil)
 	case "gitlab":
 		return writeSection(w, p, all)
 	}
@@ -38,6 +39,15 @@ func Write(w io.Writer, p *model.Plan, format string, person, all bool) error {
 	}
 	_, err := fmt.Fprintln(w, Summary(p, Unlisted(all)))
 	return err
+}
+
+// WriteWith is Write by a session that the plan was made of, or of the same
+// commit: it can tell the lines that annotations stand at.
+func (s *Session) WriteWith(ctx context.Context, w io.Writer, p *model.Plan, format string, person, all bool) error {
+	if format == "github" {
+		return writeNotices(w, p, all, s.places(ctx, p))
+	}
+	return Write(w, p, format, person, all)
 }
 
 // Unlisted says where the images are that a table leaves out.
@@ -85,6 +95,7 @@ func writeTable(w io.Writer, p *model.Plan, all bool) error {
 
 // row is the targets of one node to which the same happens.
 type row struct {
+	id        model.TargetID // of the first of them
 	node      string
 	platforms []string
 	action    model.Action
@@ -110,7 +121,7 @@ func rowsOf(p *model.Plan) []row {
 			}
 		}
 		if at == len(rows) {
-			rows = append(rows, row{node: node, action: e.Action, steps: pending, wave: e.Wave, reasons: e.Reasons, idle: idle(e, pending)})
+			rows = append(rows, row{id: e.ID(), node: node, action: e.Action, steps: pending, wave: e.Wave, reasons: e.Reasons, idle: idle(e, pending)})
 		}
 		rows[at].platforms = append(rows[at].platforms, e.Platform.String())
 	}

@@ -43,7 +43,7 @@ registry that does not answer is no failure.
 
 It goes to where GITHUB_STEP_SUMMARY says and to the file of --out; where there
 is neither, to standard output. In a job the plan is also shown in the log, on
-GitHub with a notice at each file that is a reason. --comment writes the shorter
+GitHub with a notice at each file and line that is a reason. --comment writes the shorter
 form that "rootfsrun ci comment" puts under a request; --times writes what was
 measured, for "rootfsgen simulate --times".`,
 		Example: `  rootfsrun ci summary --plan plan.json
@@ -60,21 +60,22 @@ measured, for "rootfsgen simulate --times".`,
 	return cmd
 }
 
-func (o *summing) run(ctx context.Context, a *app.App) error {
+func (o *summing) run(ctx context.Context, a *app.App) (err error) {
 	p, err := readPlan(a, o.file)
 	if err != nil {
 		return err
 	}
-	set, err := settings(ctx, a, planning.Options{State: planning.StateOff})
+	s, err := planning.Load(ctx, a, planning.Options{State: planning.StateOff})
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	times := o.measured(ctx, a, p)
-	bill := account.Of(p, set.Runners, times)
+	bill := account.Of(p, s.Now.Fleet.Settings.Runners, times)
 	if a.JSON {
 		return json.NewEncoder(a.Out).Encode(map[string]any{"version": 1, "bill": bill, "times": simulate.TimesOf(times)})
 	}
-	if err := o.log(a, p); err != nil {
+	if err := o.log(ctx, a, s, p); err != nil {
 		return err
 	}
 	err = o.show(a, page(p, &bill, planning.SummaryBytes))
@@ -112,12 +113,12 @@ func page(p *model.Plan, bill *account.Bill, size int) string {
 }
 
 // log shows the plan in the log of a job.
-func (o *summing) log(a *app.App, p *model.Plan) error {
+func (o *summing) log(ctx context.Context, a *app.App, s *planning.Session, p *model.Plan) error {
 	job := forge.OriginOf(a.Env)
 	if job.Forge == "" {
 		return nil
 	}
-	return planning.Write(a.Out, p, job.Forge, false, false)
+	return s.WriteWith(ctx, a.Out, p, job.Forge, false, false)
 }
 
 // show writes Markdown to where people see it.

@@ -33,6 +33,9 @@ func (p *progress) event(e walk.Event) {
 	if line := p.line(e); line != "" && (!p.app.Quiet || e.End && e.Err != nil) {
 		fmt.Fprintln(p.app.Err, line)
 	}
+	if e.End {
+		p.app.Annotate(e.Err)
+	}
 }
 
 func (p *progress) line(e walk.Event) string {

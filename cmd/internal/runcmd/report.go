@@ -48,6 +48,7 @@ func (w *workshop) report(ctx context.Context, p *model.Plan, d *manifest.Docume
 
 // junit writes the tests of one target that ran.
 func (w *workshop) junit(s imagetest.Suite) {
+	w.tests.add(s)
 	if len(s.Results) == 0 {
 		return
 	}

@@ -120,7 +120,11 @@ func (o *running) run(ctx context.Context, a *app.App, images []string) (err err
 		return err
 	}
 	progress := newProgress(a, p)
-	result, walkErr := walk.Walk(ctx, p, steps, walk.Options{Parallel: o.parallel, Progress: progress.event})
+	result, walkErr := walk.Walk(ctx, p, steps, walk.Options{Parallel: o.parallel, Progress: func(e walk.Event) {
+		progress.event(e)
+		w.tests.event(p, e)
+	}})
+	w.tests.summarize(a)
 	if walkErr == nil {
 		err = o.finish(ctx, a, p, w)
 	}

@@ -22,6 +22,7 @@ import (
 type single struct {
 	running
 	platform string
+	ended    func(*model.Plan, walk.Event) // is told what begins and ends, and of which plan; nil tells nobody
 }
 
 func (o *single) flags(a *app.App, cmd *cobra.Command) {
@@ -60,7 +61,7 @@ func (o *single) carryOut(ctx context.Context, a *app.App, images []string, want
 	defer func() { err = errors.Join(err, w.close()) }()
 	run := on(p, step.ForTarget(wanted, a.Log, with(w, o.output(a, several))))
 	steps := walk.Steps{Build: run, Test: run}
-	result, err := walk.Walk(ctx, part, steps, walk.Options{Parallel: o.parallel, Progress: o.progress(a, several)})
+	result, err := walk.Walk(ctx, part, steps, walk.Options{Parallel: o.parallel, Progress: o.progress(a, part, several)})
 	if err != nil {
 		return err
 	}
@@ -85,8 +86,11 @@ func (o *single) output(a *app.App, several bool) io.Writer {
 }
 
 // progress says at once what failed when there is more to come.
-func (o *single) progress(a *app.App, several bool) func(walk.Event) {
+func (o *single) progress(a *app.App, part *model.Plan, several bool) func(walk.Event) {
 	return func(e walk.Event) {
+		if o.ended != nil {
+			o.ended(part, e)
+		}
 		if why, untested := step.IsUntested(e.Err); untested {
 			if !a.Quiet {
 				fmt.Fprintf(a.Err, "%s: untested: %v\n", e.Name, why)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +32,8 @@ Each test runs in a fresh container of the very digest in the registry: as the
 image's own user, with its environment, in its working directory, without a
 network. It is run by "bash -lc" where the image has bash, else by "sh -lc"; in
 an image without a shell by itself, split at blanks. Tests that have passed on a
-digest are not run again. An image whose test failed is not merged.
+digest are not run again. An image whose test failed is not merged. In a job of
+GitHub the summary lists what the tests of each image and platform came to.
 
 Tests of an image with needs_device run only where --device says that this
 machine has it; else the image is untested, which is no failure, and not merged.`,
@@ -45,12 +45,14 @@ machine has it; else the image is untested, which is no failure, and not merged.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var suites suites
 			var beside *registry.Client
+			o.ended = suites.event
 			err := o.carryOut(cmd.Context(), a, args, model.StepTest, func(w *workshop, out io.Writer) step.Target {
 				beside = w.registry
 				return imagetest.Step{
 					Registry: w.registry, BuildKit: w.buildKit, Output: out, Results: suites.add, Devices: o.devices, Job: forge.OriginOf(a.Env).Address, Log: a.Log,
 				}.Run
 			})
+			suites.summarize(a)
 			if attach {
 				suites.attach(cmd.Context(), a, beside)
 			}
@@ -65,18 +67,6 @@ machine has it; else the image is untested, which is no failure, and not merged.
 	cmd.Flags().StringVar(&junit, "junit", "", "write what ran to this `file`, as JUnit XML")
 	cmd.Flags().BoolVar(&attach, "attach", false, "lay what ran beside the image in the registry, for \"rootfsrun ci reports\"")
 	return cmd
-}
-
-// suites collects what ran.
-type suites struct {
-	mu  sync.Mutex
-	all []imagetest.Suite
-}
-
-func (s *suites) add(one imagetest.Suite) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all = append(s.all, one)
 }
 
 // attach lays what ran beside the images. It is for people to look at: that it

@@ -33,6 +33,7 @@ type workshop struct {
 	scope     string // of the registry that is written to
 	shared    bool   // several targets are worked on at once
 	devices   []string
+	tests     suites
 	fileName  func(model.TargetID) string
 
 	mu         sync.Mutex

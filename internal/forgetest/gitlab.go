@@ -19,6 +19,7 @@ type Lab struct {
 	Heads, Tags   map[string]string // commits by name
 	Files         map[string]string // content by "branch:path"
 	MustSucceed   bool              // a request needs a successful pipeline
+	MayBeSkipped  bool              // one that was skipped counts as such
 	Trains        bool
 	ProtectedTags []string
 	Environments  []LabEnvironment

@@ -105,7 +105,7 @@ func (l *Lab) serveSetup(mux *http.ServeMux, own wrapper) {
 	mux.HandleFunc("GET "+projects, own(func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, 200, doc{
 			"id": 1, "path_with_namespace": l.Project, "default_branch": l.DefaultBranch, "visibility": "private", "archived": false,
-			"web_url": "http://gitlab.test/" + l.Project, "only_allow_merge_if_pipeline_succeeds": l.MustSucceed, "merge_trains_enabled": l.Trains,
+			"web_url": "http://gitlab.test/" + l.Project, "only_allow_merge_if_pipeline_succeeds": l.MustSucceed, "merge_trains_enabled": l.Trains, "allow_merge_on_skipped_pipeline": l.MayBeSkipped,
 		})
 	}))
 	mux.HandleFunc("GET "+projects+"/repository/files/{path}/raw", own(func(w http.ResponseWriter, r *http.Request) {

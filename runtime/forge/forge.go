@@ -176,6 +176,7 @@ type Branch struct {
 	Protected bool
 	Required  []string // checks that must pass, sorted; on GitLab "pipeline" where one must succeed
 	Queue     bool     // merges go through a queue or a train
+	Skips     bool     // a pipeline that was skipped counts as one that succeeded, on GitLab
 }
 
 // Environment is a protected place that jobs deploy to.

@@ -39,7 +39,7 @@ func (l *lab) Branch(ctx context.Context, name string) (*Branch, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Branch{Name: name, Commit: b.Commit.ID, Protected: b.Protected, Queue: p.MergeTrainsEnabled}
+	out := &Branch{Name: name, Commit: b.Commit.ID, Protected: b.Protected, Queue: p.MergeTrainsEnabled, Skips: p.AllowMergeOnSkippedPipeline}
 	if p.OnlyAllowMergeIfPipelineSucceeds {
 		out.Required = []string{pipelineCheck}
 	}

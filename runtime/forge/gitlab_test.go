@@ -108,6 +108,8 @@ func TestGitLabSetup(t *testing.T) {
 	ctx := t.Context()
 	check(t, ok[*forge.Repository](t)(c.Repository(ctx)), &forge.Repository{DefaultBranch: "main", Private: true, URL: "http://gitlab.test/acme/images"})
 	check(t, ok[*forge.Branch](t)(c.Branch(ctx, "main")), &forge.Branch{Name: "main", Commit: commit, Protected: true, Required: []string{"pipeline"}, Queue: true})
+	l.MayBeSkipped = true
+	check(t, ok[*forge.Branch](t)(c.Branch(ctx, "main")).Skips, true)
 	check(t, ok[[]string](t)(c.ProtectedTags(ctx)), []string{"v*"})
 	check(t, ok[[]forge.Environment](t)(c.Environments(ctx)), []forge.Environment{{Name: "prod", Approvals: true, Restrict: true}})
 	check(t, ok[[]forge.Runner](t)(c.Runners(ctx)), []forge.Runner{{"m1", []string{"linux", "spot"}, true}})

@@ -129,6 +129,18 @@ func TestWhatIsFound(t *testing.T) {
 	}
 }
 
+// TestSkippedPipelines: GitLab has a setting by which a commit that asks for no
+// pipeline may be merged all the same.
+func TestSkippedPipelines(t *testing.T) {
+	t.Parallel()
+	r, f := good(forge.GitLab)
+	r.branch.Skips = true
+	x := f.Look(t.Context()).Sorted()[0]
+	if x.Check != "required check" || x.State != doctor.Warn || !strings.Contains(x.Says, "[skip ci]") || !strings.Contains(strings.Join(x.Mend, "\n"), "allow_merge_on_skipped_pipeline=false") {
+		t.Errorf("%+v", x)
+	}
+}
+
 // TestOpenTags tells a tag that anybody may push, on GitHub, from one that
 // starts nothing, on GitLab.
 func TestOpenTags(t *testing.T) {

@@ -89,10 +89,15 @@ func (f *Forge) branch(ctx context.Context) Report {
 	if !f.github() {
 		check = "pipeline"
 	}
-	if !slices.Contains(b.Required, check) {
+	switch {
+	case !slices.Contains(b.Required, check):
 		required.State, required.Says = Warn, fmt.Sprintf("%q is not required", check)
+	case b.Skips:
+		required.State, required.Says = Warn, "a pipeline that was skipped counts as one that succeeded: a commit with [skip ci] in its message is merged untested"
+	}
+	if required.State != OK {
 		required.Mend = f.mend(`echo '{"name":"rootfsgen","target":"branch","enforcement":"active","conditions":{"ref_name":{"include":["~DEFAULT_BRANCH"],"exclude":[]}},"rules":[{"type":"required_status_checks","parameters":{"strict_required_status_checks_policy":false,"required_status_checks":[{"context":"@CHECK@"}]}}]}' | gh api -X POST repos/@PROJECT@/rulesets --input -`,
-			"glab api -X PUT 'projects/@PROJECT@?only_allow_merge_if_pipeline_succeeds=true'")
+			"glab api -X PUT 'projects/@PROJECT@?only_allow_merge_if_pipeline_succeeds=true&allow_merge_on_skipped_pipeline=false'")
 	}
 	return Report{protected, required}
 }

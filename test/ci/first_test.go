@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,12 +14,14 @@ import (
 
 	"github.com/rootfsgen/rootfsgen/generator/pipeline"
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 )
 
 // TestFirstRun begins with three Dockerfiles and a released program: what "init"
 // and "generate" write is committed with no edit, and runs on machines that have
 // none of the programs. Without a registry both forges publish nothing, and say
-// so; with one every image is built, judged by the default policy, and listed.
+// so; with one every image is built, judged by the default policy, and listed, or
+// refused.
 func TestFirstRun(t *testing.T) {
 	t.Parallel()
 	programs := stamped(t)
@@ -28,9 +31,9 @@ func TestFirstRun(t *testing.T) {
 	if err := os.WriteFile(authorities, []byte(m.authorities()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, _ := enginetest.ScanDB(t, time.Time{}, enginetest.Vulnerability{
-		ID: "CVE-2026-0001", Distro: "debian:12", Ecosystem: "deb", Package: "openssl", Constraint: "< 3.0.10", Fixed: "3.0.10", Severity: "critical",
-	}, enginetest.OfNVD)
+	small := hole("CVE-2026-0002", "low")
+	small.Constraint, small.Fixed = "< 3.0.16", "3.0.16"
+	db, _ := enginetest.ScanDB(t, time.Time{}, hole("CVE-2026-0001", "critical"), small, enginetest.OfNVD)
 	f.env = append(f.env, "SSL_CERT_FILE="+authorities, "CURL_CA_BUNDLE="+authorities, "ROOTFSRUN_SCAN_DB="+db)
 	f.lacks("rootfsgen", "rootfsrun")
 	f.Write(threeDockerfiles(enginetest.Busybox(t)))
@@ -58,11 +61,35 @@ func TestFirstRun(t *testing.T) {
 	}
 	f.expect("a push with a registry", gitHub{f}.push(), want)
 	first := f.testing(threeImages)
+	f.judgedBy("CVE-2026-0002", "base", "tool")
 
-	f.push("main", map[string]string{"images/app/app": "a better app\n"})
-	f.expect("a push with a registry", gitLab{f}.push(), gitLab{f}.expected("plan", "manifest", "build app linux/amd64", "build app linux/arm64", "merge app"))
+	m.fetched.Store(0)
+	files := map[string]string{"images/app/app": "a better app\n"}
+	for path, text := range enginetest.Debian12(map[string]string{"openssl": "3.0.1-1"}) {
+		files["images/tool/rootfs/"+path] = text
+	}
+	f.push("main", files)
+	refused := gitLab{f}.expected("plan", "manifest", "build app linux/amd64", "build app linux/arm64", "merge app", "build tool linux/amd64", "build tool linux/arm64")
+	refused["merge tool"] = "failure"
+	f.expect("a push of a hole", gitLab{f}.push(), refused)
+	if m.fetched.Load() == 0 {
+		t.Error("no program was fetched")
+	}
 	if d := cmp.Diff([]string{"app"}, changed(first, f.testing(threeImages))); d != "" {
 		t.Errorf("images whose digest changed (-want +got):\n%s", d)
+	}
+}
+
+// judgedBy wants the merges of images on GitHub to have kept what scanners found,
+// and the verdict on that.
+func (f *fleet) judgedBy(finding string, images ...string) {
+	f.t.Helper()
+	for _, image := range images {
+		kept := filesBelow(f.t, filepath.Join(f.artifacts, "rootfsgen-index-"+image))
+		found := slices.ContainsFunc(slices.Collect(maps.Values(kept)), func(text string) bool { return strings.Contains(text, finding) })
+		if !found || kept[gate.SARIFFile] == "" {
+			f.t.Errorf("nobody has judged %s in %s: %v", finding, image, slices.Sorted(maps.Keys(kept)))
+		}
 	}
 }
 

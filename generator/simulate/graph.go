@@ -92,7 +92,7 @@ func (d *drawing) images(begin int) {
 			}
 			return Job{Parents: parents}
 		})
-		d.merge(i, begin, d.own(i))
+		d.merge(i, []int{begin}, d.own(i))
 	}
 }
 
@@ -119,11 +119,12 @@ func (d *drawing) ofParents(i *pipeline.Image, l *pipeline.Leg) []int {
 	return jobs
 }
 
-// waves are the jobs of the layout "waves".
+// waves are the jobs of the layout "waves". Where images are judged, what a wave
+// joins waits for all that the one before it has joined.
 func (d *drawing) waves(begin int) {
-	before := begin
+	before, joined := begin, begin
 	for _, wave := range pipeline.Waves(pipeline.Part(d.All.Batches(d.Room), d.Some.Images)) {
-		var builds []int
+		var builds, merges []int
 		for b := range wave {
 			batch := &wave[b]
 			first := len(d.g.Jobs)
@@ -137,11 +138,14 @@ func (d *drawing) waves(begin int) {
 			builds = append(builds, own...)
 			built := d.add(Job{Name: "batch", After: append(own, before)})
 			for n := range batch.Images {
-				d.merge(&batch.Images[n], built, d.own(&batch.Images[n]))
+				merges = append(merges, d.merge(&batch.Images[n], []int{built, joined}, d.own(&batch.Images[n]))...)
 			}
 		}
 		if len(builds) > 0 {
 			before = d.add(Job{Name: "wave", After: builds})
+		}
+		if len(merges) > 0 && d.All.Judging.On {
+			joined = d.add(Job{Name: "joined", After: merges})
 		}
 	}
 }
@@ -179,16 +183,19 @@ func (d *drawing) ofImage(id string) []int {
 	return out
 }
 
-// merge adds the job that joins an image's platforms.
-func (d *drawing) merge(i *pipeline.Image, after int, builds []int) {
-	if i.Merge {
-		for _, parent := range i.After {
-			if job, runs := d.join[parent]; runs {
-				builds = append(builds, job)
-			}
-		}
-		d.join[i.ID] = d.add(Job{Name: JobName(pipeline.Merge, i.ID, model.Platform{}), Class: model.RunnerSmall, Seconds: or(d.Times.Merge, defaultMerge), After: []int{after}, Parents: builds})
+// merge adds the job that joins an image's platforms, if it has one.
+func (d *drawing) merge(i *pipeline.Image, after, builds []int) []int {
+	if !i.Merge {
+		return nil
 	}
+	for _, parent := range i.After {
+		if job, runs := d.join[parent]; runs {
+			builds = append(builds, job)
+		}
+	}
+	job := d.add(Job{Name: JobName(pipeline.Merge, i.ID, model.Platform{}), Class: model.RunnerSmall, Seconds: or(d.Times.Merge, defaultMerge), After: after, Parents: builds})
+	d.join[i.ID] = job
+	return []int{job}
 }
 
 // JobName is what people call a job of an image, on any forge.

@@ -36,6 +36,24 @@ type Result struct {
 	Unfinished   int      `json:"unfinished"`    // jobs that never succeeded
 	Cost         float64  `json:"cost"`          // in the currency of the prices
 	Unpriced     []string `json:"unpriced"`      // classes that were used and have no price, sorted
+	BesideGraph  float64  `json:"beside_graph"`  // the makespan as a multiple of the critical path of the layout "graph" on the same forge; 0 where that was not played, see Beside
+}
+
+// Beside holds every result against the graph of its forge, so that what waves
+// cost is told beside it.
+func Beside(results []*Result) {
+	path := map[string]float64{}
+	for _, r := range results {
+		if r.Layout == model.LayoutGraph {
+			path[r.Forge] = r.CriticalPath
+		}
+	}
+	for _, r := range results {
+		r.BesideGraph = 0
+		if p := path[r.Forge]; p > 0 {
+			r.BesideGraph = r.Makespan / p
+		}
+	}
 }
 
 // Ratio is the makespan as a multiple of the critical path.

@@ -44,6 +44,12 @@ func fleet(t *rapid.T) *pipeline.Pipeline {
 
 // graph draws one of the graphs that a pipeline is emitted as.
 func graph(t *rapid.T) *simulate.Graph {
+	e := emitted(t)
+	return e.Graph()
+}
+
+// emitted draws a pipeline, its times, and a forge and layout for it.
+func emitted(t *rapid.T) simulate.Emitted {
 	p := fleet(t)
 	times := &simulate.Times{Targets: map[string]float64{}}
 	target := func(image string, on model.Platform) model.TargetID {
@@ -54,12 +60,11 @@ func graph(t *rapid.T) *simulate.Graph {
 			times.Targets[target(i.ID, l.Platform).String()] = float64(rapid.IntRange(1, 600).Draw(t, "seconds"))
 		}
 	}
-	e := simulate.Emitted{
+	return simulate.Emitted{
 		All: p, Some: p, Times: times, Target: target, Room: pipeline.Room{Legs: rapid.IntRange(1, 20).Draw(t, "legs")},
 		Forge:  rapid.SampledFrom([]string{pipeline.GitHub, pipeline.GitLab}).Draw(t, "forge"),
 		Layout: rapid.SampledFrom([]string{model.LayoutGraph, model.LayoutWaves}).Draw(t, "layout"),
 	}
-	return e.Graph()
 }
 
 func classes(boot int, spot bool) map[string]model.Runner {
@@ -80,6 +85,36 @@ func TestEnoughMachinesTakeTheCriticalPath(t *testing.T) {
 		}
 		if len(r.Unpriced) > 0 || !near(r.Cost, r.Machines/3600) {
 			t.Fatalf("cost %g for %g seconds, %v", r.Cost, r.Machines, r.Unpriced)
+		}
+	})
+}
+
+// TestWavesBesideTheGraph: with enough machines the graph takes at most 1.05
+// times its critical path, and waves of the same fleet, which wait for more and
+// never for less, are told as a multiple of that path.
+func TestWavesBesideTheGraph(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		e := emitted(t)
+		w := simulate.World{Classes: classes(rapid.IntRange(0, 90).Draw(t, "boot"), true), Attempts: 3}
+		var results []*simulate.Result
+		for _, layout := range []string{model.LayoutWaves, model.LayoutGraph} {
+			e.Layout = layout
+			results = append(results, w.Run(e.Graph()))
+		}
+		other := *results[1]
+		other.Forge = "another"
+		simulate.Beside(append(results, &other))
+		waves, graph := results[0], results[1]
+		if graph.Ratio() > 1.05 || !near(graph.BesideGraph, graph.Ratio()) {
+			t.Fatalf("the graph: %+v", graph)
+		}
+		if !near(waves.BesideGraph*graph.CriticalPath, waves.Makespan) || waves.BesideGraph < graph.BesideGraph-1e-9 {
+			t.Fatalf("waves: %+v, graph: %+v", waves, graph)
+		}
+		simulate.Beside(results[:1])
+		if waves.BesideGraph != 0 {
+			t.Fatalf("beside no graph: %g", waves.BesideGraph)
 		}
 	})
 }

@@ -87,7 +87,23 @@ func exists(path string) bool {
 // plan writes the plan of HEAD for a registry prefix and returns its path.
 func (m *machine) plan(prefix string) string {
 	m.b.Helper()
-	text, _ := m.run("rootfsgen", "plan", "--to", "HEAD", "--registry", prefix, "--format", "json")
+	return m.planIn(m.Dir, prefix)
+}
+
+// clone checks the repository out into a new folder, over git's protocol, as a
+// job's checkout does, and says how long that took.
+func (m *machine) clone() (dir string, took time.Duration) {
+	m.b.Helper()
+	dir = filepath.Join(m.b.TempDir(), "checkout")
+	start := time.Now()
+	m.Git("clone", "--quiet", "--filter=blob:none", "file://"+m.Dir, dir)
+	return dir, time.Since(start)
+}
+
+// planIn is plan in a checkout.
+func (m *machine) planIn(dir, prefix string) string {
+	m.b.Helper()
+	text, _ := m.runIn(dir, "rootfsgen", "plan", "--to", "HEAD", "--registry", prefix, "--format", "json")
 	path := filepath.Join(m.b.TempDir(), "plan.json")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		m.b.Fatal(err)

@@ -53,7 +53,9 @@ runs again, on GitHub when all others have ended, as often as spot.attempts
 says. The same --seed takes the same machines.
 
 PATH is the longest chain of jobs that wait for one another: no number of
-machines makes the pipeline shorter. REPEATED is machine time that was lost.`,
+machines makes the pipeline shorter. TO GRAPH is the makespan as a multiple of
+that of the layout "graph" on the same forge, and so says what waves cost.
+REPEATED is machine time that was lost.`,
 		Example: `  rootfsgen simulate --all
   rootfsgen simulate --all --times times.json --runners spot-amd64=4 --preemption 0.5
   rootfsgen simulate python --force python --forge gitlab --layout graph --json`,
@@ -121,6 +123,7 @@ func (o *simulating) run(ctx context.Context, a *app.App) (err error) {
 			results = append(results, world.Run(e.Graph()))
 		}
 	}
+	simulate.Beside(results)
 	guessed := guesses(p, times)
 	if a.JSON {
 		return json.NewEncoder(a.Out).Encode(map[string]any{"version": 1, "results": results, "guessed": guessed})
@@ -227,7 +230,7 @@ func guesses(p *model.Plan, times *simulate.Times) int {
 // printSimulated prints the table, and behind it what it does not say: where a
 // program reads the table, beside it.
 func printSimulated(a *app.App, results []*simulate.Result, guessed int) error {
-	t := term.NewTable("FORGE", "LAYOUT", "JOBS", "STARTS", "MAKESPAN", "PATH", "RATIO", "MACHINES", "REPEATED", "COST")
+	t := term.NewTable("FORGE", "LAYOUT", "JOBS", "STARTS", "MAKESPAN", "PATH", "RATIO", "TO GRAPH", "MACHINES", "REPEATED", "COST")
 	var unfinished int
 	unpriced := map[string]bool{}
 	for _, r := range results {
@@ -235,7 +238,7 @@ func printSimulated(a *app.App, results []*simulate.Result, guessed int) error {
 		if len(r.Unpriced) > 0 {
 			cost += "+?"
 		}
-		t.Row(r.Forge, r.Layout, strconv.Itoa(r.Jobs), strconv.Itoa(r.Starts), clock(r.Makespan), clock(r.CriticalPath), fmt.Sprintf("%.2f", r.Ratio()), clock(r.Machines), clock(r.Repeated), cost)
+		t.Row(r.Forge, r.Layout, strconv.Itoa(r.Jobs), strconv.Itoa(r.Starts), clock(r.Makespan), clock(r.CriticalPath), fmt.Sprintf("%.2f", r.Ratio()), beside(r), clock(r.Machines), clock(r.Repeated), cost)
 		unfinished = max(unfinished, r.Unfinished)
 		for _, class := range r.Unpriced {
 			unpriced[class] = true
@@ -264,6 +267,14 @@ func printSimulated(a *app.App, results []*simulate.Result, guessed int) error {
 		}
 	}
 	return nil
+}
+
+// beside is a makespan as a multiple of the graph's critical path.
+func beside(r *simulate.Result) string {
+	if r.BesideGraph == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", r.BesideGraph)
 }
 
 // clock is a time as 1h02m or 3m20s.

@@ -160,6 +160,27 @@ func Test(t testing.TB, c *registry.Client, p *model.Plan, e *model.Entry, diges
 	state(t, c, repo, r, model.ReceiptTag(r.Step, r.StepKey))
 }
 
+// ListReceipt is the tag of the receipt of a list that List has made.
+func ListReceipt(digest model.Digest) string {
+	return model.ReceiptTag(model.StepSBOM, model.SBOMStepKey(digest, "syft 1", "cyclonedx-json"))
+}
+
+// List does what the step that lists leaves about a digest in a repository: an
+// empty list in CycloneDX, and its receipt. It returns the list's manifest.
+func List(t testing.TB, c *registry.Client, repo string, digest model.Digest) model.Digest {
+	t.Helper()
+	body := []byte(`{"bomFormat":"CycloneDX","metadata":{"tools":{"components":[{"name":"syft","version":"1"}]}}}`)
+	list, err := c.PutArtifact(t.Context(), repo, registry.Artifact{Subject: digest, Type: "application/vnd.cyclonedx+json", Body: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, c, repo, model.Receipt{
+		Version: model.ReceiptVersion, Step: model.StepSBOM, StepKey: model.SBOMStepKey(digest, "syft 1", "cyclonedx-json"), Status: model.ReceiptPassed,
+		Digest: digest, Inputs: []model.Material{{Name: "artifact cyclonedx-json", Digest: list}},
+	})
+	return list
+}
+
 // Gate does what a gate that lets a digest pass leaves in the registry.
 func Gate(t testing.TB, c *registry.Client, p *model.Plan, e *model.Entry, digest model.Digest) {
 	t.Helper()

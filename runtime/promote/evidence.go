@@ -30,12 +30,16 @@ func (s Step) evidence(ctx context.Context, v *verified, c *checking) error {
 		return nil
 	}
 	for _, p := range v.children {
-		ok, err := s.hasSBOM(ctx, v, p.digest)
+		receipt, ok, err := s.hasSBOM(ctx, v, p.digest)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			c.refuse("%s: there is no SBOM of it", p.platform)
+			continue
+		}
+		if !slices.ContainsFunc(v.evidence[p.digest], isListReceipt) { // else it comes along as evidence
+			v.receipts = append(v.receipts, receipt)
 		}
 	}
 	return nil
@@ -74,9 +78,15 @@ func (s Step) strange(k registry.Kind) bool {
 	return s.Own != nil && (k.Type == scan.ArtifactType || slices.Contains(sbom.MediaTypes(), k.Type) || k.Step == model.StepSBOM || k.Step == model.StepScan)
 }
 
-// hasSBOM tells whether a list of packages is about just this digest, and is
-// there as a whole.
-func (s Step) hasSBOM(ctx context.Context, v *verified, digest model.Digest) (bool, error) {
+// isListReceipt tells whether an artifact says that it is a receipt of a list.
+func isListReceipt(f registry.Found) bool {
+	return f.Type == registry.ReceiptArtifactType && f.Annotations[registry.ReceiptAnnotation] == model.StepSBOM
+}
+
+// hasSBOM tells whether a list of packages is about just this digest, is there as
+// a whole, and was written by the step that lists, whose receipt says so under
+// a tag: those who sign receipts answer for it.
+func (s Step) hasSBOM(ctx context.Context, v *verified, digest model.Digest) (receipt string, ok bool, err error) {
 	for _, f := range v.evidence[digest] {
 		if !slices.Contains(sbom.MediaTypes(), f.Type) {
 			continue
@@ -86,13 +96,16 @@ func (s Step) hasSBOM(ctx context.Context, v *verified, digest model.Digest) (bo
 			continue
 		}
 		if err != nil {
-			return false, err
+			return "", false, err
 		}
-		if _, err := sbom.Packages(body); err == nil && subject == digest && artifactType == f.Type {
-			return true, nil
+		if _, err := sbom.Packages(body); err != nil || subject != digest || artifactType != f.Type {
+			continue
+		}
+		if receipt, ok, err = sbom.Vouched(ctx, s.Registry, v.repo, digest, f, body); err != nil || ok {
+			return receipt, ok, err
 		}
 	}
-	return false, nil
+	return "", false, nil
 }
 
 // signed asks the verifier about the index and each platform.

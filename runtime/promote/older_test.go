@@ -171,7 +171,7 @@ func (b *bench) listsOf(d *manifest.Document) {
 	b.Helper()
 	for _, i := range d.Images {
 		for _, digest := range i.Platforms {
-			b.attach(b.server.Prefix("testing/"+i.Repository), digest, cycloneDX, `{"bomFormat":"CycloneDX"}`)
+			plantest.List(b, b.client, b.server.Prefix("testing/"+i.Repository), digest)
 		}
 	}
 }

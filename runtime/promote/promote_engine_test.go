@@ -30,9 +30,7 @@ func TestPromotionInTheRealRegistry(t *testing.T) {
 		d := plantest.Build(t, c, p, e)
 		plantest.Test(t, c, p, e, d)
 		repo := p.Prefix + "/" + e.Repository
-		if _, err := c.PutArtifact(t.Context(), repo, registry.Artifact{Subject: d, Type: cycloneDX, Body: []byte(`{"bomFormat":"CycloneDX"}`)}); err != nil {
-			t.Fatal(err)
-		}
+		plantest.List(t, c, repo, d)
 		err := scan.Store{Registry: c}.Save(t.Context(), repo, model.Scan{
 			Image: e.Image, Tag: e.Tag, Platform: e.Platform.String(), Digest: d, Source: model.SourceLocal, Tool: "grype 1",
 			Database: "2026-11-20T00:00:00Z", State: model.ScanFinished, Time: "2026-11-21T00:00:00Z", Findings: []model.Finding{},

@@ -1,12 +1,16 @@
 package runcmd
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,5 +196,74 @@ func TestWhatCannotBeListed(t *testing.T) {
 				t.Errorf("it tells of %+v", all)
 			}
 		})
+	}
+}
+
+// meeting is a syft that tells of its start, and ends when it is told to.
+const meeting = `#!/bin/sh
+[ "$1" = --version ] && echo syft 1.0.0 && exit
+at="$(dirname "$0")"
+echo run >> "$at/runs"
+echo here > "$at/started"
+read -r word < "$at/end"
+exit 1
+`
+
+// TestListsAreMadeOnAllProcessors: what has no list is listed by as many syfts
+// at once as there are processors, and by no more.
+func TestListsAreMadeOnAllProcessors(t *testing.T) {
+	t.Parallel()
+	l := newListings(t, meeting)
+	bin := filepath.Dir(l.syft)
+	for _, name := range []string{"started", "end"} {
+		if err := syscall.Mkfifo(filepath.Join(bin, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	started, err := os.OpenFile(filepath.Join(bin, "started"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := os.OpenFile(filepath.Join(bin, "end"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = end.Close() })
+	at := runtime.NumCPU()
+	var all []scan.Request
+	for n := range 2*at + 1 {
+		one := l.of
+		one.Repo = l.server.Prefix(fmt.Sprintf("testing/image-%d", n))
+		if err := l.client.Copy(t.Context(), l.of.Repo, one.Repo, one.Digest); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- errors.Join(l.anew.list(t.Context(), &l.app, l.client, all), started.Close()) // nobody waits for more
+	}()
+	lines := bufio.NewScanner(started)
+	for n := range all {
+		if !lines.Scan() {
+			t.Fatal(lines.Err())
+		}
+		if n < at-1 { // until all processors are busy nobody ends
+			continue
+		}
+		if runs := l.runs(); runs > n+1 {
+			t.Errorf("%d syfts run where %d have ended, on %d processors", runs, n+1-at, at)
+		}
+		if _, err := end.WriteString("end\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range at - 1 {
+		if _, err := end.WriteString("end\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-done; err != nil || l.runs() != len(all) {
+		t.Errorf("%v, %d syfts ran for %d images", err, l.runs(), len(all))
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/scan"
 	"github.com/rootfsgen/rootfsgen/runtime/sign"
+	"github.com/rootfsgen/rootfsgen/runtime/tools"
 )
 
 // promotionBranch is where a request for a promotion lies.
@@ -79,6 +80,9 @@ func (o *promotion) rule(ctx context.Context, a *app.App, s *promote.Step) error
 				return fmt.Errorf("reading the statements of %s: %w", branch, err)
 			}
 			theirs := promote.Ruling{Name: "the policy of " + branch, Policy: there.Policy, Scanner: o.scanner(a, s.Registry, there.Policy, &vex)}
+			if here.Policy.Mode == model.EnforceOff {
+				theirs.Scanner = unequipped(branch, theirs.Scanner)
+			}
 			rulings = []promote.Ruling{own, theirs}
 		}
 	}
@@ -88,6 +92,23 @@ func (o *promotion) rule(ctx context.Context, a *app.App, s *promote.Step) error
 	}
 	s.Policy, s.Scanner, s.Also = rulings[0].Policy, rulings[0].Scanner, rulings[1:]
 	return nil
+}
+
+// unequipped explains why a job has no scanners: its pipeline was generated
+// where nothing is judged, and the default branch asks for it.
+func unequipped(branch string, next promote.Scanner) promote.Scanner {
+	return func(ctx context.Context, targets []promote.Target) ([]model.Scan, error) {
+		scans, err := next(ctx, targets)
+		if missing, is := errors.AsType[*tools.MissingError](err); is {
+			var names []string
+			for _, p := range missing.Programs {
+				names = append(names, p.Name)
+			}
+			err = app.Fail(app.ExitIncomplete, fmt.Errorf("%s asks for scans, and here is no %s: enforcement is off in the scan-policy.yaml of what is promoted, so its pipeline brings no scanners\n"+
+				"hint: take over scan-policy.yaml from %s, run 'rootfsgen generate', and promote a tag of that commit", branch, strings.Join(names, " and no "), branch))
+		}
+		return scans, err
+	}
 }
 
 // defaultBranch is the forge's own, which rootfsgen.yaml must name: that of a tag

@@ -141,7 +141,7 @@ func (f *fleet) run(dir string, env []string, name string, args ...string) (stdo
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, &out, &errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 3 * time.Second
+	cmd.WaitDelay = time.Minute
 	err = cmd.Run()
 	return out.String(), errs.String(), err
 }

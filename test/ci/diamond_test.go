@@ -76,6 +76,7 @@ func diamond(t *testing.T) map[string]string {
 		files[path] = ""
 	}
 	maps.Copy(files, filesBelow(t, "testdata/diamond"))
+	maps.Copy(files, ownJobs(t))
 	return files
 }
 
@@ -118,6 +119,8 @@ func diamondFixed(event string) []string {
 		return nil
 	case "tag":
 		return []string{"manifest", "promote"}
+	case "push":
+		return []string{"manifest", "own ready", "own built"}
 	}
 	return []string{"manifest"}
 }
@@ -133,12 +136,15 @@ func diamondLife(f *fleet, on diamondForge) []diamondEvent {
 	}
 	all := []string{"app", "base", "lang-3.12", "lang-3.13", "lang-3.13-slim", "lib-1-shared", "lib-1-static", "side"}
 
+	own := f.watchOwn()
 	happens("push", "the first push", on.push(), all...)
+	f.ownInTurn(own)
 	f.diamondSummary(on)
 	if l, is := on.(labDiamond); is {
 		l.repeated("side", "app", "lib-1-static")
 	}
 	f.push("main", map[string]string{"images/lib/1/lib": "a better library\n"})
+	f.ownRefuses(on, own)
 	happens("push", "a push that edits lib", on.push(), "app", "lib-1-shared", "lib-1-static")
 	testing := life[len(life)-1].listed
 
@@ -146,6 +152,7 @@ func diamondLife(f *fleet, on diamondForge) []diamondEvent {
 	f.Git("checkout", "-q", "-b", "feature")
 	f.push("feature", map[string]string{"images/lang/3.12/runtime": "the runtime 3.12, mended\n"})
 	happens("request", "a request that edits a tag across", on.request(7, main), "app", "lang-3.12")
+	f.requestAcross(on)
 	f.Git("checkout", "-q", "-f", "main")
 
 	f.Git("checkout", "-q", "-b", "queued")
@@ -283,15 +290,18 @@ func (f *fleet) diamondJobs(p *model.Plan) (jobs, nodes []string) {
 }
 
 // testLeg is act's name of the job that tests elsewhere: it stands in the
-// workflow that builds an image.
-var testLeg = regexp.MustCompile(`^build (\S+) test (linux/\w+)$`)
+// workflow that builds an image. ownLeg is that of people's own.
+var (
+	testLeg = regexp.MustCompile(`^build (\S+) test (linux/\w+)$`)
+	ownLeg  = regexp.MustCompile(`^(ready|built)(?:/.*)?$`)
+)
 
 // diamondRan are the jobs that ran, whatever came of them.
 func diamondRan(got results) map[string]string {
 	ran := map[string]string{}
 	for job, result := range got.jobs {
 		if result != "skipped" {
-			ran[testLeg.ReplaceAllString(job, "test $1 $2")] = result
+			ran[ownLeg.ReplaceAllString(testLeg.ReplaceAllString(job, "test $1 $2"), "own $1")] = result
 		}
 	}
 	return ran

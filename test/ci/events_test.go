@@ -13,8 +13,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/internal/forgetest"
 )
 
-// The events that are rarer than pushes, requests and releases, on a fleet of
-// one image.
+// All kinds of events, on a fleet of one image.
 
 const (
 	bothLegs = "build base linux/amd64, build base linux/arm64, merge base"
@@ -91,6 +90,10 @@ type events interface {
 	bases() results
 	lock() results
 	requests() []forgetest.Request
+	request(number int, base string) results
+	release(tag string) results
+	comments() []forgetest.Comment // below requests
+	changes() []string             // what the forge was asked to change
 	// ran is the whole result of a pipeline in which these jobs ran.
 	ran(event string, jobs ...string) map[string]string
 }
@@ -110,6 +113,9 @@ func live(f *fleet, on events) {
 	t := f.t
 	f.expect("a push", on.push(), on.ran("push", "plan", bothLegs, "manifest"))
 	first := f.testing(map[string]string{"base": everyImage["base"]})
+
+	f.requestThatBuilds(on)
+	f.releaseOfOne(on, first)
 
 	// A queue builds for itself, and testing stays.
 	f.Git("checkout", "-q", "-b", "queued")
@@ -176,7 +182,7 @@ func live(f *fleet, on events) {
 	}
 }
 
-// hubEvents are the rarer events on GitHub.
+// hubEvents are the events on a GitHub that keeps what it is told.
 type hubEvents struct {
 	gitHub
 	hub *forgetest.Hub
@@ -216,17 +222,30 @@ func (h hubEvents) lock() results {
 	})
 }
 
+func (h hubEvents) request(number int, base string) results {
+	h.t.Helper()
+	return h.requestTo(h.hub, number, base)
+}
+
 func (h hubEvents) requests() []forgetest.Request { return h.hub.Requests }
+func (h hubEvents) comments() []forgetest.Comment { return h.hub.Comments }
+func (h hubEvents) changes() []string             { return h.hub.Changes() }
 
 func (h hubEvents) ran(event string, jobs ...string) map[string]string {
 	m := succeeded(append(jobs, "result")...)
 	if _, merged := m["merge base"]; !merged {
 		m["merge base"] = "skipped"
 	}
+	if m["build base linux/amd64"] == "" && m["build base linux/arm64"] == "" {
+		m["build base"] = "skipped"
+	}
+	if event == "request" {
+		m["fork"] = "skipped"
+	}
 	return m
 }
 
-// labEvents are the rarer events on GitLab.
+// labEvents are the events on a GitLab that keeps what it is told.
 type labEvents struct {
 	gitLab
 	lab *forgetest.Lab
@@ -251,8 +270,11 @@ func (l labEvents) manual(images, platforms, force string) results {
 	return l.gitlab(map[string]string{"CI_PIPELINE_SOURCE": "web", "ROOTFSGEN_IMAGES": images, "ROOTFSGEN_PLATFORMS": platforms, "ROOTFSGEN_FORCE": force})
 }
 
-func (l labEvents) bases() results {
-	return l.gitlab(map[string]string{"CI_PIPELINE_SOURCE": "schedule", "ROOTFSGEN_SCHEDULE": "bases"})
+func (l labEvents) bases() results { return l.basesOnly() }
+
+// basesOnly executes some of the jobs; without names, all.
+func (l labEvents) basesOnly(jobs ...string) results {
+	return l.gitlab(map[string]string{"CI_PIPELINE_SOURCE": "schedule", "ROOTFSGEN_SCHEDULE": "bases"}, jobs...)
 }
 
 func (l labEvents) lock() results {
@@ -262,7 +284,14 @@ func (l labEvents) lock() results {
 	})
 }
 
+func (l labEvents) request(number int, base string) results {
+	l.t.Helper()
+	return l.requestTo(l.lab, number, base)
+}
+
 func (l labEvents) requests() []forgetest.Request { return l.lab.Requests }
+func (l labEvents) comments() []forgetest.Comment { return l.lab.Comments }
+func (l labEvents) changes() []string             { return l.lab.Changes() }
 
 func (l labEvents) ran(event string, jobs ...string) map[string]string {
 	return succeeded(append(jobs, "images", "child's plan", "reports")...)

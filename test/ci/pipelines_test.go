@@ -261,6 +261,12 @@ func (g gitHub) request(number int, base string) results {
 	g.t.Helper()
 	h := forgetest.NewGitHub(g.t, "acme", "images")
 	defer h.Close()
+	return g.requestTo(h, number, base)
+}
+
+// requestTo is a request to a forge that keeps what it is told.
+func (g gitHub) requestTo(h *forgetest.Hub, number int, base string) results {
+	g.t.Helper()
 	head := g.Git("rev-parse", "HEAD")
 	return g.merged(number, base, func() results {
 		return g.act(workflow{
@@ -357,8 +363,15 @@ func onGitLab(f *fleet) forge {
 func (g gitLab) push() results { return g.gitlab(nil) }
 
 func (g gitLab) request(number int, base string) results {
+	g.t.Helper()
 	l := forgetest.NewGitLab(g.t, "acme/images")
 	defer l.Close()
+	return g.requestTo(l, number, base)
+}
+
+// requestTo is a request to a forge that keeps what it is told.
+func (g gitLab) requestTo(l *forgetest.Lab, number int, base string) results {
+	g.t.Helper()
 	return g.gitlab(map[string]string{
 		"GITLAB_CI": "true", "CI_API_V4_URL": l.URL + "/api/v4", "CI_PROJECT_ID": "1", "ROOTFSGEN_FORGE_TOKEN": forgetest.Token,
 		"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": fmt.Sprint(number),

@@ -27,6 +27,20 @@ const (
 	MaxVerdict  = 32 << 20
 )
 
+// EncodeVerdict is a verdict as it is written down. One that is longer than what
+// is read of it again is an error, and written nowhere: nobody could tell what it
+// says.
+func EncodeVerdict(v model.Verdict) ([]byte, error) {
+	body, err := json.Marshal(v)
+	if err == nil && len(body) > MaxVerdict {
+		err = fmt.Errorf("it has %d bytes, and at most %d are read again: it names %d findings that block, %d that were excepted", len(body), MaxVerdict, len(v.Blocking), len(v.Excepted))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing the verdict of %s %s: %w", v.ID(), v.Platform, err)
+	}
+	return body, nil
+}
+
 // ReadVerdict reads a verdict of one digest out of a registry. One of another
 // digest or version, or that was judged out of a file, is none: anybody who may
 // push can attach anything.
@@ -188,7 +202,16 @@ func readBounded(path string) ([]byte, error) {
 
 // keep writes down what was judged.
 func (s Step) keep(ctx context.Context, repo, file string, e *model.Entry, v *model.Verdict) (model.Receipt, error) {
-	body, err := json.Marshal(v)
+	r := receipt(e, v)
+	passed := v.Outcome == model.VerdictPass
+	body, err := EncodeVerdict(*v)
+	if err != nil && !passed { // what has passed before has not any more, whether or not it can be written why
+		said, failed := s.forget(ctx, repo, r)
+		err = errors.Join(err, failed)
+		for _, more := range said {
+			err = fmt.Errorf("%w; %s", err, more)
+		}
+	}
 	if err != nil {
 		return model.Receipt{}, err
 	}
@@ -197,8 +220,6 @@ func (s Step) keep(ctx context.Context, repo, file string, e *model.Entry, v *mo
 			return model.Receipt{}, err
 		}
 	}
-	r := receipt(e, v)
-	passed := v.Outcome == model.VerdictPass
 	if passed {
 		was, found, err := s.Registry.Receipt(ctx, repo, model.ReceiptTag(model.StepGate, r.StepKey))
 		if err != nil {

@@ -120,6 +120,32 @@ func (b *bench) verdicts() []model.Verdict {
 	return out
 }
 
+// TestAVerdictThatNobodyCouldReadIsNotWritten: a refusal that is longer than what
+// is read of a verdict is an error, and what has passed before has not any more.
+func TestAVerdictThatNobodyCouldReadIsNotWritten(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.moveTo(enginetest.Services(t).Registry + "/too-long") // the one in memory leaves tags that stand for nothing
+	b.scanned(b.scan(low))
+	if _, err := b.run(); err != nil {
+		t.Fatal(err)
+	}
+	worst := high
+	worst.Fixed = strings.Repeat("9", gate.MaxVerdict)
+	b.scanned(b.scan(worst))
+	_, err := b.run()
+	if err == nil || !strings.Contains(err.Error(), "at most 33554432 are read again") {
+		t.Errorf("got %.200v", err)
+	}
+	if _, found := b.receipt(); found {
+		t.Error("the receipt of the earlier pass is still there")
+	}
+	written, err := os.ReadFile(filepath.Join(b.step.Artifacts, gate.VerdictsFolder, "python-arm64.json"))
+	if err != nil || len(written) > gate.MaxVerdict {
+		t.Errorf("the file has %d bytes, %v", len(written), err)
+	}
+}
+
 func TestAPassLeavesAReceiptAndAVerdict(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

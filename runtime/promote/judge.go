@@ -168,9 +168,9 @@ func (s Step) attach(ctx context.Context, by string, v *verified, n int, verdict
 			break
 		}
 	}
-	body, err := json.Marshal(verdict)
+	body, err := gate.EncodeVerdict(verdict)
 	if err != nil {
-		return fmt.Errorf("writing the verdict of %s: %w", v.entry.ID, err)
+		return err
 	}
 	a := registry.Artifact{
 		Subject: verdict.Digest, Type: gate.VerdictType, Body: body,

@@ -117,8 +117,8 @@ func (r *Refused) Error() string {
 	return what + ":\n  " + strings.Join(slices.Concat(r.Missing, r.Unfinished), "\n  ") + hint
 }
 
-// ExitCode is that of a refusing gate; of an incomplete one where nothing but
-// scans and lists is missing.
+// ExitCode is that of a refusing gate; of an incomplete one where nothing is
+// missing but finished scans and lists of packages that could not be made.
 func (r *Refused) ExitCode() int {
 	if len(r.Missing) == 0 {
 		return 6

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,7 +43,7 @@ own is taken, which on GitHub needs issues: write, and on GitLab may not.`,
 }
 
 func keepIssue(ctx context.Context, a *app.App, file string) error {
-	b, err := os.ReadFile(file)
+	b, err := readAtMost(file, maxReport)
 	if err != nil {
 		return app.Unread("--report", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -85,7 +86,7 @@ func readVerdicts(dir string) ([]model.Verdict, error) {
 		if filepath.Ext(f.Name()) != ".json" {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		b, err := readAtMost(filepath.Join(dir, f.Name()), gate.MaxVerdict+1) // with the end of its line
 		if err != nil {
 			return nil, fmt.Errorf("reading verdicts: %w", err)
 		}
@@ -99,6 +100,22 @@ func readVerdicts(dir string) ([]model.Verdict, error) {
 		return cmp.Or(a.ID().Compare(b.ID()), strings.Compare(a.Platform, b.Platform))
 	})
 	return all, nil
+}
+
+// maxReport bounds what the gate wrote of all images of a job together, in bytes.
+const maxReport = gate.MaxFindings
+
+// readAtMost reads a file of at most limit bytes; one that is longer is an error.
+func readAtMost(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s has more than the %d bytes that are read", file, limit)
+	}
+	return b, errors.Join(err, f.Close())
 }
 
 // mostBlocking bounds the findings that a summary lists of one platform.
@@ -189,7 +206,7 @@ func (o *showing) hand(ctx context.Context, a *app.App) error {
 	if !inJob || at.Forge != forge.GitHub {
 		return nil
 	}
-	sarif, err := os.ReadFile(filepath.Join(o.in, gate.SARIFFile))
+	sarif, err := readAtMost(filepath.Join(o.in, gate.SARIFFile), maxReport)
 	if err != nil {
 		return fmt.Errorf("reading findings: %w", err)
 	}

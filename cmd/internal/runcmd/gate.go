@@ -50,8 +50,7 @@ func gateCommand(a *app.App) *cobra.Command {
 
 Each platform's digest has a verdict of its own; an image passes only if all of
 them do. A pass needs a finished, fresh scan and nothing in it that blocks:
-anything else is refused (exit code 5), or incomplete where nobody can say yet
-(6). Without a policy CRITICAL, HIGH and UNKNOWN findings block, and so do those
+anything else is refused, or incomplete where nobody can say yet. Without a policy CRITICAL, HIGH and UNKNOWN findings block, and so do those
 that are known to be exploited, malicious packages and secrets.
 
 With --findings a file is judged, as "rootfsrun scan --json" writes it, without
@@ -62,7 +61,13 @@ build-artifacts/scan, else by the newest ones in the registry. The verdict is
 attached to the digest, and one that passes leaves the receipt that a merge asks
 for. build-artifacts has the verdicts, too, and reports for the forges.
 
-With --expiring the exceptions are listed that end soon, or have ended.`,
+With --expiring the exceptions are listed that end soon, or have ended.
+
+Exit codes:
+  0   pass
+  5   refused: something blocks
+  6   incomplete: nobody can say
+  3   the policy, or the document of findings, is not valid`,
 		Example: `  rootfsrun gate --policy scan-policy.yaml --findings findings.json
   rootfsrun gate --findings findings.json --format sarif > gate.sarif
   rootfsrun gate python --plan plan.json

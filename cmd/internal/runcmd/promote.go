@@ -36,11 +36,10 @@ Every digest is read from the registry again, with the receipts of its builds,
 its tests and its merge, the list of its packages and, where the settings say
 who signs, its signatures and attestations. Each platform is scanned now, and
 judged by scan-policy.yaml as it is now; in a job by that of the default branch,
-too, which must trust the same (3). Unless trust.builders says who signs
+too, which must trust the same. Unless trust.builders says who signs
 receipts, lists and scans are made anew, for which syft is needed. If anything
-is missing nothing is promoted, and everything that is missing is named: exit code 5, or 6 where
-nothing but a finished scan is missing. A policy whose mode is off asks for
-nothing, which is said.
+is missing nothing is promoted, and everything that is missing is named. A policy
+whose mode is off asks for nothing, which is said.
 
 The images are copied, by digest and with what speaks for them, to the
 registry of the prod scope where there is one; then the document is replaced in
@@ -56,7 +55,16 @@ brought up to date, that edits manifest.json on the branch of the channels.
 Merging it is the promotion; "promote --merged" then moves the floating tags and
 writes the records. The merged document is not believed: whatever has no record
 since it came there is verified and judged as above, and where anything is
-missing no tag moves, with the same exit codes.`,
+missing no tag moves, with the same exit codes.
+
+Exit codes:
+  0   promoted, or nothing was new
+  1   what prod has is newer, or the registry, the store or the forge refuses
+  3   the settings or a policy are not valid, or the default branch trusts others
+  5   refused: something is missing, blocks or was withdrawn
+  6   incomplete: nothing is missing but finished scans, lists of packages that
+      could not be made, or what the default branch asks
+  75  the registry, the store or the forge does not answer: try again`,
 		Example: `  rootfsrun promote
   rootfsrun promote python --store file:channels
   rootfsrun promote --plan plan.json

@@ -104,7 +104,7 @@ func TestWhatIsFound(t *testing.T) {
 		"an open branch":         {func(r *repository) { r.branch.Protected = false }, "branch protection", doctor.Warn, `"include":["~DEFAULT_BRANCH"]`, "protected_branches?name=main"},
 		"no required check":      {func(r *repository) { r.branch.Required = nil }, "required check", doctor.Warn, `"context":"rootfsgen / result"`, "only_allow_merge_if_pipeline_succeeds=true"},
 		"no environment":         {func(r *repository) { r.environments = r.environments[1:] }, "environment prod", doctor.Warn, "environments/prod/deployment-branch-policies -f type=tag -f name='v*'", "protected_environments"},
-		"nobody approves":        {func(r *repository) { r.environments[0].Approvals = false }, "environment prod", doctor.Warn, "Environments, prod: name required reviewers", "-X PUT 'projects/acme%2Fimages/protected_environments/prod' -f 'approval_rules[][access_level]=40'"},
+		"nobody approves":        {func(r *repository) { r.environments[0].Approvals = false }, "environment prod", doctor.Warn, "Environments, prod: name required reviewers", `'{"approval_rules":[{"access_level":40}]}' | glab api -X PUT projects/acme%2Fimages/protected_environments/prod`},
 		"no machine":             {func(r *repository) { r.runners = nil }, "runners of class spot", doctor.Warn, "runners.spot.github", "runners.spot.gitlab"},
 		"a machine that is off":  {func(r *repository) { r.runners[0].Online = false }, "runners of class spot", doctor.Warn, "", ""},
 		"no secret":              {func(r *repository) { r.variables = r.variables[1:] }, "secret R_LOGIN", doctor.Fail, "gh secret set R_LOGIN -R acme/images", "glab variable set R_LOGIN --masked"},

@@ -23,18 +23,22 @@ func (f *Forge) onGitLab(x *Finding, p place, all []forge.Environment) {
 		x.Says = "a job of any branch may enter"
 	}
 	x.State = Warn
-	const people = " -f 'deploy_access_levels[][access_level]=40'"
-	call := "-X POST 'projects/@PROJECT@/protected_environments' -f name=" + p.name + people
-	if i >= 0 {
-		call = "-X PUT 'projects/@PROJECT@/protected_environments/" + p.name + "'"
-		if !all[i].Restrict {
-			call += people
-		}
+	const maintainers = `":[{"access_level":40}]`
+	var body []string
+	call := "-X POST projects/@PROJECT@/protected_environments"
+	if i < 0 {
+		body = append(body, `"name":"`+p.name+`"`)
+	} else {
+		call = "-X PUT projects/@PROJECT@/protected_environments/" + p.name
+	}
+	if i < 0 || !all[i].Restrict {
+		body = append(body, `"deploy_access_levels`+maintainers)
 	}
 	if p.asks && (i < 0 || !all[i].Approvals) {
-		call += " -f 'approval_rules[][access_level]=40'"
+		body = append(body, `"approval_rules`+maintainers)
 	}
-	x.Mend = f.mend("", "glab api "+call)
+	// glab makes no lists of the names of fields, as gh does.
+	x.Mend = f.mend("", "echo '{"+strings.Join(body, ",")+"}' | glab api "+call+" -H 'Content-Type: application/json' --input -")
 }
 
 // scoped looks whether the secrets of one image reach its jobs alone: on GitLab

@@ -149,7 +149,7 @@ func TestWhoMayEnterOnGitLab(t *testing.T) {
 	t.Parallel()
 	r, f := good(forge.GitLab)
 	f.Pipeline.Fixed[pipeline.Manifest] = pipeline.Job{Environment: "signing", Events: []pipeline.Event{pipeline.Push}}
-	if x := found(t, f.Look(t.Context()), "environment signing"); x.State != doctor.Warn || !strings.Contains(x.Mend[0], "-f name=signing") {
+	if x := found(t, f.Look(t.Context()), "environment signing"); x.State != doctor.Warn || !strings.Contains(x.Mend[0], `"name":"signing"`) {
 		t.Errorf("%+v", x)
 	}
 	r.environments = append(r.environments, forge.Environment{Name: "signing", Restrict: true})
@@ -206,18 +206,18 @@ func TestSecretsOfTwoImages(t *testing.T) {
 // there: GitLab refuses to protect an environment twice.
 func TestApprovalsOnGitLab(t *testing.T) {
 	t.Parallel()
-	const rule = " -f 'approval_rules[][access_level]=40'"
+	const in, people, rule = " -H 'Content-Type: application/json' --input -", `"deploy_access_levels":[{"access_level":40}]`, `"approval_rules":[{"access_level":40}]`
 	for name, c := range map[string]struct {
 		have []forge.Environment
 		want string
 	}{
-		"not protected": {nil, "-X POST 'projects/acme%2Fimages/protected_environments' -f name=prod -f 'deploy_access_levels[][access_level]=40'" + rule},
-		"no approvals":  {[]forge.Environment{{Name: "prod", Restrict: true}}, "-X PUT 'projects/acme%2Fimages/protected_environments/prod'" + rule},
-		"nobody named":  {[]forge.Environment{{Name: "prod", Approvals: true}}, "-X PUT 'projects/acme%2Fimages/protected_environments/prod' -f 'deploy_access_levels[][access_level]=40'"},
+		"not protected": {nil, `echo '{"name":"prod",` + people + "," + rule + "}' | glab api -X POST projects/acme%2Fimages/protected_environments" + in},
+		"no approvals":  {[]forge.Environment{{Name: "prod", Restrict: true}}, "echo '{" + rule + "}' | glab api -X PUT projects/acme%2Fimages/protected_environments/prod" + in},
+		"nobody named":  {[]forge.Environment{{Name: "prod", Approvals: true}}, "echo '{" + people + "}' | glab api -X PUT projects/acme%2Fimages/protected_environments/prod" + in},
 	} {
 		r, f := good(forge.GitLab)
 		r.environments = c.have
-		if x := found(t, f.Look(t.Context()), "environment prod"); x.State != doctor.Warn || !slices.Equal(x.Mend, []string{"glab api " + c.want}) {
+		if x := found(t, f.Look(t.Context()), "environment prod"); x.State != doctor.Warn || !slices.Equal(x.Mend, []string{c.want}) {
 			t.Errorf("%s: %+v", name, x)
 		}
 	}

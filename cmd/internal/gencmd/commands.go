@@ -19,7 +19,7 @@ func Program() app.Program {
 			keyCommand,
 			graphCommand,
 			generateCommand,
-			runnersCommand, simulateCommand,
+			runCommand, runnersCommand, simulateCommand,
 			ciOutputsCommand,
 			lockCommand,
 			doctorCommand,

@@ -10,9 +10,10 @@ type Lock struct {
 
 // FailedBase is what a base moved to, and what then came of its images.
 type FailedBase struct {
-	Digest   Digest // of what it moved to
-	Failures int    // how often its images failed with it, from 1
-	Last     string // when they last did, RFC 3339, UTC
+	Digest   Digest         // of what it moved to
+	Failures int            // how often the image failed with it that did so most often, from 1
+	Last     string         // when one last did, RFC 3339, UTC
+	Images   map[string]int // by node, how often each failed with it; nil where only Failures is known
 }
 
 // LockedBase is one outside base.

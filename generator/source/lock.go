@@ -65,11 +65,18 @@ const maxFailures = 1000
 var failedShape = record[model.FailedBase]{name: "an update that failed", fields: []field[model.FailedBase]{
 	{key: "digest", doc: "Digest that the base moved to.", required: true, remedy: relock, shape: digestText,
 		set: func(b *model.FailedBase, v value) { b.Digest = model.Digest(v.text) }},
-	{key: "failures", doc: "How often an image failed with it.", required: true, remedy: relock, shape: number{min: 1, max: maxFailures, whole: true},
+	{key: "failures", doc: "How often the image failed with it that did so most often.", required: true, remedy: relock, shape: number{min: 1, max: maxFailures, whole: true},
 		set: func(b *model.FailedBase, v value) { b.Failures = int(v.number) }},
 	{key: "last", doc: "When one last did.", required: true, remedy: relock, shape: text{name: "a time", max: 20, expect: "a time such as 2026-11-21T12:00:00Z",
 		pattern: regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`)},
 		set: func(b *model.FailedBase, v value) { b.Last = v.text }},
+	{key: "images", doc: "How often each image failed with it.", shape: dict{keys: lockImage, of: number{min: 1, max: maxFailures, whole: true}},
+		set: func(b *model.FailedBase, v value) {
+			b.Images = map[string]int{}
+			for _, p := range v.pairs {
+				b.Images[p.key] = int(p.value.number)
+			}
+		}},
 }}
 
 var variantShape = record[model.LockedVariant]{name: "a platform of a base", fields: []field[model.LockedVariant]{
@@ -105,6 +112,8 @@ var suiteShape = record[model.LockedSuite]{name: "a suite", fields: []field[mode
 }}
 
 var (
+	lockImage = text{name: "an image", max: 384, expect: "an image, such as python or python:3.13",
+		pattern: regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]*){0,2}$`)}
 	lockTarget = text{name: "an image and a platform", max: 384, expect: "an image and a platform, such as debian-base linux/amd64",
 		pattern: regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]*){0,2} linux/(amd64|arm64)$`)}
 	packageVersion = text{name: "a version", max: 256, expect: "a Debian package's version",

@@ -24,7 +24,7 @@ func sampleLock() model.Lock {
 			}},
 			"registry.example.com:5000/Team: odd": {Digest: digest("bare"), Platforms: map[string]model.LockedVariant{}},
 		},
-		Failed: map[string]model.FailedBase{"docker.io/library/busybox:1.36": {Digest: digest("moved"), Failures: 3, Last: "2026-11-21T12:00:00Z"}},
+		Failed: map[string]model.FailedBase{"docker.io/library/busybox:1.36": {Digest: digest("moved"), Failures: 3, Last: "2026-11-21T12:00:00Z", Images: map[string]int{"python:3.13": 3, "app": 1}}},
 		Debian: map[string]model.LockedSuite{
 			"trixie": {InRelease: digest("in"), Images: map[string]map[string]string{
 				"debian-base linux/amd64": {"bash": "5.2.37-2+b5", "on": "1.0", "0ad": "0.27", "libc6": "2.41-12", "gcc-14-base": "14.2.0-19", "util-linux": "2:2.41-5~bpo12+1"},

@@ -38,6 +38,12 @@ func FormatLock(l model.Lock) []byte {
 		w.line(2, "digest: %s", scalar(f.Digest.String()))
 		w.line(2, "failures: %d", f.Failures)
 		w.line(2, "last: %s", quoted(f.Last))
+		if len(f.Images) > 0 {
+			w.line(2, "images:")
+		}
+		for _, image := range sortedKeys(f.Images) {
+			w.line(3, "%s: %d", scalar(image), f.Images[image])
+		}
 	}
 	if len(l.Debian) > 0 {
 		w.line(0, "debian:")

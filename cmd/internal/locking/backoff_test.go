@@ -90,6 +90,21 @@ func TestFailedUpdatesWait(t *testing.T) {
 	}
 }
 
+// TestWhoFailed says it for people.
+func TestWhoFailed(t *testing.T) {
+	t.Parallel()
+	for want, f := range map[string]model.FailedBase{
+		"images failed 3 times":                         {Failures: 3},
+		"python:3.13 failed once":                       {Failures: 1, Images: map[string]int{"python:3.13": 1}},
+		"b:0, a:0 failed up to 3 times":                 {Failures: 3, Images: map[string]int{"a:0": 1, "b:0": 3}},
+		"e:0, a:0, b:0 and 2 more failed up to 4 times": {Failures: 4, Images: map[string]int{"a:0": 1, "b:0": 1, "c:0": 1, "d:0": 1, "e:0": 4}},
+	} {
+		if got := With(f) + " failed " + Times(f); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // TestBlame lets images fail with a lock that was offered.
 func TestBlame(t *testing.T) {
 	t.Parallel()
@@ -117,11 +132,13 @@ func TestBlame(t *testing.T) {
 		want    map[string]model.FailedBase
 	}{
 		"nothing failed":           {offered: lock("2", "2", "2"), want: map[string]model.FailedBase{}},
-		"what the image is of":     {offered: lock("2", "2", "2"), failed: "c", want: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 1, Last: now}}},
-		"what its parent is of":    {offered: lock("2", "1", "2"), failed: "b", want: map[string]model.FailedBase{"example.com/one:1": {Digest: digest("2"), Failures: 1, Last: now}}},
+		"what the image is of":     {offered: lock("2", "2", "2"), failed: "c", want: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 1, Last: now, Images: map[string]int{"c:0": 1}}}},
+		"what its parent is of":    {offered: lock("2", "1", "2"), failed: "b", want: map[string]model.FailedBase{"example.com/one:1": {Digest: digest("2"), Failures: 1, Last: now, Images: map[string]int{"b:0": 1}}}},
 		"only what moved":          {offered: lock("1", "1", "2"), failed: "b", want: map[string]model.FailedBase{}},
-		"once more":                {offered: lock("1", "1", "2"), noted: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 3, Last: before}}, failed: "c", want: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 4, Last: now}}},
-		"another update than then": {offered: lock("1", "1", "3"), noted: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 3, Last: before}}, failed: "c", want: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("3"), Failures: 1, Last: now}}},
+		"once more":                {offered: lock("1", "1", "2"), noted: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 3, Last: before}}, failed: "c", want: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 4, Last: now, Images: map[string]int{"c:0": 4}}}},
+		"another update than then": {offered: lock("1", "1", "3"), noted: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 3, Last: before}}, failed: "c", want: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("3"), Failures: 1, Last: now, Images: map[string]int{"c:0": 1}}}},
+		"each by itself":           {offered: lock("2", "1", "1"), noted: map[string]model.FailedBase{"example.com/one:1": {Digest: digest("2"), Failures: 2, Last: before, Images: map[string]int{"a:0": 2}}}, failed: "b", want: map[string]model.FailedBase{"example.com/one:1": {Digest: digest("2"), Failures: 2, Last: now, Images: map[string]int{"a:0": 2, "b:0": 1}}}},
+		"the worst of them":        {offered: lock("2", "1", "1"), noted: map[string]model.FailedBase{"example.com/one:1": {Digest: digest("2"), Failures: 2, Last: before, Images: map[string]int{"a:0": 1, "b:0": 2}}}, failed: "b", want: map[string]model.FailedBase{"example.com/one:1": {Digest: digest("2"), Failures: 3, Last: now, Images: map[string]int{"a:0": 1, "b:0": 3}}}},
 		"held back, and another":   {offered: lock("1", "1", "1"), noted: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 3, Last: before}}, failed: "c", want: map[string]model.FailedBase{"example.com/three:1": {Digest: digest("2"), Failures: 3, Last: before}}},
 	} {
 		c.offered.Failed = c.noted

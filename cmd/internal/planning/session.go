@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -128,11 +130,33 @@ func (s *Session) load(ctx context.Context) error {
 	}
 	now.Fleet.Settings.Judging = s.Policy.Judging()
 	s.Tree, s.Now, s.Warnings = tree, now, list
-	s.Repo.Forget()                 // what was read has become keys
+	s.Repo.Forget() // what was read has become keys
+	s.noteHeld()
 	if len(now.Fleet.Images) == 0 { // an empty plan must not look like one without changes
 		s.note(NoImages)
 	}
 	return nil
+}
+
+// shownHeld updates are named one by one.
+const shownHeld = 5
+
+// noteHeld says which updates of bases are held back because images failed with
+// them. It follows from images.lock: when one is tried again depends on the
+// clock, and is for "rootfsgen lock" to say.
+func (s *Session) noteHeld() {
+	failed, most := s.Now.Fleet.Lock.Failed, s.Now.Fleet.Settings.Updates.Quarantine
+	for i, ref := range slices.Sorted(maps.Keys(failed)) {
+		if i == shownHeld {
+			s.note("And %d more updates of bases are held back: images.lock has them.", len(failed)-i)
+			return
+		}
+		f, state := failed[ref], "waits"
+		if most > 0 && f.Failures >= most {
+			state = "is in quarantine"
+		}
+		s.note("The update of %s to %s %s: %s failed %s with it.", ref, f.Digest.Short(), state, locking.With(f), locking.Times(f))
+	}
 }
 
 // target is what to plan: what was asked for, else HEAD, but on a desk with

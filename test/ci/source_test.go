@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,12 +23,21 @@ import (
 
 // TestSourceRuntime executes the pipelines of a repository that holds the
 // programs' own source, as this one does: the planning job compiles them and
-// hands them on. The machines have neither them nor the engines, and offer no
-// BuildKit. The one stand-in beside the actions is the Makefile.
+// hands them on, and what they build is scanned and judged. The machines have
+// neither them nor the engines nor the scanners, and offer no BuildKit. The one
+// stand-in beside the actions is the Makefile.
 func TestSourceRuntime(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, "source", sourceFleet(t))
-	f.lacks("rootfsgen", "rootfsrun", "buildkitd", "registry")
+	files := sourceFleet(t)
+	for path, text := range enginetest.Debian12(map[string]string{"openssl": "3.0.1-1"}) {
+		files["images/base/rootfs/"+path] = text
+	}
+	files["images/base/Dockerfile"] = filesBelow(t, "testdata/fleet")["images/base/Dockerfile"] + "COPY rootfs/ /\n"
+	files["scan-policy.yaml"] = "apiVersion: rootfsgen/v1\nkind: ScanPolicy\n"
+	db, _ := enginetest.ScanDB(t, time.Time{}, hole("CVE-2026-0001", "low"), enginetest.OfNVD)
+	f := newFleet(t, "source", files)
+	f.env = append(f.env, "ROOTFSRUN_SCAN_DB="+db)
+	f.lacks("rootfsgen", "rootfsrun", "buildkitd", "registry", "syft", "grype")
 	got := f.act(workflow{
 		event: "push", file: "rootfsgen-push.yml", env: goSettings(t), without: []string{"BUILDKIT_HOST"}, alone: true,
 		payload: map[string]any{"ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": f.Git("rev-parse", "HEAD")},
@@ -41,6 +51,7 @@ func TestSourceRuntime(t *testing.T) {
 		t.Fatalf("jobs (-want +got):\n%s\n%s", diff, got.tail())
 	}
 	f.testing(map[string]string{"base": everyImage["base"]})
+	f.judgedBy("CVE-2026-0001", "base")
 
 	main := f.Git("rev-parse", "HEAD")
 	f.watchedFromSource(main)
@@ -139,12 +150,15 @@ func without(path string, programs ...string) string {
 	}), ":")
 }
 
-// engineTargets stands in for the two targets of the real Makefile that get
-// the engines: it takes those that this machine has already.
+// engineTargets stands in for those targets of the real Makefile that get the
+// engines and the scanners: it takes what this machine has already.
 func engineTargets(t *testing.T) string {
 	t.Helper()
-	return ".PHONY: packages-run tools-run\npackages-run:\ntools-run:\n" +
-		"\tmkdir -p .cache/bin\n\tcp " + filepath.Join(enginetest.Bin(t), "buildkitd") + " " + filepath.Join(enginetest.Bin(t), "registry") + " .cache/bin/\n"
+	bin := enginetest.Bin(t)
+	take := func(names ...string) string {
+		return "\tmkdir -p .cache/bin\n\tcp " + bin + "/" + strings.Join(names, " "+bin+"/") + " .cache/bin/\n"
+	}
+	return ".PHONY: packages-run tools-run tools-scan\npackages-run:\ntools-run:\n" + take("buildkitd", "registry") + "tools-scan:\n" + take("syft", "grype")
 }
 
 // source is what the two programs are compiled from.

@@ -110,6 +110,8 @@ func (f *fleet) ownRefuses(on diamondForge, dir string) {
 	want := map[string]string{"own ready": "failure"}
 	if _, is := on.(labDiamond); is {
 		want["plan"] = "success"
+	} else {
+		f.ownStops()
 	}
 	if d := cmp.Diff(want, diamondRan(got)); d != "" {
 		f.t.Errorf("a push that an own job refuses: jobs (-want +got):\n%s\n%s", d, got.tail())
@@ -122,5 +124,19 @@ func (f *fleet) ownRefuses(on diamondForge, dir string) {
 	}
 	if err := os.Remove(refuse); err != nil {
 		f.t.Fatal(err)
+	}
+}
+
+// ownStops asks GitHub's own evaluator what comes of a push that an own job
+// refuses: act ends a run with the first called workflow that fails.
+func (f *fleet) ownStops() {
+	f.t.Helper()
+	got := judge(f.t, []question{{
+		Jobs: entries(f.t, f.Dir)["push"].Jobs, Fails: map[string]string{"own-ready": "failure"},
+		Contexts: map[string]any{"github": map[string]any{"ref": "refs/heads/main", "event": map[string]any{}, "event_name": "push"}, "vars": map[string]any{}},
+	}})[0]
+	want := map[string]string{"own-ready": "failure", "fleet": "skipped", "manifest": "skipped", "own-built": "skipped", "result": "success"}
+	if d := cmp.Diff(want, got); d != "" {
+		f.t.Errorf("what GitHub makes of a push that an own job refuses (-want +got):\n%s", d)
 	}
 }

@@ -52,14 +52,14 @@ func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) 
 	}
 	images, err := s.verifyAll(ctx, fresh, s.lies())
 	if err != nil {
-		return out, asMerged(err)
+		return out, Finishing.of(err)
 	}
 	prod := s.inProd() // which a withdrawal has marked; who may write to testing only takes nothing from prod
 	if err := prod.usable(ctx, known); err != nil {
-		return out, asMerged(err)
+		return out, Finishing.of(err)
 	}
 	if out.Verdicts, err = s.judge(ctx, images); err != nil {
-		return out, asMerged(err)
+		return out, Finishing.of(err)
 	}
 	now, err := s.document(ctx, channel.Prod)
 	if err != nil {
@@ -99,14 +99,6 @@ func (s Step) finish(ctx context.Context, d *manifest.Document) (Result, error) 
 		err = errMoved
 	}
 	return out, err
-}
-
-// asMerged is a refusal that speaks of a document which is in force already.
-func asMerged(err error) error {
-	if refused, is := errors.AsType[*Refused](err); is {
-		refused.Merged = true
-	}
-	return err
 }
 
 // lies is the registry prefix that the images of prod lie below.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -55,26 +53,18 @@ func (s Step) Rollback(ctx context.Context, c Choice, ids []string) (out Result,
 		}
 		images, err := s.comingBack(ctx, restored)
 		if err != nil {
-			return out, nil, asRollback(err)
+			return out, nil, RollingBack.of(err)
 		}
 		out, err = s.replace(ctx, now, next, images)
 		if errors.Is(err, errMoved) {
 			continue
 		}
 		if err != nil {
-			return out, nil, asRollback(err)
+			return out, nil, RollingBack.of(err)
 		}
-		return out, restored, asRollback(s.settleRollback(ctx, out.Document, restored, images))
+		return out, restored, RollingBack.of(s.settleRollback(ctx, out.Document, restored, images))
 	}
 	return out, nil, fmt.Errorf("rolling back: %w, %d times", errMoved, floatTries)
-}
-
-// asRollback is a refusal that speaks of a rollback.
-func asRollback(err error) error {
-	if refused, is := errors.AsType[*Refused](err); is {
-		refused.Rollback = true
-	}
-	return err
 }
 
 // replace writes a document in the place of one that is still there, unless
@@ -156,199 +146,6 @@ func Pick(versions []channel.Version, c Choice) (channel.Version, bool, error) {
 		return channel.Version{}, false, fmt.Errorf("%s did not exist yet on %s", channel.Prod, c.At.UTC().Format(time.DateOnly))
 	}
 	return channel.Version{}, false, nil
-}
-
-// earlier composes the document that a rollback leads to.
-func (s Step) earlier(ctx context.Context, now *manifest.Document, c Choice, ids []string) (*manifest.Document, []Restored, error) {
-	h, err := s.history(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	fixed, chosen, err := Pick(h.versions, c)
-	if err != nil {
-		return nil, nil, err
-	}
-	next := *now
-	next.GeneratedAt, next.Images = s.Now().UTC().Format(time.RFC3339), slices.Clone(now.Images)
-	var restored []Restored
-	if len(ids) == 0 {
-		restored, err = s.wholeBack(ctx, h, now, &next, fixed, chosen)
-	} else {
-		restored, err = s.someBack(ctx, h, now, &next, fixed, chosen, ids)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return &next, restored, nil
-}
-
-// wholeBack takes every image of an earlier document.
-func (s Step) wholeBack(ctx context.Context, h *history, now, next *manifest.Document, v channel.Version, chosen bool) ([]Restored, error) {
-	if !chosen {
-		var found bool
-		for _, v = range h.versions {
-			d, err := h.at(ctx, v)
-			if err != nil {
-				return nil, err
-			}
-			if found = !sameDigests(d, now); found {
-				break
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("there is no earlier version of %s to go back to", channel.Prod)
-		}
-	}
-	d, err := h.at(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	next.Images = slices.Clone(d.Images)
-	var restored []Restored
-	for n, e := range next.Images {
-		old, _ := now.Find(e.ID)
-		e.Commit = old.Commit // what is older than that may not replace it
-		next.Images[n] = e
-		if old.Digest != e.Digest {
-			restored = append(restored, Restored{ID: e.ID, From: old, To: e, Version: v.ID})
-		}
-	}
-	return restored, nil
-}
-
-func sameDigests(a, b *manifest.Document) bool { return maps.Equal(digests(a), digests(b)) }
-
-func digests(d *manifest.Document) map[string]manifest.Digest {
-	out := map[string]manifest.Digest{}
-	for _, i := range d.Images {
-		out[i.ID] = i.Digest
-	}
-	return out
-}
-
-// someBack takes some images of an earlier document, and all that is built on
-// what they are now.
-func (s Step) someBack(ctx context.Context, h *history, now, next *manifest.Document, fixed channel.Version, chosen bool, ids []string) ([]Restored, error) {
-	var restored []Restored
-	taken := map[string]bool{}
-	take := func(id, because string, v channel.Version) error {
-		d, err := h.at(ctx, v)
-		if err != nil {
-			return err
-		}
-		e, found := d.Find(id)
-		if !found {
-			if because != "" {
-				return fmt.Errorf("%s is built on %s, and prod had none in version %s\nhint: name another version with --to, or roll everything back", id, because, v.ID)
-			}
-			return fmt.Errorf("prod had no %s in version %s", id, v.ID)
-		}
-		taken[id] = true
-		old, _ := now.Find(id)
-		e.Commit = old.Commit // what is older than that may not replace it
-		if old.Digest != e.Digest {
-			restored = append(restored, Restored{ID: id, From: old, To: e, Because: because, Version: v.ID})
-		}
-		next.Images = append(without(next.Images, []manifest.Image{e}), e)
-		return nil
-	}
-	versions := map[string]channel.Version{}
-	for _, id := range ids {
-		v := fixed
-		if !chosen {
-			var err error
-			if v, err = h.before(ctx, now, id); err != nil {
-				return nil, err
-			}
-		}
-		versions[id] = v
-		if err := take(id, "", v); err != nil {
-			return nil, err
-		}
-	}
-	made, err := s.materials(ctx, now)
-	if err != nil {
-		return nil, err
-	}
-	for n := 0; n < len(restored); n++ { // grows: dependants have dependants
-		from := restored[n]
-		for _, id := range slices.Sorted(maps.Keys(made)) {
-			if taken[id] || !builtOn(made[id], from.From) {
-				continue
-			}
-			v := versions[from.ID]
-			versions[id] = v
-			if err := take(id, from.ID, v); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return restored, nil
-}
-
-// before is the newest version in which an image was another.
-func (h *history) before(ctx context.Context, now *manifest.Document, id string) (channel.Version, error) {
-	current, listed := now.Find(id)
-	for _, v := range h.versions {
-		d, err := h.at(ctx, v)
-		if err != nil {
-			return v, err
-		}
-		if e, found := d.Find(id); found && (!listed || e.Digest != current.Digest) {
-			return v, nil
-		}
-	}
-	return channel.Version{}, fmt.Errorf("prod had no other %s before\nhint: rootfsrun history %s", id, id)
-}
-
-// materials are the digests that each image of prod was built from.
-func (s Step) materials(ctx context.Context, d *manifest.Document) (map[string]map[model.Digest]bool, error) {
-	out := map[string]map[model.Digest]bool{}
-	for _, e := range d.Images {
-		if e.Digest == "" {
-			continue
-		}
-		from, err := s.madeFrom(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		out[e.ID] = from
-	}
-	return out, nil
-}
-
-// madeFrom reads the receipts of an image's builds. Without them nobody knows
-// what must go with what, so that is an error.
-func (s Step) madeFrom(ctx context.Context, e manifest.Image) (map[model.Digest]bool, error) {
-	repo, ok := s.repository(e, "")
-	if !ok {
-		return nil, fmt.Errorf("%s: its reference %s is not one of ours", e.ID, e.Image)
-	}
-	v, c := &verified{entry: e, repo: repo}, &checking{id: e.ID}
-	identity, err := s.readIndex(ctx, v, c, model.Digest(e.Digest))
-	if err == nil && len(c.refused) == 0 {
-		err = s.readReceipts(ctx, v, c, identity, model.Digest(e.Digest))
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(c.refused) > 0 {
-		return nil, errors.New(strings.Join(c.refused, "; "))
-	}
-	from := map[model.Digest]bool{}
-	for _, m := range v.materials {
-		from[m.Digest] = true
-	}
-	return from, nil
-}
-
-func builtOn(from map[model.Digest]bool, e manifest.Image) bool {
-	for _, d := range e.Platforms {
-		if from[d] {
-			return true
-		}
-	}
-	return from[model.Digest(e.Digest)]
 }
 
 // inProd is the step for what lies in prod already, wherever that was when it

@@ -139,7 +139,7 @@ func TestAWithdrawalDuringARollbackStands(t *testing.T) {
 				p.takenBack(model.Digest(python.Digest), "python", "app")
 			}}
 			_, _, err := s.Rollback(t.Context(), promote.Choice{Version: "1"}, []string{"python"})
-			if refused, is := errors.AsType[*promote.Refused](err); !is || !refused.Rollback || !strings.Contains(err.Error(), "python: "+model.Digest(python.Digest).Short()+" was withdrawn") {
+			if refused, is := errors.AsType[*promote.Refused](err); !is || refused.Of == promote.Promoting || !strings.Contains(err.Error(), "python: "+model.Digest(python.Digest).Short()+" was withdrawn") {
 				t.Fatalf("got %v", err)
 			}
 			if e, _ := p.prod().Find("python"); e.Digest == python.Digest {

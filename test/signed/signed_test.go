@@ -135,7 +135,7 @@ func TestSigned(t *testing.T) {
 		t.Errorf("what those who are trusted have signed is\n%s%s", out, errs)
 	}
 	out, errs = b.run(0, "rootfsrun", "audit", "app", "--config", "believing.yaml")
-	if strings.Contains(out, "\tverified") || strings.Count(out, "unverified\n") != strings.Count(out, "\n") || !strings.Contains(errs, "names nobody under trust.builders") {
+	if strings.Contains(out, "\tverified") || strings.Count(out, "unverified\n") != strings.Count(out, "\n") || !strings.Contains(errs, "trust.builders names nobody") {
 		t.Errorf("where nobody is trusted audit says\n%s%s", out, errs)
 	}
 }

@@ -28,7 +28,8 @@ In order of time: who built it from what, the tests, the lists of its packages,
 each scan with its tool and the date of its database, each verdict with its
 policy and the exceptions that it used, the merge, who has signed and attested
 what, promotions, and its withdrawal. What is missing is named at the end. In
-Artifact Registry it tells what else is attached there, too.
+Artifact Registry it tells what else is attached there, too. For a reference
+neither a repository nor settings are needed.
 
 Signatures are verified where rootfsgen.yaml says whose count, under
 "trust.signers"; of others it is told whose they claim to be. Receipts, and the
@@ -52,7 +53,7 @@ are, and a verdict that is unverified is no judgement.`,
 }
 
 func tellLives(ctx context.Context, a *app.App, from *given, names []string) (out []*audit.Life, err error) {
-	set, err := settings(ctx, a, planning.Options{})
+	set, err := settingsFor(ctx, a, names)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func tellLives(ctx context.Context, a *app.App, from *given, names []string) (ou
 	defer func() { err = errors.Join(err, end()) }()
 	o.Attachments = attachments
 	if len(set.Trust.Builders) == 0 && !a.Quiet {
-		fmt.Fprintln(a.Err, "unverified: rootfsgen.yaml names nobody under trust.builders, so whoever may write to the registry may have written what it says")
+		fmt.Fprintln(a.Err, "unverified: trust.builders names nobody, so whoever may write to the registry may have written what it says")
 	}
 	c := registry.New(planning.Sealed(a, registry.Options{Bootstrap: set.Registry.Bootstrap, Log: a.Log}, nil, &set.Trust))
 	located, err := from.locate(ctx, a, c, names)

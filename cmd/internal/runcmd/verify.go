@@ -3,7 +3,12 @@ package runcmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,7 +61,7 @@ type verified struct {
 }
 
 func (o *verification) run(ctx context.Context, a *app.App, names []string) error {
-	set, err := settings(ctx, a, planning.Options{})
+	set, err := settingsFor(ctx, a, names)
 	if err != nil {
 		return err
 	}
@@ -95,13 +100,36 @@ type location struct {
 	policy     model.Digest // that it must have passed; empty is any
 }
 
-// locate finds what was named: a reference has a registry's host, everything
-// else is an image of the fleet.
+// isReference tells a reference, which has a registry's host, from an image of
+// the fleet.
+func isReference(name string) bool { return strings.Contains(name, "/") }
+
+// settingsFor are the settings that what was named is looked at with. References
+// say by themselves where they lie: they need no repository, and where there is
+// none, nor settings, nobody is trusted.
+func settingsFor(ctx context.Context, a *app.App, names []string) (model.Settings, error) {
+	root, err := a.Root()
+	if err != nil {
+		return model.Settings{}, err
+	}
+	config := a.Config
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(root, config)
+	}
+	_, noRepository := os.Lstat(filepath.Join(root, ".git"))
+	_, noSettings := os.Lstat(config)
+	if errors.Is(noRepository, fs.ErrNotExist) && errors.Is(noSettings, fs.ErrNotExist) && !slices.ContainsFunc(names, func(n string) bool { return !isReference(n) }) {
+		return model.Settings{}, nil
+	}
+	return settings(ctx, a, planning.Options{})
+}
+
+// locate finds what was named: references, and images of the fleet.
 func (g *given) locate(ctx context.Context, a *app.App, c *registry.Client, names []string) ([]location, error) {
 	var out []location
 	var images []string
 	for _, name := range names {
-		if !strings.Contains(name, "/") {
+		if !isReference(name) {
 			images = append(images, name)
 			continue
 		}

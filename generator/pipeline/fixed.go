@@ -65,7 +65,7 @@ func (p *Pipeline) planSteps() []Step {
 // forkSteps do the whole plan on one machine, against the registry that the
 // programs start there.
 func (p *Pipeline) forkSteps() []Step {
-	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true})
+	steps := p.compileFor(runtimeAlone, Step{Verb: Checkout, Name: "Check out", History: true})
 	steps = append(steps, p.engines()...)
 	if p.Judging.On {
 		steps = append(steps, p.scannersBeside()...)

@@ -169,7 +169,7 @@ rootfsrun ci release --tag "$` + string(VarTag) + `" --notes ` + notesFile + ` -
 // has no plan: nothing is built.
 func (p *Pipeline) rescanJob() Job {
 	j := Job{Kind: Rescan, Runner: model.RunnerSmall, Minutes: minutesBuild, Events: p.on(ScheduleRescan), Retry: true}
-	steps := append(p.compile(Step{Verb: Checkout, Name: "Check out", History: true}), p.scannersBeside()...)
+	steps := append(p.compileFor(runtimeAlone, Step{Verb: Checkout, Name: "Check out", History: true}), p.scannersBeside()...)
 	j.Steps = append(steps,
 		p.run("Judge what prod runs", rescanScript(p.Config), VarForgeToken, VarToken, VarLogin),
 		Step{Verb: Save, Name: "Keep the report", Artifact: Artifact{Name: "rootfsgen-rescan", Path: Reports, Folder: Reports, Report: true, Scans: true, Days: 30}})
@@ -207,6 +207,6 @@ exit "$status"
 // purgeJob removes the images of a request.
 func (p *Pipeline) purgeJob() Job {
 	return Job{Kind: Purge, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.on(Closed), Retry: true, Steps: append(
-		p.compile(Step{Verb: Checkout, Name: "Check out"}),
+		p.compileFor(runtimeAlone, Step{Verb: Checkout, Name: "Check out"}),
 		p.run("Remove the request's images", `rootfsrun gc --snapshot "$`+string(VarSnapshot)+`" --delete`+p.settingsFlags()+"\n", VarSnapshot, VarLogin))}
 }

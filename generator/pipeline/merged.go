@@ -14,7 +14,7 @@ const Merged Event = "merged"
 // branch that it starts on holds documents. It pushes nothing to it.
 func (p *Pipeline) finishJob() Job {
 	j := Job{Kind: Finish, Runner: model.RunnerSmall, Minutes: minutesShort, Events: p.on(Merged), Environment: "prod"}
-	steps := p.compile(Step{Verb: Checkout, Name: "Check out", History: true, Branch: p.DefaultBranch})
+	steps := p.compileFor(runtimeAlone, Step{Verb: Checkout, Name: "Check out", History: true, Branch: p.DefaultBranch})
 	if p.Judging.On {
 		j.Minutes = minutesJudge + p.Judging.Minutes
 		steps = append(steps, p.scannersBeside()...)

@@ -78,16 +78,32 @@ func (p *Pipeline) withEngines(steps ...Step) []Step {
 	return append(begin, steps...)
 }
 
-// compile adds what brings both programs to a job that begins a pipeline.
+// compile adds what brings both programs to the planning job, and in the source
+// flavour those that it hands on.
 func (p *Pipeline) compile(steps ...Step) []Step {
+	return p.bring(model.ProgramNames(), p.handsOn(), steps)
+}
+
+// compileFor adds what brings some programs to a job that begins a pipeline and
+// hands nothing on: it is spared what it does not run.
+func (p *Pipeline) compileFor(names []string, steps ...Step) []Step {
+	return p.bring(names, false, steps)
+}
+
+// runtimeAlone is what a job needs that plans nothing by itself.
+var runtimeAlone = []string{"rootfsrun"}
+
+// bring adds what brings programs to a job, and those for both architectures
+// that it hands on.
+func (p *Pipeline) bring(names []string, handOn bool, steps []Step) []Step {
 	switch p.Runtime {
 	case model.RuntimeRelease:
-		return append(steps, p.fetch(model.ProgramNames()...))
+		return append(steps, p.fetch(names...))
 	case model.RuntimeSource:
-		step := Step{Verb: Run, Name: "Compile the programs", Script: strict + compileScript}
+		step := Step{Verb: Run, Name: "Compile the programs", Script: strict + compileScript(names, handOn)}
 		if p.Programs.Version != "" {
 			step.Name = "Get or compile the programs"
-			step.Script = strict + p.trust() + fetchFunction + sourceScript(compileScript)
+			step.Script = strict + p.trust() + fetchFunction + sourceScript(names, handOn)
 			step.Values = append([]Value{{VarCommit, p.Programs.Commit}}, p.release()...)
 			for i := range steps {
 				steps[i].History = steps[i].History || steps[i].Verb == Checkout // to have the release's commit, too
@@ -123,12 +139,22 @@ func (p *Pipeline) install() []Step {
 // onPath makes the programs of this job's own folder come first.
 const onPath = `PATH="$PWD/` + bin + `:$PATH"` + "\n"
 
-const compileScript = `mkdir -p ` + bin + `
-CGO_ENABLED=0 go build -trimpath -o ` + bin + `/ ./cmd/rootfsgen ./cmd/rootfsrun
-for arch in amd64 arm64; do
+// compileScript compiles programs for this machine, and rootfsrun for every one
+// where it is handed on.
+func compileScript(names []string, handOn bool) string {
+	s := "mkdir -p " + bin + "\nCGO_ENABLED=0 go build -trimpath -o " + bin + "/"
+	for _, name := range names {
+		s += " ./cmd/" + name
+	}
+	s += "\n"
+	if handOn {
+		s += `for arch in amd64 arm64; do
   CGO_ENABLED=0 GOOS=linux GOARCH="$arch" go build -trimpath -o "` + programs + `/linux-$arch/" ./cmd/rootfsrun
 done
 `
+	}
+	return s
+}
 
 // thisArch sets arch to what releases call this machine's architecture.
 const thisArch = `case "$(uname -m)" in
@@ -180,21 +206,25 @@ done
 // releasedSource are the files that decide what the programs are.
 const releasedSource = `'*.go' go.mod go.sum templates generator/policy/first.yaml ':(exclude)*_test.go'`
 
-// sourceScript takes the release where it is of the same source, and else does
-// what compile says.
-func sourceScript(compile string) string {
-	return `if [ -n "$` + string(VarCommit) + `" ] && git cat-file -e "$` + string(VarCommit) + `^{commit}" 2> /dev/null &&
+// sourceScript takes the release where it is of the same source, and else
+// compiles it.
+func sourceScript(names []string, handOn bool) string {
+	s := `if [ -n "$` + string(VarCommit) + `" ] && git cat-file -e "$` + string(VarCommit) + `^{commit}" 2> /dev/null &&
   git diff --quiet "$` + string(VarCommit) + `" HEAD -- ` + releasedSource + `; then
   ` + strings.ReplaceAll(strings.TrimSpace(thisArch), "\n", "\n  ") + `
-  for program in rootfsgen rootfsrun; do
+  for program in ` + strings.Join(names, " ") + `; do
     fetch "$program" "$arch" ` + bin + `/"$program"
   done
-  for arch in amd64 arm64; do
+`
+	if handOn {
+		s += `  for arch in amd64 arm64; do
     fetch rootfsrun "$arch" "` + programs + `/linux-$arch/rootfsrun"
   done
-else
+`
+	}
+	return s + `else
   echo "the source is not the release's: compiling it"
-  ` + strings.ReplaceAll(strings.TrimSpace(compile), "\n", "\n  ") + `
+  ` + strings.ReplaceAll(strings.TrimSpace(compileScript(names, handOn)), "\n", "\n  ") + `
 fi
 `
 }

@@ -52,7 +52,7 @@ func (p *Pipeline) watchdogPrograms() []Step {
 		return []Step{
 			{Verb: Run, Name: "Get the default branch", Script: strict + p.trust() + defaultBranchScript, Vars: []Var{VarForgeToken}},
 			{Verb: SetupGo, Name: "Set up Go"},
-			{Verb: Run, Name: "Compile the program", Script: strict + p.trust() + compileOneScript},
+			{Verb: Run, Name: "Compile the program", Script: strict + p.trust() + compileScript(runtimeAlone, false)},
 		}
 	}
 	return nil
@@ -66,10 +66,6 @@ const defaultBranchScript = `printf 'Authorization: Bearer %s\n' "$` + string(Va
     "$GITHUB_API_URL/repos/$GITHUB_REPOSITORY/tarball/$GITHUB_SHA"
 tar --extract --gzip --strip-components 1 --file source.tar.gz
 rm source.tar.gz
-`
-
-const compileOneScript = `mkdir -p ` + bin + `
-CGO_ENABLED=0 go build -trimpath -o ` + bin + `/ ./cmd/rootfsrun
 `
 
 const lostScript = `rootfsrun ci lost --run "$` + string(VarRun) + `" --attempts "$` + string(VarAttempts) + `" --rerun

@@ -119,7 +119,7 @@ func (p *Pipeline) forkTargets() int {
 func (p *Pipeline) lockSteps() []Step {
 	offer := p.run("Offer what moved", lockScript(p.settingsFlags(), path.Join(path.Dir(p.Config), lockFile), p.Counted), VarForgeToken, VarToken, VarLogin)
 	offer.Values = append(offer.Values, Value{VarBase, p.DefaultBranch})
-	return append(p.compile(Step{Verb: Checkout, Name: "Check out"}), offer)
+	return append(p.compileFor(model.ProgramNames(), Step{Verb: Checkout, Name: "Check out"}), offer)
 }
 
 // VarBase is the branch that a request is for.

@@ -37,7 +37,7 @@ type Options struct {
 	// nil signs none.
 	SignReceipt func(ctx context.Context, statement []byte) ([]byte, error)
 	// TrustReceipt judges such a bundle: the error is why a statement about a
-	// digest does not count. nil believes every receipt, as long as only those
+	// digest does not count, or an *Unjudged. nil believes every receipt, as long as only those
 	// who build may write to the registry.
 	TrustReceipt func(ctx context.Context, bundle, statement []byte, digest model.Digest) error
 	// Unjudged is an address below which receipts count unsigned all the same: a

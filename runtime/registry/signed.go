@@ -21,6 +21,17 @@ type untrusted struct{ err error }
 
 func (u *untrusted) Error() string { return u.err.Error() }
 
+// Unjudged is why nobody could say whether a receipt counts: a key that is none,
+// or a service that keeps one and does not answer. A receipt that cannot be judged
+// is not one that nobody has signed: what was built would be built again.
+type Unjudged struct{ Err error }
+
+// Error is what kept the judge from it.
+func (u *Unjudged) Error() string { return "judging receipts: " + u.Err.Error() }
+
+// Unwrap is the same.
+func (u *Unjudged) Unwrap() error { return u.Err }
+
 // JudgesReceipts tells whether in a repository only receipts count that somebody
 // who is trusted has signed. What can be concluded without a receipt does not
 // count then either.
@@ -78,6 +89,9 @@ func (c *Client) trust(ctx context.Context, repo string, a artifact, statement [
 	if err := c.o.TrustReceipt(ctx, bundle, statement, digest); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if unjudged, is := errors.AsType[*Unjudged](err); is {
+			return unjudged
 		}
 		return &untrusted{err}
 	}

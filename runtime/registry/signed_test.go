@@ -30,6 +30,34 @@ func seals(name string) registry.Options {
 	}
 }
 
+// TestAReceiptThatNobodyCanJudgeIsAnError: keys that cannot be read make no
+// receipt one that nobody has signed.
+func TestAReceiptThatNobodyCanJudgeIsAnError(t *testing.T) {
+	t.Parallel()
+	repo := registrytest.New(t).Prefix("testing/app")
+	ours := registry.New(seals("us"))
+	img, err := random.Image(64, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := ours.PushImage(t.Context(), repo, img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := model.Receipt{Version: model.ReceiptVersion, Step: "build", StepKey: model.StepKey("build", digest), Status: model.ReceiptPassed, Digest: digest}
+	if err := ours.PutReceipt(t.Context(), repo, r); err != nil {
+		t.Fatal(err)
+	}
+	why := errors.New("the key is damaged")
+	blind := registry.New(registry.Options{TrustReceipt: func(context.Context, []byte, []byte, model.Digest) error { return &registry.Unjudged{Err: why} }})
+	if got, found, err := blind.Receipt(t.Context(), repo, model.ReceiptTag(r.Step, r.StepKey)); !errors.Is(err, why) {
+		t.Errorf("got %+v, %v, %v", got, found, err)
+	}
+	if got, err := blind.Receipts(t.Context(), repo, digest); !errors.Is(err, why) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 // TestReceiptSignedByNobodyWeTrust counts a receipt only where somebody who is
 // trusted has signed just what it says.
 func TestReceiptSignedByNobodyWeTrust(t *testing.T) {

@@ -39,7 +39,7 @@ func Sealed(a *app.App, o registry.Options, how *model.Signing, whom *model.Trus
 	o.TrustReceipt = func(_ context.Context, bundle, statement []byte, digest model.Digest) error {
 		j, err := judge()
 		if err != nil {
-			return err
+			return &registry.Unjudged{Err: err}
 		}
 		signed, err := j.Verify(bundle, digest)
 		if err == nil && !bytes.Equal(signed.Payload, statement) {

@@ -75,6 +75,9 @@ func TestPromotionInTheRealRegistry(t *testing.T) {
 	if scans, err := (scan.Store{Registry: c}).Newest(t.Context(), prefix+"prod/python", arm); err != nil || len(scans) != 1 {
 		t.Errorf("the scan came without its receipt: %v, %v", scans, err)
 	}
+	if _, found, err := c.Receipt(t.Context(), prefix+"prod/python", plantest.ListReceipt(arm)); err != nil || !found {
+		t.Errorf("the list came without its receipt: %v", err)
+	}
 	for _, e := range p.Entries {
 		if _, found, err := c.Receipt(t.Context(), prefix+"prod/"+e.Repository, model.ReceiptTag(model.StepBuild, model.BuildStepKey(e.Key, 0))); err != nil || !found {
 			t.Errorf("%s came without the receipt of its build: %v", e.ID(), err)

@@ -142,11 +142,7 @@ const onPath = `PATH="$PWD/` + bin + `:$PATH"` + "\n"
 // compileScript compiles programs for this machine, and rootfsrun for every one
 // where it is handed on.
 func compileScript(names []string, handOn bool) string {
-	s := "mkdir -p " + bin + "\nCGO_ENABLED=0 go build -trimpath -o " + bin + "/"
-	for _, name := range names {
-		s += " ./cmd/" + name
-	}
-	s += "\n"
+	s := "mkdir -p " + bin + "\nCGO_ENABLED=0 go build -trimpath -o " + bin + "/ ./cmd/" + strings.Join(names, " ./cmd/") + "\n"
 	if handOn {
 		s += `for arch in amd64 arm64; do
   CGO_ENABLED=0 GOOS=linux GOARCH="$arch" go build -trimpath -o "` + programs + `/linux-$arch/" ./cmd/rootfsrun

@@ -58,6 +58,23 @@ func (p *Pipeline) mergeJob(events []Event) Job {
 // scanner's database is fetched, and every layer.
 const minutesJudge = 45
 
+// prolong gives the jobs that judge all images at once as long as that takes
+// where each is listed and scanned anew: some twenty seconds for a platform
+// of more than a gigabyte, and a quarter of an hour for the rest. It stays
+// below the six hours that a forge lends a machine for.
+func (p *Pipeline) prolong() {
+	platforms := 0
+	for i := range p.Images {
+		platforms += len(p.Images[i].Legs)
+	}
+	for _, kind := range []Kind{Promote, Finish} {
+		if j, found := p.Fixed[kind]; found && p.Judging.On {
+			j.Minutes = min(max(minutesJudge, 15+platforms/3), 300) + p.Judging.Minutes
+			p.Fixed[kind] = j
+		}
+	}
+}
+
 // uploads tells whether findings go to the forge's code scanning.
 func (p *Pipeline) uploads() bool { return p.Judging.On && p.Judging.Upload == model.UploadSARIF }
 

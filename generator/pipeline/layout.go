@@ -61,6 +61,7 @@ func Layout(fleet *model.Fleet, edges Edges, o Options) (*Pipeline, diag.List, e
 		return nil, list, err
 	}
 	p.Images = images
+	p.prolong()
 	list = append(list, p.takeRunners(s)...)
 	if p.Said, err = p.said(s); err != nil {
 		return nil, list, err

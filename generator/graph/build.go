@@ -19,6 +19,7 @@ import (
 type builder struct {
 	ctx   context.Context //nolint:containedctx // of one call: the callbacks of the Dockerfile's resolver have none
 	fleet *model.Fleet
+	among *model.Fleet // which references are to, and files belong to; see Options
 	tree  model.Tree
 	o     Options
 	names *names
@@ -50,9 +51,9 @@ type picked struct {
 }
 
 func newBuilder(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) *builder {
-	cache := cmp.Or(o.Cache, NewCache())
+	cache, among := cmp.Or(o.Cache, NewCache()), cmp.Or(o.Among, fleet)
 	return &builder{
-		ctx: ctx, fleet: fleet, tree: tree, o: o, names: cache.namesOf(fleet, tree, o.Like != nil && o.Like.Settled),
+		ctx: ctx, fleet: fleet, among: among, tree: tree, o: o, names: cache.namesOf(among, tree, o.Like != nil && o.Like.Settled),
 		graph: &Graph{tree: tree}, cache: cache,
 		circular: map[model.TargetID]bool{},
 	}

@@ -17,7 +17,8 @@ type Cache struct {
 	mu    sync.Mutex
 	files map[string]*parsed
 	fleet *model.Fleet
-	names *names // of fleet
+	tree  model.Tree // that names were made of, too
+	names *names     // of fleet
 }
 
 // cachedFiles bounds the Dockerfiles that are kept: a parsed one takes some
@@ -39,8 +40,8 @@ type parsed struct {
 func (c *Cache) namesOf(fleet *model.Fleet, tree model.Tree, settled bool) *names {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !settled || c.fleet != fleet {
-		c.fleet, c.names = fleet, newNames(fleet, tree)
+	if c.fleet != fleet || !settled && c.tree != tree {
+		c.fleet, c.tree, c.names = fleet, tree, newNames(fleet, tree)
 	}
 	return c.names
 }

@@ -34,6 +34,7 @@ type Options struct {
 	Cache   *Cache                 // shared between graphs; may be nil
 	Lenient bool                   // a Dockerfile that cannot be read is a warning: its image is what its text is, and cannot be built; so is a reference that looks like ours and means nothing
 	Like    *Like                  // what need not be resolved again; may be nil
+	Among   *model.Fleet           // the whole fleet, where the one to resolve is a Part of it; nil where it is not
 	Drop    bool                   // leave out the images that have errors, and what is built from them
 	Spare   bool                   // forget the Reads of targets whose context is their own folder, when its files are picked: they are a tenth of a large graph
 }

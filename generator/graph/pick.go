@@ -89,7 +89,7 @@ func (b *builder) folder(n *Node) {
 		return
 	}
 	if b.owner == nil {
-		b.owner = b.fleet.Owner()
+		b.owner = b.among.Owner()
 	}
 	read := map[string]bool{}
 	for _, e := range n.Files {

@@ -88,6 +88,10 @@ func (r *Repo) blob(ctx context.Context, id string) ([]byte, error) {
 	return bytes.Clone(o.content), nil
 }
 
+// Keep remembers what Stream handed over, for who reads the file again. The
+// slice must not be changed afterwards.
+func (r *Repo) Keep(oid string, content []byte) { r.keep(oid, content) }
+
 // keep remembers a small object. The slice must not be changed afterwards.
 func (r *Repo) keep(id string, content []byte) {
 	r.mu.Lock()

@@ -9,7 +9,7 @@ func (m *maker) findIdle() int {
 	if !m.req.Busy {
 		return 0
 	}
-	idle := 0
+	idle := m.req.Idle
 	for _, t := range m.order {
 		if t.node[0] == t && m.idle(t.node) {
 			idle++

@@ -45,6 +45,7 @@ type Request struct {
 	Notes  []string // put before the plan's own
 	Brief  bool     // leave recipes, and identities of indexes, out: people see none
 	Busy   bool     // leave out the nodes to which nothing happens, and count them
+	Idle   int      // how many of these are not even among those of the snapshots
 }
 
 // signing is what a plan says of signatures: whose receipts count, and, where

@@ -14,10 +14,17 @@ import (
 
 // Plan compares, asks the registry where that is wanted, and decides.
 func (s *Session) Plan(ctx context.Context) (*model.Plan, error) {
-	if err := s.Compare(ctx); err != nil {
-		return nil, err
+	err := s.Compare(ctx)
+	var req plan.Request
+	if err == nil {
+		req, err = s.request(ctx)
 	}
-	req, err := s.request(ctx)
+	if s.part != nil && (err != nil || !s.enough(req)) {
+		if err := s.widen(ctx); err != nil {
+			return nil, err
+		}
+		return s.Plan(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +36,9 @@ func (s *Session) Plan(ctx context.Context) (*model.Plan, error) {
 		}
 	}
 	req.Notes, req.Unread = s.notes, s.unread
+	if s.part != nil {
+		req.Idle = s.part.Apart()
+	}
 	return plan.Make(s.Then, s.Now, state, req)
 }
 

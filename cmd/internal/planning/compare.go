@@ -86,7 +86,7 @@ func (s *Session) before(ctx context.Context, from model.Revision) (*plan.Snapsh
 		same.Revision = from
 		return &same, nil
 	}
-	changes, err := s.Repo.Changes(ctx, from, s.Now.Revision)
+	changes, err := s.changes(ctx, from)
 	if err != nil {
 		return nil, err
 	}

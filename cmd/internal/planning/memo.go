@@ -33,9 +33,12 @@ func Print(ctx context.Context, a *app.App, o Options, format string, check func
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	m := newMemory(s.Repo)
-	if asked, answerable := s.foresee(ctx, format); answerable && o.CodeQuality == "" {
-		if known := m.recall(asked); known != nil {
-			return known.print(a)
+	if ahead := s.foresee(ctx); ahead != nil {
+		s.ahead = &outlook{ahead.since, ahead.req}
+		if !a.CI() && o.CodeQuality == "" {
+			if known := m.recall(ahead.question(format)); known != nil {
+				return known.print(a)
+			}
 		}
 	}
 	if err := s.load(ctx); err != nil {
@@ -86,22 +89,22 @@ func (s *Session) print(ctx context.Context, out io.Writer, p *model.Plan, forma
 }
 
 // foresee finds out what a plan would depend on from nothing but refs and the
-// settings. It is false in CI, where the registry has a say, and where something
-// is wrong, which loading tells.
-func (s *Session) foresee(ctx context.Context, format string) (asked string, answerable bool) {
-	if s.app.CI() || s.o.State == StateOn || s.o.Registry != "" && s.o.State != StateOff {
-		return "", false
+// settings. It is nil where the registry has a say, and where something is
+// wrong, which loading tells.
+func (s *Session) foresee(ctx context.Context) *Session {
+	if s.o.State == StateOn || s.o.Registry != "" && s.o.State != StateOff {
+		return nil
 	}
 	f := &Session{Repo: s.Repo, app: s.app, o: s.o, rev: s.rev, local: s.local, time: s.time}
 	tree, err := s.Repo.Files(ctx, s.rev)
 	if err != nil {
-		return "", false
+		return nil
 	}
 	if err := f.findConfig(tree); err != nil {
-		return "", false
+		return nil
 	}
 	if f.findPolicy(tree).Err() != nil {
-		return "", false
+		return nil
 	}
 	alone := map[string]string{}
 	if content, err := tree.Read(ctx, f.config); err == nil && f.configData == nil {
@@ -109,16 +112,16 @@ func (s *Session) foresee(ctx context.Context, format string) (asked string, ans
 	}
 	fleet, _, err := source.Load(ctx, history.Memory(alone), f.sourceOptions(nil))
 	if err != nil {
-		return "", false
+		return nil
 	}
 	f.Now = &plan.Snapshot{Revision: f.rev, Fleet: fleet}
 	if _, err := f.earlier(ctx); err != nil {
-		return "", false
+		return nil
 	}
 	if f.req, err = f.request(ctx); err != nil || f.asked {
-		return "", false
+		return nil
 	}
-	return f.question(format), true
+	return f
 }
 
 // question is a name for all that the output of a plan depends on where the

@@ -17,6 +17,7 @@ import (
 	"github.com/rootfsgen/rootfsgen/cmd/internal/app"
 	"github.com/rootfsgen/rootfsgen/cmd/internal/locking"
 	"github.com/rootfsgen/rootfsgen/generator/diag"
+	"github.com/rootfsgen/rootfsgen/generator/dockerfile"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -54,6 +55,12 @@ type Session struct {
 	req        plan.Request    // but for the notes
 	asked      bool            // the registry had to answer
 	hinted     atomic.Bool     // git was asked about files that are in no tree
+	said       bool            // the warnings were printed already
+
+	ahead  *outlook                     // nil where nothing was foreseen
+	plain  map[string]*dockerfile.Plain // of the build files of Now, by blob; nil where none was looked at
+	part   *graph.Part                  // that Now and Then are of; nil for the whole fleet
+	differ *difference                  // nil until somebody asks
 }
 
 // Load opens the repository and loads the fleet that is to be planned.
@@ -125,14 +132,14 @@ func (s *Session) load(ctx context.Context) error {
 	if err := list.Err(); err != nil {
 		return err
 	}
-	if !s.app.Quiet {
+	if !s.app.Quiet && !s.said {
 		s.app.PrintDiagnostics(list)
 	}
 	now.Fleet.Settings.Judging = s.Policy.Judging()
 	s.Tree, s.Now, s.Warnings = tree, now, list
 	s.Repo.Forget() // what was read has become keys
 	s.noteHeld()
-	if len(now.Fleet.Images) == 0 { // an empty plan must not look like one without changes
+	if len(now.Fleet.Images) == 0 && s.part == nil { // an empty plan must not look like one without changes
 		s.note(NoImages)
 	}
 	return nil

@@ -27,7 +27,11 @@ func (s *Session) snapshot(ctx context.Context, rev model.Revision, tree model.T
 		return nil, nil, err
 	}
 	ready := make(chan error, 1)
-	go func() { ready <- s.Repo.Prefetch(ctx, builds) }() // while the settings and the folders are looked at
+	read := s.Repo.Prefetch
+	if s.narrows() {
+		read = s.glance
+	}
+	go func() { ready <- read(ctx, builds) }() // while the settings and the folders are looked at
 	return s.whole(ctx, rev, tree, ready)
 }
 
@@ -44,14 +48,14 @@ func (s *Session) whole(ctx context.Context, rev model.Revision, tree model.Tree
 	}
 	s.read = noted.read
 	s.override(fleet)
-	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{
-		// A Dockerfile that cannot be read is the matter of its image alone on a desk.
-		CI: s.app.CI(), Lenient: !s.app.CI() && !s.o.Strict, Cache: s.cache, Ignored: s.ignored(ctx), Spare: true,
-	})
+	if s.part, err = s.narrow(ctx, fleet, list, tree); err != nil {
+		return nil, nil, err
+	}
+	g, some, more, err := s.graph(ctx, fleet, tree)
 	if err != nil {
 		return nil, nil, err
 	}
-	list = append(list, more...)
+	fleet, list = some, append(list, more...)
 	if list.HasErrors() {
 		return nil, list, nil
 	}
@@ -60,6 +64,25 @@ func (s *Session) whole(ctx context.Context, rev model.Revision, tree model.Tree
 		return nil, nil, err
 	}
 	return &plan.Snapshot{Revision: rev, Fleet: fleet, Graph: g, Keys: keys}, append(list, more...), nil
+}
+
+// graph resolves the part of the fleet that the plan is about, or all of it,
+// which it returns.
+func (s *Session) graph(ctx context.Context, fleet *model.Fleet, tree model.Tree) (*graph.Graph, *model.Fleet, diag.List, error) {
+	o := graph.Options{
+		// A Dockerfile that cannot be read is the matter of its image alone on a desk.
+		CI: s.app.CI(), Lenient: !s.app.CI() && !s.o.Strict, Cache: s.cache, Ignored: s.ignored(ctx), Spare: true,
+	}
+	if s.part != nil {
+		o.Among = fleet
+		g, list, err := graph.Build(ctx, s.part.Fleet, tree, o)
+		if err != nil || g.Closed() {
+			return g, s.part.Fleet, list, err
+		}
+		s.part, o.Among = nil, nil
+	}
+	g, list, err := graph.Build(ctx, fleet, tree, o)
+	return g, fleet, list, err
 }
 
 // override applies what the command says instead of the settings.
@@ -116,7 +139,11 @@ func (s *Session) derived(ctx context.Context, from model.Revision, tree model.T
 		return nil, list, nil
 	}
 	like := &graph.Like{Graph: s.Now.Graph, Fleet: s.Now.Fleet, Settled: settled, Touched: newTouch(changes, s.Tree, tree).node}
-	g, more, err := graph.Build(ctx, fleet, tree, graph.Options{Cache: s.cache, Like: like, Lenient: true, Drop: true, Spare: true})
+	o := graph.Options{Cache: s.cache, Like: like, Lenient: true, Drop: true, Spare: true}
+	if s.part != nil {
+		o.Among = s.part.Whole
+	}
+	g, more, err := graph.Build(ctx, fleet, tree, o)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,10 +19,19 @@ type outlook struct {
 	req  plan.Request
 }
 
+// parts says when a part of the fleet is planned.
+type parts int
+
+const (
+	partsMostly parts = iota // when it leaves out most of the fleet
+	partsAlways
+	partsNever
+)
+
 // narrows tells whether nothing but the difference of two trees is asked about,
 // and images to which nothing happens are only counted.
 func (s *Session) narrows() bool {
-	if s.ahead == nil || s.ahead.from == nil || s.ahead.from.Ref == LastRunRef || s.lock != nil || !s.o.busy {
+	if s.ahead == nil || s.ahead.from == nil || s.ahead.from.Ref == LastRunRef || s.lock != nil || !s.o.busy || s.o.parts == partsNever {
 		return false
 	}
 	r := &s.ahead.req
@@ -77,7 +86,7 @@ func (s *Session) partOf(ctx context.Context, fleet *model.Fleet, tree, before m
 		}
 	}
 	part, err := graph.PartOf(ctx, fleet, tree, s.cache, d)
-	if part != nil && part.Apart() <= len(part.Fleet.Images) && !s.o.narrowest {
+	if part != nil && part.Apart() <= len(part.Fleet.Images) && s.o.parts != partsAlways {
 		return nil, err // it spares little
 	}
 	return part, err

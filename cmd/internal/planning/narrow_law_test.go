@@ -93,7 +93,7 @@ func planBetween(t *rapid.T, now, then map[string]history.File, ci, narrow bool)
 	from := model.Revision{Ref: "then", Tree: "older"}
 	s := &Session{
 		config: "rootfsgen.yaml", cache: graph.NewCache(), app: &app.App{Env: env, Log: slog.New(slog.DiscardHandler)}, Tree: newer,
-		o: Options{brief: true, busy: true, narrowest: true}, ahead: &outlook{from: &from},
+		o: Options{brief: true, busy: true, parts: partsAlways}, ahead: &outlook{from: &from},
 		differ: &difference{from: from.Tree, changes: changes(newer, older), tree: older},
 	}
 	if narrow {

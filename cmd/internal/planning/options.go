@@ -33,10 +33,10 @@ type Options struct {
 	// quality report; empty is none.
 	CodeQuality string
 
-	brief     bool   // the plan is only to be read by people
-	busy      bool   // who do not ask for what nothing happens to
-	narrowest bool   // plan a part of the fleet however little that spares, for tests
-	program   string // instead of this program's identity, for tests
+	brief   bool   // the plan is only to be read by people
+	busy    bool   // who do not ask for what nothing happens to
+	parts   parts  // what part of the fleet is planned, for tests
+	program string // instead of this program's identity, for tests
 }
 
 // What --registry-state may be.

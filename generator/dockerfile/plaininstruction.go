@@ -213,13 +213,13 @@ func variableEnd(text []byte) int {
 // arguments reads an ARG. Before the first FROM its default may be a part of a
 // reference.
 func (r *plainReader) arguments(text []byte) bool {
-	global, clear := len(r.stages) == 0, true
+	global, free := len(r.stages) == 0, true
 	return assignments(text, inName, false, func(name, value string, has bool) {
 		if !global {
 			return
 		}
 		if strings.HasPrefix(name, "BUILD") || strings.HasPrefix(name, "TARGET") || name == sourceDateEpoch {
-			clear = false // the builder gives it
+			free = false // the builder gives it
 		}
 		if r.globals == nil {
 			r.globals = map[string]string{}
@@ -228,7 +228,7 @@ func (r *plainReader) arguments(text []byte) bool {
 		if has && all([]byte(value), inReference) {
 			r.globals[name] = value
 		}
-	}) && clear
+	}) && free
 }
 
 // from reads a FROM.

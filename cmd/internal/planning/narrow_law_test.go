@@ -23,7 +23,7 @@ import (
 // built from is.
 var plainOnes = []string{
 	"FROM scratch\nCOPY motd /\n", "FROM debian:13\nCOPY . /x/\n", "FROM a\nRUN true\n", "FROM b AS build\nRUN make\nFROM scratch\nCOPY --from=build /x /y\n",
-	"FROM g0\nENV A=motd\n", "FROM g1\nCOPY motd one.txt /x/\nCOPY files /f\n", "ARG V=g0\nFROM $V\nCOPY --from=c /x /y\n", "FROM scratch\nCOPY none /\n", "FROM e\n", "FROM g2\nWORKDIR /x\n",
+	"FROM g0\nENV A=motd\n", "FROM g1\nCOPY motd one.txt /x/\nCOPY files /f\n", "ARG V=g0\nFROM $V\nCOPY --from=c /x /y\n", "FROM scratch\nCOPY none /\n", "FROM scratch\nCOPY mot /\n", "FROM e\n", "FROM g2\nWORKDIR /x\n",
 }
 
 // drawWide is a fleet with plain images beside those of drawFleet.

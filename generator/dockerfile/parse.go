@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/rootfsgen/rootfsgen/generator/diag"
@@ -195,7 +196,11 @@ func parseInstruction(node *parser.Node) (parsed any, err error) {
 			err = fmt.Errorf("BuildKit's parser cannot read this instruction: %v", r)
 		}
 	}()
-	return instructions.ParseInstruction(node)
+	var lint *linter.Linter
+	if len(node.PrevComment) > 0 { // "# check=" may be among them, which is said to a linter
+		lint = linter.New(&linter.Config{})
+	}
+	return instructions.ParseInstructionWithLinter(node, lint)
 }
 
 // pos is where an instruction begins.

@@ -142,7 +142,7 @@ func (v value) sorted() []string {
 var policyAlwaysShape = record[policyEdits]{name: "alwaysBlock", fields: []field[policyEdits]{
 	{key: "cisaKev", doc: "What is in CISA's catalogue of vulnerabilities known to be exploited. An exception can allow it.", def: true,
 		shape: boolean{}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Always.KEV = v.flag }) }},
-	{key: "malicious", doc: "Packages that are there to do harm. No exception and no VEX can allow them.", def: true,
+	{key: "malicious", doc: "Packages that are there to do harm. No exception and no VEX can allow them. Where nobody looks for them `scanState.unreported` says what follows.", def: true,
 		shape: boolean{}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Always.Malicious = v.flag }) }},
 	{key: "secrets", doc: "Keys and passwords that lie in the image. No exception and no VEX can allow them. Where nobody looks for them `scanState.unreported` says what follows.", def: true,
 		shape: boolean{}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.Always.Secrets = v.flag }) }},
@@ -157,7 +157,7 @@ var policyStateShape = record[policyEdits]{name: "scanState", fields: []field[po
 	scanState("timeout", "It did not finish in the time that `wait` gives it.", model.PolicyBlock, func(s *model.PolicyState) *string { return &s.Timeout }),
 	scanState("inactive", "It is older than `maxAge`, or the scanner no longer watches the image. `rescan` has the scanner asked again, before it is judged, and makes the scan incomplete where that cannot be done, or does not help.", model.PolicyRescan,
 		func(s *model.PolicyState) *string { return &s.Inactive }, model.PolicyRescan),
-	{key: "unreported", doc: "`alwaysBlock.secrets` holds, and no source that has finished looks for secrets: `artifact-analysis` does, `local` does not. `warn` says so in every verdict, whose pass then means that nobody has looked; `block` makes the scan incomplete.", def: model.PolicyWarn,
+	{key: "unreported", doc: "`alwaysBlock.malicious` or `alwaysBlock.secrets` holds, and no source that has finished looks for such: `artifact-analysis` does, `local` does not. `warn` says so in every verdict, whose pass then means that nobody has looked; `block` makes the scan incomplete.", def: model.PolicyWarn,
 		shape: text{enum: []string{model.PolicyBlock, model.PolicyWarn}}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.State.Unreported = v.text }) }},
 	{key: "maxAge", doc: "How old a scan, and what its scanner knew, may be.", def: "72h",
 		shape: period{max: longestAge}, set: func(e *policyEdits, v value) { e.add(func(p *model.Policy) { p.State.MaxAge = v.seconds() }) }},

@@ -64,22 +64,35 @@ func Judge(p model.Policy, at time.Time, target model.TargetID, digest model.Dig
 	return v
 }
 
-// unreported says that the policy stops secrets, and that nobody looks for any.
-// A scanner that the policy does not name speaks for nothing.
+// unreported says what the policy stops, and that nobody looks for any. A
+// scanner that the policy does not name speaks for nothing.
 func (j *judge) unreported(out *answers, current []scanned) {
-	looked := slices.ContainsFunc(current, func(s scanned) bool {
+	for _, kind := range []struct {
+		name, plural string
+		stopped      bool
+	}{
+		{model.FindingMalicious, "malicious packages", j.policy.Always.Malicious},
+		{model.FindingSecret, "secrets", j.policy.Always.Secrets},
+	} {
+		if !kind.stopped || j.looked(out, current, kind.name) {
+			continue
+		}
+		why := kind.plural + ": no source that has finished looks for them"
+		if j.policy.State.Unreported == model.PolicyWarn {
+			out.warnings = append(out.warnings, why+", so that none was found says nothing (scanState.unreported)")
+			continue
+		}
+		out.unfinished = append(out.unfinished, why+", and scanState.unreported asks for one; "+model.SourceArtifactAnalysis+" does")
+	}
+}
+
+// looked tells whether a source of the policy that has finished looks for a
+// kind of finding.
+func (j *judge) looked(out *answers, current []scanned, kind string) bool {
+	return slices.ContainsFunc(current, func(s scanned) bool {
 		named := slices.ContainsFunc(j.policy.Sources, func(p model.PolicySource) bool { return p.Name == s.Source })
-		return named && out.states[s.Source] == model.ScanFinished && slices.Contains(s.Reports, model.FindingSecret)
+		return named && out.states[s.Source] == model.ScanFinished && slices.Contains(s.Reports, kind)
 	})
-	if !j.policy.Always.Secrets || looked {
-		return
-	}
-	const why = "secrets: no source that has finished looks for them"
-	if j.policy.State.Unreported == model.PolicyWarn {
-		out.warnings = append(out.warnings, why+", so that none was found says nothing (scanState.unreported)")
-		return
-	}
-	out.unfinished = append(out.unfinished, why+", and scanState.unreported asks for one; "+model.SourceArtifactAnalysis+" does")
 }
 
 // outcome is what is to be said: refused tells that something blocks in a scan

@@ -44,7 +44,7 @@ func at(ago time.Duration) string { return now.Add(-ago).Format(time.RFC3339) }
 func scan(findings ...model.Finding) model.Scan {
 	return model.Scan{
 		Image: target.Image, Tag: target.Tag, Platform: target.Platform.String(), Digest: digest, Source: model.SourceLocal, Tool: "grype 0.121.2",
-		Database: at(2 * time.Hour), State: model.ScanFinished, Time: at(time.Hour), Reports: []string{model.FindingSecret}, Findings: findings,
+		Database: at(2 * time.Hour), State: model.ScanFinished, Time: at(time.Hour), Reports: []string{model.FindingMalicious, model.FindingSecret}, Findings: findings,
 	}
 }
 

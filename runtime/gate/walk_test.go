@@ -16,9 +16,12 @@ type spoil struct {
 	change func(*model.Scan)
 	speaks bool
 	state  string // what the verdict says that it is
-	silent bool   // its source looks for no secrets
+	silent string // kinds that its source does not look for
 	empty  bool   // an exception may let it speak, where it found nothing
 }
+
+// looks tells whether it speaks for a kind of finding.
+func (sp spoil) looks(kind string) bool { return sp.speaks && !strings.Contains(sp.silent, kind) }
 
 // under is the spoil by a policy, of a scan with findings or without.
 func (sp spoil) under(p model.Policy, found bool) spoil {
@@ -34,7 +37,8 @@ func spoils() []spoil {
 		return spoil{name: name, change: change, speaks: speaks, state: state}
 	}
 	nothing := func(s *model.Scan) { s.State, s.Empty = model.ScanUnsupported, true }
-	unasked := func(s *model.Scan) { s.Reports = nil }
+	const neither = model.FindingMalicious + " " + model.FindingSecret
+	only := func(kinds ...string) func(*model.Scan) { return func(s *model.Scan) { s.Reports = kinds } }
 	out := []spoil{
 		plain("fresh", func(*model.Scan) {}, true, model.ScanFinished),
 		plain("without a database", func(s *model.Scan) { s.Database = "" }, true, model.ScanFinished),
@@ -50,9 +54,11 @@ func spoils() []spoil {
 		plain("another digest", func(s *model.Scan) { s.Digest = model.DigestOf(nil) }, false, ""),
 		plain("unknown state", func(s *model.Scan) { s.State = "FINISHED" }, false, model.ScanFailed),
 		plain("no state", func(s *model.Scan) { s.State = "" }, false, model.ScanFailed),
-		{name: "looks for no secrets", change: unasked, speaks: true, state: model.ScanFinished, silent: true},
+		{name: "looks for no secrets", change: only(model.FindingMalicious), speaks: true, state: model.ScanFinished, silent: model.FindingSecret},
+		{name: "looks for nothing malicious", change: only(model.FindingSecret), speaks: true, state: model.ScanFinished, silent: model.FindingMalicious},
+		{name: "looks for neither", change: only(), speaks: true, state: model.ScanFinished, silent: neither},
 		{name: "without packages", change: nothing, state: model.ScanUnsupported, empty: true},
-		{name: "without packages, looks for no secrets", change: func(s *model.Scan) { nothing(s); unasked(s) }, state: model.ScanUnsupported, empty: true, silent: true},
+		{name: "without packages, looks for neither", change: func(s *model.Scan) { nothing(s); s.Reports = nil }, state: model.ScanUnsupported, empty: true, silent: neither},
 	}
 	for _, state := range model.ScanStates() {
 		if state != model.ScanFinished {
@@ -137,7 +143,7 @@ func TestOnlyFinishedFreshAndNothingBlockingPasses(t *testing.T) {
 					blocks := slices.ContainsFunc(findings, func(f model.Finding) bool { return f.ID == high.ID })
 					v := gate.Judge(p, now, target, digest, []model.Scan{s}, gate.Where{GAR: gar})
 					walked++
-					want, unfinished := model.VerdictPass, !sp.speaks || sp.silent && p.State.Unreported == model.PolicyBlock
+					want, unfinished := model.VerdictPass, !sp.speaks || sp.silent != "" && p.State.Unreported == model.PolicyBlock
 					switch {
 					case sp.speaks && blocks:
 						want = model.VerdictRefused
@@ -187,8 +193,11 @@ func TestTwoSources(t *testing.T) {
 					p := all[n]
 					v := gate.Judge(p, now, target, digest, []model.Scan{two, one}, gate.Where{GAR: n%2 == 0})
 					a, b := a.under(p, found), b.under(p, false)
-					open := false // somebody must speak, has not, and nobody may answer instead
-					looked := a.speaks && !a.silent || b.speaks && !b.silent
+					open := false  // somebody must speak, has not, and nobody may answer instead
+					looked := true // for each kind that the policy stops
+					for _, kind := range []string{model.FindingMalicious, model.FindingSecret} {
+						looked = looked && (a.looks(kind) || b.looks(kind))
+					}
 					for i, sp := range []spoil{a, b} {
 						if sp.speaks {
 							continue

@@ -40,6 +40,7 @@ type plainReader struct {
 	begun   bool              // no directive can follow
 	stages  []string          // their names, empty where there is none
 	globals map[string]string // arguments before the first FROM whose default is a word
+	bare    map[string]bool   // those that stood there without a default once: who builds may give it
 	joined  []byte
 }
 
@@ -55,7 +56,7 @@ func (r *plainReader) lines(data []byte) bool {
 		case len(text) == 0:
 			r.begun = true
 		case text[0] == '#':
-			if !r.begun && !r.directive(text, first) || bytes.Contains(bytes.ToLower(text), []byte("check")) {
+			if !r.begun && !r.directive(text, first && line[0] == '#') || bytes.Contains(bytes.ToLower(text), []byte("check")) {
 				return false // it may say what is checked of the instruction below
 			}
 		default:

@@ -39,7 +39,11 @@ func sayTheSame(t interface{ Fatalf(string, ...any) }, data []byte) bool {
 	for _, p := range []model.Platform{model.LinuxAMD64, model.LinuxARM64} {
 		for _, config := range configs {
 			for _, ci := range []bool{false, true} {
-				r, list := f.Resolve(Options{Platform: p, CI: ci, BaseConfig: config})
+				var fallback map[string]string // of rootfsgen.yaml
+				if ci {
+					fallback = map[string]string{"V": "fallback", "A": "fallback", "W": "fallback", "B": "fallback"}
+				}
+				r, list := f.Resolve(Options{Platform: p, CI: ci, BaseConfig: config, Fallback: fallback})
 				if len(list) > 0 {
 					t.Fatalf("plain text of which the resolver says:\n%v\n%q", list, data)
 				}
@@ -92,6 +96,9 @@ func TestNotPlain(t *testing.T) {
 		"FROM a\nCOPY --parents x /y", "FROM a\nCOPY --from=$X x /y", "FROM a AS b\nCOPY --from=b x /y", "FROM a\nCOPY --from=1 x /y", "FROM a\nCOPY --from=c x /y\nFROM d AS c",
 		"FROM a AS a", "FROM docker.io/library/a:latest AS a", "FROM a AS b\nFROM c AS b", "FROM a AS scratch", "ARG TARGETPLATFORM=linux/386\nFROM --platform=$TARGETPLATFORM a",
 		"FROM --platform=linux/amd64 a", "FROM a\nADD http://x/y /z", "FROM a\nADD git@x:y /z", "FROM a\nNOTHING x", "FROM a\nRUN --x y", "FROM a\nENV A", "FROM a\nENV A b", "FROM a\nENV A=${B:?x}",
+		"ARG A\nARG A=b\nFROM $A", "ARG A A=b\nFROM $A", "FROM --platform=$BUILDPLATFORM --platform=$TARGETPLATFORM a",
+		"FROM a AS b-\nFROM b-", "FROM a AS b..c\nFROM b..c", "FROM a AS b._c\nFROM b._c", "FROM a AS b___c", "FROM a AS " + strings.Repeat("b", 64), "  # syntax=a\nFROM b",
+		"FROM a\nu\u017fer 1", "FROM a\nexpo\u017fe 80", "FROM a\nworkd\u0131r /x", "FROM a\nentrypo\u0131nt x",
 		"FROM a\nCMD [\"a\", 1]", "FROM a\nSHELL sh", "FROM a\nCOPY x", "FROM a\nMAINTAINER b", "FROM a\n\u00a0# x\n",
 	} {
 		if got, plain := ReadPlain([]byte(text)); plain {
@@ -105,6 +112,7 @@ var plainLines = []string{
 	"FROM scratch", "FROM a", "FROM b:1 AS x", "from x", "FROM c AS y", "FROM y AS z", "FROM X", "FROM a AS a", "FROM d/e@sha256:" + strings.Repeat("0", 64), "FROM $V", "FROM p:${V}", "FROM p:$V-s AS q",
 	"FROM --platform=$BUILDPLATFORM a", "FROM --platform=${TARGETPLATFORM} a AS t", "FROM --platform=linux/arm64 a",
 	"ARG V=1", "ARG V", "ARG V=a W=b", "ARG BUILDPLATFORM=linux/arm64", "ARG V=\"x\"", "ARG V=$W", "ARG SOURCE_DATE_EPOCH=1", "ARG A=${B}",
+	"ARG V V=1", "FROM --platform=$BUILDPLATFORM --platform=$TARGETPLATFORM a", "FROM c AS y-", "FROM y-", "FROM c AS y..z", "FROM y..z", "u\u017fer 1", "workd\u0131r /x", "  # syntax=a",
 	"# syntax=docker/dockerfile:1", "# escape=`", "# check=error=true", "# text", "#", "", "  ", "\t# x", "#!/bin/x", "# a=b", "#syntax=a", "# syntax=a b",
 	"ENV A=1", "ENV A=1 B=\"x $A\"", "ENV A=$A", "ENV A b", "ENV A=${A:-x}", "ENV A=\"a\"b", "ENV A=", "ENV A=\"\" B=2", "ENV A=a<b", "ENV A=a\\", "ENV 1=2", "ENV A=$", "ENV A=[x]",
 	"LABEL a.b=c", "LABEL a=\"b c\"", "LABEL a b", "LABEL -a=b", "LABEL --a=b", "LABEL a/b=$X",

@@ -31,7 +31,7 @@ func all(word []byte, of string) bool {
 // instruction reads one, as it stands on one line; false where it is not plain.
 func (r *plainReader) instruction(text []byte) bool {
 	name, rest := cutWord(text)
-	if len(rest) == 0 || len(name) > len("HEALTHCHECK") || bytes.Contains(text, []byte("<<")) {
+	if len(rest) == 0 || len(name) > len("HEALTHCHECK") || !all(name, inName) || bytes.Contains(text, []byte("<<")) {
 		return false
 	}
 	instruction := string(bytes.ToUpper(name))
@@ -222,10 +222,11 @@ func (r *plainReader) arguments(text []byte) bool {
 			free = false // the builder gives it
 		}
 		if r.globals == nil {
-			r.globals = map[string]string{}
+			r.globals, r.bare = map[string]string{}, map[string]bool{}
 		}
 		delete(r.globals, name)
-		if has && all([]byte(value), inReference) {
+		r.bare[name] = r.bare[name] || !has
+		if !r.bare[name] && all([]byte(value), inReference) {
 			r.globals[name] = value
 		}
 	}) && free
@@ -233,12 +234,15 @@ func (r *plainReader) arguments(text []byte) bool {
 
 // from reads a FROM.
 func (r *plainReader) from(text []byte) bool {
+	platforms := 0
 	text = flagless(text, func(word []byte) bool {
 		switch string(word) {
 		case "--platform=$BUILDPLATFORM", "--platform=${BUILDPLATFORM}", "--platform=$TARGETPLATFORM", "--platform=${TARGETPLATFORM}":
-			return true
+			platforms++
+		default:
+			return false
 		}
-		return false
+		return platforms == 1
 	})
 	base, rest := cutWord(text)
 	ref, known := r.expanded(base)
@@ -260,9 +264,24 @@ func (r *plainReader) from(text []byte) bool {
 	return true
 }
 
-// plainStage tells whether a stage can have a name, as it is written.
+// plainStage tells whether a stage can have a name, as it is written, and a FROM
+// can name it: that must be a reference to an image, too.
 func plainStage(name string) bool {
-	return all([]byte(name), "abcdefghijklmnopqrstuvwxyz0123456789-_.") && name[0] >= 'a' && name[0] <= 'z' && name != scratch && name != "context"
+	if name == "" || len(name) > 63 || name[0] < 'a' || name[0] > 'z' || name == scratch || name == "context" {
+		return false
+	}
+	const separators = "-_."
+	for i := 1; i < len(name); i++ {
+		c := name[i]
+		if strings.IndexByte(separators, c) >= 0 {
+			if i+1 == len(name) || strings.IndexByte(separators, name[i+1]) >= 0 {
+				return false
+			}
+		} else if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // expanded is a reference with its arguments replaced.

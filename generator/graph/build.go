@@ -104,6 +104,7 @@ func (b *builder) parent(id model.TargetID) (n *Node, waitsFor *unit) {
 	u := b.schedule.find(id)
 	switch {
 	case u == nil:
+		b.schedule.missed.Store(true)
 		return nil, nil
 	case b.alone || u == b.unit:
 		return b.node(id, u.image), nil

@@ -97,6 +97,7 @@ type Graph struct {
 	base       *Graph                   // has all other nodes; nil where own has all
 	order      []*Node
 	tree       model.Tree // that the fleet lies in
+	missed     bool       // an image was asked for that the Part does not have
 	once       sync.Once
 	dependants map[model.TargetID][]model.TargetID // made when first asked for
 }
@@ -141,6 +142,7 @@ func Build(ctx context.Context, fleet *model.Fleet, tree model.Tree, o Options) 
 	if o.Drop {
 		b.drop(units)
 	}
+	b.graph.missed = b.schedule.missed.Load()
 	return b.graph, b.list.Sorted(), nil
 }
 

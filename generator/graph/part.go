@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/distribution/reference"
 
@@ -43,7 +44,7 @@ func PartOf(ctx context.Context, fleet *model.Fleet, tree model.Tree, cache *Cac
 	}
 	p := &parting{
 		builder: newBuilder(ctx, fleet, tree, Options{CI: true, Cache: cache}), d: d,
-		parents: make([][]int, len(fleet.Images)), in: make([]bool, len(fleet.Images)), meanings: map[use]found{},
+		parents: make([][]int, len(fleet.Images)), known: make([]bool, len(fleet.Images)), in: make([]bool, len(fleet.Images)), meanings: map[use]found{},
 	}
 	p.selector = dockerfile.NewSelector(tree, nil)
 	for i := range fleet.Images {
@@ -67,7 +68,8 @@ func PartOf(ctx context.Context, fleet *model.Fleet, tree model.Tree, cache *Cac
 type parting struct {
 	*builder
 	d        Difference
-	parents  [][]int // of the images that are certain
+	parents  [][]int // of the images in known
+	known    []bool  // whose parents are all of them, certain or not
 	in       []bool  // the part
 	meanings map[use]found
 }
@@ -156,7 +158,7 @@ func (p *parting) reads(image *model.Image, sources []string) bool {
 	}
 	ignores := false
 	for _, e := range files {
-		if e.Mode != model.ModeFile && e.Mode != model.ModeExecutable || model.CheckPath(e.Path) != nil {
+		if e.Mode != model.ModeFile && e.Mode != model.ModeExecutable || model.CheckPath(e.Path) != nil || !utf8.ValidString(e.Path) {
 			return false
 		}
 		ignores = ignores || strings.HasSuffix(e.Path, ".dockerignore")
@@ -200,7 +202,7 @@ func (p *parting) builtFrom(i int, refs []string) bool {
 			}
 		}
 	}
-	p.parents[i] = parents
+	p.parents[i], p.known[i] = parents, true
 	return true
 }
 
@@ -262,7 +264,7 @@ func (p *parting) ancestors() error {
 		next = append(next, i)
 		image := &p.fleet.Images[i]
 		e, found := p.tree.Lookup(image.Dockerfile)
-		if !found || p.d.Plain(e.OID) != nil && len(image.Contexts)+len(image.Args) == 0 {
+		if !found || p.known[i] && len(image.Contexts)+len(image.Args) == 0 {
 			continue
 		}
 		words := slices.AppendSeq(slices.Collect(maps.Values(image.Args)), maps.Values(image.Contexts))
@@ -353,9 +355,10 @@ func (p *parting) acyclic() bool {
 	return true
 }
 
-// Closed tells whether the graph has all that its targets are built from.
+// Closed tells whether the graph has all that its targets are built from, and all
+// that was asked for to find that out.
 func (g *Graph) Closed() bool {
-	return !slices.ContainsFunc(g.order, func(n *Node) bool {
+	return !g.missed && !slices.ContainsFunc(g.order, func(n *Node) bool {
 		return slices.ContainsFunc(n.Parents, func(e Edge) bool { return g.node(e.To) == nil })
 	})
 }

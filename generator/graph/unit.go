@@ -46,6 +46,8 @@ type schedule struct {
 	units []*unit // sorted
 	names map[string]int
 
+	missed atomic.Bool // a worker asked for a target that is in no unit
+
 	mu    sync.Mutex
 	idle  *sync.Cond
 	ready []*unit

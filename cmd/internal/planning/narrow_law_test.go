@@ -24,6 +24,8 @@ import (
 var plainOnes = []string{
 	"FROM scratch\nCOPY motd /\n", "FROM debian:13\nCOPY . /x/\n", "FROM a\nRUN true\n", "FROM b AS build\nRUN make\nFROM scratch\nCOPY --from=build /x /y\n",
 	"FROM g0\nENV A=motd\n", "FROM g1\nCOPY motd one.txt /x/\nCOPY files /f\n", "ARG V=g0\nFROM $V\nCOPY --from=c /x /y\n", "FROM scratch\nCOPY none /\n", "FROM scratch\nCOPY mot /\n", "FROM e\n", "FROM g2\nWORKDIR /x\n",
+	"ARG V\nARG V=debian:13\nFROM $V\n", "ARG V=scratch\nFROM $V\nCOPY motd /\n", "FROM scratch AS b-\nFROM b-\n", "ARG X=g\nARG Y=1\nFROM $X$Y\nCOPY motd$A /\n",
+	"ARG X=g\nARG Y=1\nFROM Bad AS unused\nFROM $X$Y\nADD https://example.com/$A/x /\n", "ARG X=g\nARG Y=1\nFROM $X$Y$UNSET\nADD https://example.com/$A/x /\n",
 }
 
 // drawWide is a fleet with plain images beside those of drawFleet.
@@ -35,12 +37,21 @@ func drawWide(t *rapid.T) map[string]history.File {
 			delete(files, "images/"+name+"/image.yaml")
 		}
 	}
+	if rapid.IntRange(0, 3).Draw(t, "fallback") == 0 {
+		files["rootfsgen.yaml"] = history.File{Content: "version: 1\nargs: {V: g0}\n"}
+	}
 	for i := range 5 {
 		dir := fmt.Sprintf("images/g%d/", i)
 		files[dir+"Dockerfile"] = history.File{Content: rapid.SampledFrom(plainOnes[:4+min(2*i, len(plainOnes)-4)]).Draw(t, "plain")}
 		files[dir+"motd"] = history.File{Content: "g"}
 		files[dir+"one.txt"] = history.File{Content: "g"}
 		files[dir+"files/more.txt"] = history.File{Content: "g"}
+		switch rapid.IntRange(0, 19).Draw(t, "odd") {
+		case 0:
+			files[dir+"caf\xe9.txt"] = history.File{Content: "g"}
+		case 1:
+			files[dir+"two.txt"] = history.File{Mode: model.ModeSymlink, Content: "one.txt"}
+		}
 		if rapid.IntRange(0, 5).Draw(t, "ignores") == 0 {
 			files[dir+".dockerignore"] = history.File{Content: rapid.SampledFrom([]string{"*.txt\n", "files\n", "motd\n"}).Draw(t, "ignore")}
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rootfsgen/rootfsgen/generator/audit"
 	"github.com/rootfsgen/rootfsgen/generator/graph"
 	"github.com/rootfsgen/rootfsgen/generator/history"
 	"github.com/rootfsgen/rootfsgen/generator/model"
@@ -15,8 +16,8 @@ import (
 )
 
 // BenchmarkPipelines lays out the pipelines of two thousand images for both
-// forges, writes them down, reads them back and counts their limits, in every
-// layout. What is found of the fleet before that is not measured here.
+// forges, writes them down, reads them back, counts their limits and audits them,
+// in every layout. What is found of the fleet before that is not measured here.
 func BenchmarkPipelines(b *testing.B) {
 	tree := history.Memory(fleetgen.Files(fleetgen.Options{Images: 2000, Files: 1}))
 	fleet, list, err := source.Load(b.Context(), tree, source.Options{})
@@ -42,6 +43,9 @@ func BenchmarkPipelines(b *testing.B) {
 				w, err := render.Write(p, forge, render.DefaultPins())
 				if err != nil {
 					b.Fatal(err)
+				}
+				if found, err := audit.Check(w.Files, audit.Default()); err != nil || len(found) > 0 {
+					b.Fatal(err, found)
 				}
 				b.Log(forge, w.Layout, w.Why())
 			}

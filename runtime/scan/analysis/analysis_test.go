@@ -14,7 +14,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/internal/gcptest"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/scan/analysis"
@@ -83,7 +85,22 @@ func scanned(t *testing.T, s *analysis.Source) model.Scan {
 	if got.State != model.ScanFinished && (len(got.Findings) > 0 || got.Detail == "") {
 		t.Errorf("a scan that is %s has %d findings, and says %q", got.State, len(got.Findings), got.Detail)
 	}
+	if outcome := judged(t, got); (outcome == model.VerdictPass) != (got.State == model.ScanFinished) {
+		t.Errorf("the gate says %s of a scan that is %s: %s", outcome, got.State, got.Detail)
+	}
 	return got
+}
+
+// judged is what the gate says of a scan by the default policy, as of its end,
+// if it found nothing.
+func judged(t *testing.T, s model.Scan) string {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, s.Time)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Findings = nil
+	return gate.Judge(policy.Default(), at, target, digest, []model.Scan{s}, gate.Where{GAR: true}).Outcome
 }
 
 func state(s grafeaspb.DiscoveryOccurrence_AnalysisStatus) *grafeaspb.DiscoveryOccurrence {
@@ -223,6 +240,9 @@ func TestRescanPullsTheImage(t *testing.T) {
 			got, err := s.Rescan(t.Context(), repo, target, digest)
 			if err != nil || got.State != c.want || !strings.Contains(got.Detail, c.detail) || pulled != 1 {
 				t.Errorf("%v, pulled %d times, %s: %q, want %s: %q", err, pulled, got.State, got.Detail, c.want, c.detail)
+			}
+			if outcome := judged(t, got); (outcome == model.VerdictPass) != (c.want == model.ScanFinished) {
+				t.Errorf("the gate says %s of a scan that is %s", outcome, got.State)
 			}
 			if w := clock.waited(); w > c.atMost {
 				t.Errorf("waited %s, at most %s", w, c.atMost)

@@ -15,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
+	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
 	"github.com/rootfsgen/rootfsgen/runtime/sbom"
@@ -72,7 +74,22 @@ func (w *world) scan(t *testing.T) model.Scan {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if outcome := judged(t, s); (outcome == model.VerdictPass) != (s.State == model.ScanFinished) {
+		t.Errorf("the gate says %s of a scan that is %s: %s", outcome, s.State, s.Detail)
+	}
 	return s
+}
+
+// judged is what the gate says of a scan by the default policy, as of its end,
+// if it found nothing.
+func judged(t *testing.T, s model.Scan) string {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, s.Time)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Findings = nil
+	return gate.Judge(policy.Default(), at, target, s.Digest, []model.Scan{s}, gate.Where{}).Outcome
 }
 
 func TestTheRealScannerWithARealDatabase(t *testing.T) {

@@ -18,6 +18,7 @@ var gitlabAudits = []Audit{
 	{Name: "gitlab-variables", Doc: "No password is written into a file: secrets are masked, protected variables of the project.", gitlab: gitlabVariables},
 	{Name: "gitlab-id-tokens", Doc: "A token that says which job it is names for whom it is.", gitlab: gitlabIDTokens},
 	{Name: "gitlab-interruptible", Doc: "Each job says whether a newer pipeline may stop it, and one that publishes may not be stopped.", gitlab: gitlabInterruptible},
+	{Name: "gitlab-overtaken", Doc: "No newer commit stops a pipeline by hand, of a schedule or of a tag, or the child that it starts: the next plan does not know what was asked for.", gitlab: gitlabOvertaken},
 	{Name: "gitlab-resource-group", Doc: "One job at a time writes to prod.", gitlab: gitlabResourceGroup},
 	{Name: "gitlab-protected-refs", Doc: "What publishes a channel, and whatever a tag starts, runs for protected branches and tags, compared as text: the variable's mere presence says nothing.", gitlab: gitlabProtectedRefs},
 	{Name: "gitlab-retry", Doc: "A job runs again when its machine was lost, never because it failed.", gitlab: gitlabRetry},

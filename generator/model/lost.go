@@ -46,6 +46,13 @@ func RetriesExitCodes(site GitLabSite) bool {
 	return site.newest() || gitLabAtLeast(site.Version, 17, 5)
 }
 
+// KeepsByRule tells whether a GitLab is known to read, for each event, whether a
+// newer commit may stop its pipeline. One that does not read the keyword would
+// refuse the whole file.
+func KeepsByRule(site GitLabSite) bool {
+	return site.newest() || gitLabAtLeast(site.Version, 16, 10)
+}
+
 // newest tells whether the site is gitlab.com, and nobody names a version.
 func (s GitLabSite) newest() bool { return s.Version == "" && s.Address() == DefaultGitLabURL }
 

@@ -37,6 +37,18 @@ func TestRetryReasons(t *testing.T) {
 	}
 }
 
+func TestKeepsByRule(t *testing.T) {
+	t.Parallel()
+	for site, want := range map[model.GitLabSite]bool{
+		{}: true, {URL: model.DefaultGitLabURL}: true, {URL: "https://gitlab.example.com"}: false,
+		{Version: "16.9"}: false, {Version: "16.10"}: true, {Version: "17.0"}: true, {URL: "https://gitlab.example.com", Version: "18.2"}: true,
+	} {
+		if got := model.KeepsByRule(site); got != want {
+			t.Errorf("%+v: %v", site, got)
+		}
+	}
+}
+
 func TestCheckGitLabVersion(t *testing.T) {
 	t.Parallel()
 	for version, ok := range map[string]bool{"18.2": true, "18.2.1": true, "18": false, "v18.2": false, "18.x": false, "1.2.3.4": false, "": false, "18.-2": false, "99999999.1": false} {

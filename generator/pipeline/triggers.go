@@ -56,6 +56,13 @@ func Scope(e Event) string {
 	return model.ScopeTesting
 }
 
+// Superseded tells whether a newer pipeline does what an older one of the event
+// did not come to: its plan finds by key what is missing. What a person, a
+// schedule or a release asked for is asked once.
+func Superseded(e Event) bool {
+	return e == Push || e == Request || e == ForkRequest || e == Queue
+}
+
 // leads are the events that lead to any of these, of those that are planned.
 func (p *Pipeline) leads(modes ...string) []Event {
 	var out []Event
@@ -121,6 +128,10 @@ func (p *Pipeline) lockSteps() []Step {
 	offer.Values = append(offer.Values, Value{VarBase, p.DefaultBranch})
 	return append(p.compileFor(model.ProgramNames(), Step{Verb: Checkout, Name: "Check out"}), offer)
 }
+
+// VarKeep is true where no newer commit may stop a pipeline, for one that it
+// starts.
+const VarKeep Var = "ROOTFSGEN_KEEP"
 
 // VarBase is the branch that a request is for.
 const VarBase Var = "ROOTFSGEN_BASE"

@@ -64,7 +64,7 @@ func (g *gitlab) root() *glFile {
 			continue
 		}
 		if m := g.p.Mode(e); m != model.TriggerOff && m != "" {
-			f.Workflow = append(f.Workflow, rule{If: g.when(e)})
+			f.Workflow = append(f.Workflow, rule{If: g.when(e), Keep: g.keeps(e)})
 		}
 	}
 	if len(f.Workflow) == 0 {
@@ -83,12 +83,14 @@ func (g *gitlab) root() *glFile {
 func (g *gitlab) parent() *glFile {
 	plan := g.job(pipeline.Plan, glPlan, glStages[0])
 	g.said(plan.Rules)
+	g.finish(&plan)
 	build := g.p.Fixed[pipeline.Build]
 	images := glJob{
 		Name: glImages, Stage: glStages[1], Needs: []need{{Job: glPlan, Artifacts: true}}, Rules: g.rules(&build, ""),
 		Variables: []pair{{parentVar, "$CI_PIPELINE_ID"}},
 		Trigger:   &trigger{Artifact: pipeline.ChildFile, Job: glPlan},
 	}
+	g.keepChild(images.Rules)
 	manifest := g.job(pipeline.Manifest, glManifest, glStages[2])
 	manifest.Needs = []need{{Job: glPlan, Artifacts: true}, {Job: glImages}}
 	manifestJob := g.p.Fixed[pipeline.Manifest]

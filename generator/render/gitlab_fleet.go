@@ -43,7 +43,7 @@ func (g *gitlab) fleet(some []pipeline.Image, plan []byte) *glFile {
 			"The first job carries the plan, which is empty here.",
 		},
 		Stages:   []string{stagePlan, stageBuild, stageMerge},
-		Workflow: []rule{{When: "always"}},
+		Workflow: g.childRules(),
 	}
 	if plan != nil {
 		f.About = []string{"The jobs that the plan names. The first job carries the plan."}
@@ -69,7 +69,7 @@ func (g *gitlab) carrier(plan []byte) glJob {
 	src := g.p.Fixed[pipeline.Plan]
 	j := glJob{
 		Name: stagePlan, Stage: stagePlan, Tags: g.p.Runners[src.Runner].GitLab, Minutes: minutes(src.Minutes),
-		Interruptible: &boolean{true}, Retry: g.lost(), Rules: []rule{{When: "on_success"}},
+		Interruptible: &boolean{model.KeepsByRule(g.p.GitLab)}, Retry: g.lost(), Rules: []rule{{When: "on_success"}},
 		Variables: []pair{{"GIT_STRATEGY", "none"}},
 		Artifacts: &glArtifacts{Paths: []string{pipeline.PlanFile}, When: "on_success", Expire: "30 days"},
 	}

@@ -56,6 +56,8 @@ type rule struct {
 	When      string
 	Variables []pair
 	Optional  bool // for When manual: nothing waits until a person starts it
+	Keep      bool // no newer commit stops the pipeline, in a rule of one
+	Finish    bool // no newer pipeline stops the job, in a rule of one
 	event     pipeline.Event
 }
 
@@ -119,6 +121,12 @@ func ruleTrees(rules []rule) []any {
 		}
 		if r.Optional {
 			m["allow_failure"] = true
+		}
+		if r.Keep {
+			m["auto_cancel"] = map[string]any{"on_new_commit": "none"}
+		}
+		if r.Finish {
+			m["interruptible"] = false
 		}
 		if len(r.Variables) > 0 {
 			m["variables"] = pairs(r.Variables)

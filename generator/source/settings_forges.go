@@ -27,7 +27,7 @@ var gitlabField = field[settings]{key: "gitlab", doc: "The GitLab that the repos
 var gitlabShape = record[model.GitLabSite]{name: "gitlab", fields: []field[model.GitLabSite]{
 	{key: "url", doc: "Its address.", def: model.DefaultGitLabURL,
 		shape: siteAddress, set: func(g *model.GitLabSite, v value) { g.URL = v.text }},
-	{key: "version", doc: "Its version, major and minor. It decides which lost jobs GitLab is told to repeat.", defWords: "the newest of gitlab.com, else what every supported version knows",
+	{key: "version", doc: "Its version, major and minor. It decides which lost jobs GitLab is told to repeat, and, from 16.10 on, that overtaken pipelines of requests are stopped.", defWords: "the newest of gitlab.com, else what every supported version knows",
 		shape: gitLabVersion, set: func(g *model.GitLabSite, v value) { g.Version = v.text }},
 }}
 

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
-	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/internal/gcptest"
+	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/googleapi"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
@@ -100,7 +100,7 @@ func judged(t *testing.T, s model.Scan) string {
 		t.Fatal(err)
 	}
 	s.Findings = nil
-	return gate.Judge(policy.Default(), at, target, digest, []model.Scan{s}, gate.Where{GAR: true}).Outcome
+	return gate.Judge(plantest.Policy(), at, target, digest, []model.Scan{s}, gate.Where{GAR: true}).Outcome
 }
 
 func state(s grafeaspb.DiscoveryOccurrence_AnalysisStatus) *grafeaspb.DiscoveryOccurrence {

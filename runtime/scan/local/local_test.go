@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootfsgen/rootfsgen/generator/model"
-	"github.com/rootfsgen/rootfsgen/generator/policy"
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
+	"github.com/rootfsgen/rootfsgen/internal/plantest"
 	"github.com/rootfsgen/rootfsgen/runtime/gate"
 	"github.com/rootfsgen/rootfsgen/runtime/registry"
 	"github.com/rootfsgen/rootfsgen/runtime/registry/registrytest"
@@ -89,7 +89,7 @@ func judged(t *testing.T, s model.Scan) string {
 		t.Fatal(err)
 	}
 	s.Findings = nil
-	return gate.Judge(policy.Default(), at, target, s.Digest, []model.Scan{s}, gate.Where{}).Outcome
+	return gate.Judge(plantest.Policy(), at, target, s.Digest, []model.Scan{s}, gate.Where{}).Outcome
 }
 
 func TestTheRealScannerWithARealDatabase(t *testing.T) {

@@ -53,7 +53,7 @@ func strict() model.Policy {
 		Fixable: worst, Unfixable: worst, Unknown: model.PolicyBlock, Always: model.PolicyAlways{KEV: true, Malicious: true},
 		State: model.PolicyState{
 			Failed: model.PolicyBlock, Unsupported: model.PolicyFallback, Missing: model.PolicyBlock, Timeout: model.PolicyBlock,
-			Inactive: model.PolicyRescan, MaxAge: 72 * time.Hour,
+			Inactive: model.PolicyRescan, Unreported: model.PolicyWarn, MaxAge: 72 * time.Hour,
 		},
 	}
 }

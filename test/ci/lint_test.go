@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/rootfsgen/rootfsgen/internal/enginetest"
 	"github.com/rootfsgen/rootfsgen/internal/gittest"
@@ -86,7 +87,9 @@ jobs:
 }
 
 // TestGitLabList asks gitlab-ci-local which jobs of the parent pipeline each
-// event starts; it refuses what does not fit GitLab's schema.
+// event starts, and whether the event makes a pipeline at all: neither rules may
+// know of one that the others do not. It refuses what does not fit GitLab's
+// schema.
 func TestGitLabList(t *testing.T) {
 	t.Parallel()
 	opened := map[string]string{"CI_MERGE_REQUEST_IID": "7", "CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": "-"}
@@ -109,46 +112,61 @@ func TestGitLabList(t *testing.T) {
 	built := []string{"rootfsgen-images", "rootfsgen-plan", "rootfsgen-reports"}
 	requested := []string{"rootfsgen-comment", "rootfsgen-images", "rootfsgen-plan", "rootfsgen-reports"}
 	published := []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-reports"}
-	events := map[string]struct {
+	type event struct {
+		name      string
 		variables map[string]string
 		jobs      []string
-	}{
-		"push to main":                               {nil, published},
-		"push to another branch":                     {from("push", elsewhere...), nil},
-		"merge request":                              {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "detached"), requested},
-		"merge request, merged":                      {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merged_result"), requested},
-		"merge request of an older GitLab":           {request("1", "1"), requested},
-		"merge request from a fork":                  {request("2", "1", "CI_PROJECT_ID", "1"), []string{"rootfsgen-fork"}},
-		"merge request from a fork, in the fork":     {request("2", "1", "CI_PROJECT_ID", "2"), []string{"rootfsgen-fork"}},
-		"merge train":                                {request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
-		"merge train, with a request from a fork":    {request("2", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
-		"release tag":                                {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true"}, []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-promote", "rootfsgen-reports"}},
-		"unprotected tag":                            {map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"}, nil},
-		"other tag":                                  {map[string]string{"CI_COMMIT_TAG": "nightly", "CI_COMMIT_REF_NAME": "nightly", "CI_COMMIT_BRANCH": "-"}, nil},
-		"by hand":                                    {from("web", "ROOTFSGEN_IMAGES", "base"), published},
-		"by hand, on another branch":                 {from("web", elsewhere...), nil},
-		"by the API":                                 {from("api"), published},
-		"by a trigger":                               {from("trigger"), published},
-		"by another project's pipeline":              {from("pipeline"), nil},
-		"time to judge prod":                         {from("schedule", "ROOTFSGEN_SCHEDULE", "rescan"), []string{"rootfsgen-rescan"}},
-		"time for the lock":                          {from("schedule", "ROOTFSGEN_SCHEDULE", "lock"), []string{"rootfsgen-lock"}},
-		"time for the bases":                         {from("schedule", "ROOTFSGEN_SCHEDULE", "bases"), published},
-		"a schedule that does not say what it is":    {from("schedule"), nil},
-		"a schedule of the lock, on another branch":  {from("schedule", append([]string{"ROOTFSGEN_SCHEDULE", "lock"}, elsewhere...)...), nil},
-		"a schedule of the bases, on another branch": {from("schedule", append([]string{"ROOTFSGEN_SCHEDULE", "bases"}, elsewhere...)...), nil},
+	}
+	events := []event{
+		{"push to main", nil, published},
+		{"push to another branch", from("push", elsewhere...), nil},
+		{"merge request", request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "detached"), requested},
+		{"merge request, merged", request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merged_result"), requested},
+		{"merge request of an older GitLab", request("1", "1"), requested},
+		{"merge request from a fork", request("2", "1", "CI_PROJECT_ID", "1"), []string{"rootfsgen-fork"}},
+		{"merge request from a fork, in the fork", request("2", "1", "CI_PROJECT_ID", "2"), []string{"rootfsgen-fork"}},
+		{"merge train", request("1", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
+		{"merge train, with a request from a fork", request("2", "1", "CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), built},
+		{"release tag", map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-", "CI_COMMIT_REF_PROTECTED": "true"}, []string{"rootfsgen-images", "rootfsgen-manifest", "rootfsgen-plan", "rootfsgen-promote", "rootfsgen-reports"}},
+		{"unprotected tag", map[string]string{"CI_COMMIT_TAG": "v1.2.3", "CI_COMMIT_REF_NAME": "v1.2.3", "CI_COMMIT_BRANCH": "-"}, nil},
+		{"other tag", map[string]string{"CI_COMMIT_TAG": "nightly", "CI_COMMIT_REF_NAME": "nightly", "CI_COMMIT_BRANCH": "-"}, nil},
+		{"by hand", from("web", "ROOTFSGEN_IMAGES", "base"), published},
+		{"by hand, on another branch", from("web", elsewhere...), nil},
+		{"by the API", from("api"), published},
+		{"by a trigger", from("trigger"), published},
+		{"by another project's pipeline", from("pipeline"), nil},
+		{"time to judge prod", from("schedule", "ROOTFSGEN_SCHEDULE", "rescan"), []string{"rootfsgen-rescan"}},
+		{"time for the lock", from("schedule", "ROOTFSGEN_SCHEDULE", "lock"), []string{"rootfsgen-lock"}},
+		{"time for the bases", from("schedule", "ROOTFSGEN_SCHEDULE", "bases"), published},
+		{"a schedule that does not say what it is", from("schedule"), nil},
+		{"a schedule of the lock, on another branch", from("schedule", append([]string{"ROOTFSGEN_SCHEDULE", "lock"}, elsewhere...)...), nil},
+		{"a schedule of the bases, on another branch", from("schedule", append([]string{"ROOTFSGEN_SCHEDULE", "bases"}, elsewhere...)...), nil},
+	}
+	channels := []string{"CI_COMMIT_BRANCH", "rootfsgen/channels", "CI_COMMIT_REF_NAME", "rootfsgen/channels", "CI_COMMIT_REF_PROTECTED"}
+	merged := []event{
+		{"push of the channels", from("push", append(channels, "true")...), []string{"rootfsgen-merged"}},
+		{"push of the channels, whose branch is not protected", from("push", append(channels, "false")...), nil},
 	}
 	for name, tree := range goldens(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := listed(t, tree)
-			for event, want := range events {
-				// The rules are the same for every fleet; that GitLab reads them is
-				// asked of each.
-				if name != "small" && event != "push to main" {
-					continue
+			// The rules are the same for every fleet but for one that promotes by
+			// request; that GitLab reads them is asked of each.
+			ask := events[:1]
+			switch name {
+			case "small":
+				ask = events
+			case "keyed":
+				ask = slices.Concat(events[:1], merged)
+			}
+			for _, e := range ask {
+				jobs, pipeline := f.starts(e.variables)
+				if diff := cmp.Diff(e.jobs, jobs); diff != "" {
+					t.Errorf("%s: jobs that start (-want +got):\n%s", e.name, diff)
 				}
-				if diff := cmp.Diff(want.jobs, f.starts(want.variables)); diff != "" {
-					t.Errorf("%s: jobs that start (-want +got):\n%s", event, diff)
+				if pipeline != (len(e.jobs) > 0) {
+					t.Errorf("%s: makes a pipeline: %v", e.name, pipeline)
 				}
 			}
 		})
@@ -176,6 +194,7 @@ func listed(t *testing.T, tree string) *fleet {
 		}
 		files[path] = string(b)
 	}
+	files[".gitlab-ci.yml"] += ruled(t, files[".gitlab-ci.yml"])
 	f.Commit(files)
 	f.Git("remote", "add", "origin", "https://gitlab.example.com/acme/images.git")
 	f.Git("update-ref", "refs/remotes/origin/main", "HEAD")
@@ -183,8 +202,32 @@ func listed(t *testing.T, tree string) *fleet {
 	return f
 }
 
-// starts lists the jobs that an event starts, sorted.
-func (f *fleet) starts(variables map[string]string) []string {
+// aPipeline is the job that stands for the whole pipeline.
+const aPipeline = "a-pipeline"
+
+// ruled is a job that has the rules of a file's pipelines: gitlab-ci-local looks
+// at those of jobs alone.
+func ruled(t *testing.T, text string) string {
+	t.Helper()
+	var file struct {
+		Workflow struct{ Rules []map[string]any }
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil || len(file.Workflow.Rules) == 0 {
+		t.Fatalf("%d rules of a workflow: %v", len(file.Workflow.Rules), err)
+	}
+	for _, r := range file.Workflow.Rules {
+		delete(r, "auto_cancel") // which a job's rules do not have
+	}
+	job, err := yaml.Marshal(map[string]any{aPipeline: map[string]any{"stage": "rootfsgen-plan", "script": []string{"true"}, "rules": file.Workflow.Rules}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "\n" + string(job)
+}
+
+// starts lists the jobs that an event starts, sorted, and tells whether it makes
+// a pipeline at all.
+func (f *fleet) starts(variables map[string]string) (names []string, pipeline bool) {
 	f.t.Helper()
 	out, errs, err := f.gitlabCILocal(append([]string{"--list-json"}, gitlabVariables(variables)...)...)
 	if err != nil {
@@ -194,14 +237,17 @@ func (f *fleet) starts(variables map[string]string) []string {
 	if err := json.Unmarshal([]byte(out), &jobs); err != nil {
 		f.t.Fatalf("reading gitlab-ci-local's list: %v\n%s", err, out)
 	}
-	var names []string
 	for _, j := range jobs {
-		if j.When != "never" && j.When != "manual" { // which a person starts, or the end of a request
+		switch {
+		case j.When == "never" || j.When == "manual": // which a person starts, or the end of a request
+		case j.Name == aPipeline:
+			pipeline = true
+		default:
 			names = append(names, j.Name)
 		}
 	}
 	slices.Sort(names)
-	return names
+	return names, pipeline
 }
 
 // TestNothingKnowsItsExecutor makes sure that no pipeline asks who runs it.

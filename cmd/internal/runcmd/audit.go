@@ -31,6 +31,10 @@ what, promotions, and its withdrawal. What is missing is named at the end. In
 Artifact Registry it tells what else is attached there, too. For a reference
 neither a repository nor settings are needed.
 
+That a digest has left prod it does not tell, unless it was withdrawn: promotions
+and rollbacks leave their records at what comes to prod, and an image that is
+retired gets none. "rootfsrun history IMAGE" tells that.
+
 Signatures are verified where rootfsgen.yaml says whose count, under
 "trust.signers"; of others it is told whose they claim to be. Receipts, and the
 lists, scans and verdicts that they name, count where one of "trust.builders" has

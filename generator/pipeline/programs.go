@@ -205,13 +205,13 @@ const releasedSource = `'*.go' go.mod go.sum templates generator/policy/first.ya
 // sourceScript takes the release where it is of the same source, and else
 // compiles it.
 func sourceScript(names []string, handOn bool) string {
+	var fetches strings.Builder
+	for _, name := range names {
+		fetches.WriteString(`  fetch ` + name + ` "$arch" ` + bin + `/` + name + "\n")
+	}
 	s := `if [ -n "$` + string(VarCommit) + `" ] && git cat-file -e "$` + string(VarCommit) + `^{commit}" 2> /dev/null &&
   git diff --quiet "$` + string(VarCommit) + `" HEAD -- ` + releasedSource + `; then
-  ` + strings.ReplaceAll(strings.TrimSpace(thisArch), "\n", "\n  ") + `
-  for program in ` + strings.Join(names, " ") + `; do
-    fetch "$program" "$arch" ` + bin + `/"$program"
-  done
-`
+  ` + strings.ReplaceAll(strings.TrimSpace(thisArch), "\n", "\n  ") + "\n" + fetches.String()
 	if handOn {
 		s += `  for arch in amd64 arm64; do
     fetch rootfsrun "$arch" "` + programs + `/linux-$arch/rootfsrun"

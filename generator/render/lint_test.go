@@ -1,10 +1,14 @@
 package render_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +132,62 @@ func TestScriptsAreBash(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestShellcheck reads every script of both forges as shellcheck does, with all
+// of its warnings. One process reads them all, each once; actionlint would start
+// one for each step of each workflow.
+func TestShellcheck(t *testing.T) {
+	t.Parallel()
+	program, err := exec.LookPath("shellcheck")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, where := t.TempDir(), map[string]string{}
+	var names []string
+	for name, f := range linted() {
+		for file, text := range f.files(t) {
+			var doc any
+			if err := yaml.Unmarshal(text, &doc); err != nil {
+				t.Fatal(err)
+			}
+			for _, script := range scripts(doc) {
+				key := fmt.Sprintf("%x.sh", sha256.Sum256([]byte(script)))
+				if where[key] != "" {
+					continue
+				}
+				where[key] = name + "/" + file
+				names = append(names, key)
+				if err := os.WriteFile(filepath.Join(dir, key), []byte(script), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if len(names) < 100 {
+		t.Fatalf("%d scripts", len(names))
+	}
+	slices.Sort(names)
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"--norc", "--shell=bash", "--format=gcc"}, names...)...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		key, said, _ := strings.Cut(line, ":")
+		t.Errorf("%s: %s", where[key], said)
+	}
+	if err != nil && len(out) == 0 {
+		t.Error(err)
+	}
+}
+
+// TestShellcheckFinds shows that shellcheck is really asked.
+func TestShellcheckFinds(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "shellcheck", "--norc", "--shell=bash", "--format=gcc", "-")
+	cmd.Stdin = strings.NewReader("set -euo pipefail\nrm $1\n")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "SC2086") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

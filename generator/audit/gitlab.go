@@ -24,6 +24,7 @@ var gitlabAudits = []Audit{
 	{Name: "gitlab-retry", Doc: "A job runs again when its machine was lost, never because it failed.", gitlab: gitlabRetry},
 	{Name: "gitlab-rules", Doc: "Each job has rules, and none by changed files, which are true for tags, new branches and schedules.", gitlab: gitlabRules},
 	{Name: "gitlab-trigger", Doc: "A job that starts a child pipeline waits for it and ends as it does.", gitlab: gitlabTrigger},
+	{Name: "gitlab-artifact-retention", Doc: "Each artifact says how long it is kept, and none for ever.", gitlab: gitlabRetention},
 	{Name: "gitlab-cache", Doc: "No job restores a cache, which another branch could have filled.", gitlab: gitlabCache},
 	{Name: "gitlab-loose-shell", Doc: "Scripts begin with set -euo pipefail, and nothing else runs before or after.", gitlab: gitlabLooseShell},
 	{Name: "gitlab-fork-login", Doc: "A request of a fork runs a job that drops the project's login before it runs the fork's code.", gitlab: gitlabForkLogin},

@@ -143,6 +143,15 @@ func gitlabRules(g *gitlab) {
 	})
 }
 
+func gitlabRetention(g *gitlab) {
+	g.each(func(j *glJob) {
+		a := j.node.get("artifacts")
+		if n := a.get("expire_in"); a.there() && (!n.there() || n.text() == "never") {
+			g.atJob(j, a, "nothing says how long the artifacts are kept")
+		}
+	})
+}
+
 func gitlabTrigger(g *gitlab) {
 	g.each(func(j *glJob) {
 		t := j.node.get("trigger")

@@ -12,6 +12,7 @@ var jobAudits = []Audit{
 	{Name: "unguarded-matrix", Doc: "A job whose matrix comes from another job has a condition, or it is a called workflow's, whose caller has one: an empty matrix is an error.", github: unguardedMatrix},
 	{Name: "loose-shell", Doc: "Scripts run in bash and begin with set -euo pipefail: a failed command is a failed step.", github: looseShell},
 	{Name: "artifact-names", Doc: "An artifact's name has no character that the forge refuses and nothing that differs between attempts, and replaces that of an earlier attempt.", github: artifactNames},
+	{Name: "artifact-retention", Doc: "Each artifact says for how many days it is kept: else it is as long as the repository keeps any.", github: artifactRetention},
 	{Name: "always-after-cancel", Doc: "Nothing but the check that closes runs after a cancellation: !cancelled() is meant where always() is written.", github: alwaysAfterCancel},
 }
 
@@ -90,6 +91,15 @@ func artifactNames(g *github, w *workflow) {
 			g.atStep(w, j, s, name, "the name is another one in each attempt: a job that runs again finds nothing")
 		case s.node.get("with", "overwrite").text() != "true":
 			g.atStep(w, j, s, s.node.get("with"), "the artifact of an earlier attempt is in the way")
+		}
+	})
+}
+
+func artifactRetention(g *github, w *workflow) {
+	w.eachStep(func(j *job, s *step) {
+		n := s.node.get("with", "retention-days")
+		if strings.HasPrefix(s.node.get("uses").text(), "actions/upload-artifact@") && (!n.there() || n.text() == "0") {
+			g.atStep(w, j, s, n, "nothing says for how many days the artifact is kept")
 		}
 	})
 }

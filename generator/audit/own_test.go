@@ -62,7 +62,9 @@ func rulesOf(flavour string) audit.Rules {
 	case "corporate":
 		r.OutsideEnvironments = append(r.OutsideEnvironments, "R_LOGIN", "MIRROR_LOGIN")
 	case "repository": // whose programs are released
-		r.Write = append(r.Write, audit.Right{Job: "own-programs", Scope: "contents"}, audit.Right{Job: "publish", Scope: "contents"})
+		for _, scope := range []string{"contents", "id-token"} {
+			r.Write = append(r.Write, audit.Right{Job: "own-programs", Scope: scope}, audit.Right{Job: "publish", Scope: scope})
+		}
 	}
 	return r
 }
@@ -143,9 +145,12 @@ var hardenings = []off{
 	{"loose-shell", "small", "-merge.yml", "set -euo pipefail", "set -e"},
 	{"artifact-names", "small", "-build.yml", "overwrite: true", "overwrite: false"},
 	{"artifact-names", "small", "-build.yml", "rootfsgen-reports-{0}", "rootfsgen/reports-{0}"},
+	{"artifact-retention", "small", "-fleet.yml", "          retention-days: 30\n", ""},
 	{"always-after-cancel", "small", "-fleet.yml", "!cancelled()", "always()"},
 
 	{"excessive-permissions", "signed", "-rescan.yml", "issues: write #", "checks: write #"},
+	{"excessive-permissions", "signed", "-request.yml", "pull-requests: write #", "id-token: write #"},
+	{"excessive-permissions", "signed", "-push.yml", "    permissions: {}\n", "    permissions:\n      id-token: write # to sign\n"},
 	{"excessive-permissions", "signed", "-merge.yml", "security-events: write #", "actions: write #"},
 	{"callee-permissions", "signed", "-fleet.yml", "      security-events: write # to show what scanners found beside the code\n", ""},
 	{"secrets-outside-env", "keyed", "-push.yml", "    environment: signing\n", ""},
@@ -182,6 +187,7 @@ var hardenings = []off{
 	{"gitlab-retry", "small", "/fleet.yml", "[75, 137, 143]", "[1]"},
 	{"gitlab-rules", "small", "/fleet.yml", "  rules:\n    - when: on_success\n", "  rules:\n    - changes: [images/**]\n"},
 	{"gitlab-trigger", "small", "/pipeline.yml", "    strategy: depend\n", ""},
+	{"gitlab-artifact-retention", "small", "/fleet.yml", "    expire_in: \"30 days\"\n", ""},
 	{"gitlab-cache", "small", "/fleet.yml", "\n.rootfsgen-build:\n", "\n.rootfsgen-build:\n  cache: {key: x, paths: [y]}\n"},
 	{"gitlab-loose-shell", "small", "/pipeline.yml", "set -euo pipefail", "set -e"},
 	{"gitlab-fork-login", "small", "/pipeline.yml", "unset DOCKER_AUTH_CONFIG ", "unset "},

@@ -19,7 +19,6 @@ func excessivePermissions(g *github, w *workflow) {
 		}
 		for _, e := range p.entries() {
 			scope, access := e.key.text(), e.value.text()
-			// The right to a token that says which job it is gives no right here.
 			allowed := func(r Right) bool { return r.of(j.id, scope) }
 			if access == "read" || access == "none" || slices.ContainsFunc(g.rules.Write, allowed) {
 				continue

@@ -24,7 +24,17 @@ func Default() Rules {
 	return Rules{
 		OutsideEnvironments: logins(),
 		Write: []Right{
-			{"*", "id-token"},        // says which job it is, and gives no right on the forge
+			{"plan", "id-token"}, // says to the registry which job reads there
+			{"lock", "id-token"},
+			{"rescan", "id-token"},
+			{"fleet", "id-token"}, // which hands it on to those that push and judge
+			{"build*", "id-token"},
+			{"test*", "id-token"},
+			{"merge*", "id-token"},
+			{"purge", "id-token"},
+			{"manifest", "id-token"}, // signs, too
+			{"promote", "id-token"},
+			{"finish", "id-token"},
 			{"manifest", "contents"}, // pushes the channel branch
 			{"promote", "contents"},
 			{"promote", "pull-requests"}, // where a promotion is offered as a request

@@ -258,6 +258,7 @@ func checkRunnerConfig(t *testing.T, class string, text []byte) {
 		"runners.autoscaler.plugin_config name": class, "runners.autoscaler.plugin_config project": "acme-ci", "runners.autoscaler.plugin_config zone": "europe-west4-a",
 		"runners.autoscaler.connector_config arch": model.ClassArch(class), "runners.autoscaler.policy idle_count": "0",
 		"runners.feature_flags FF_USE_FLEETING_ACQUIRE_HEARTBEATS": "true",
+		"runners.feature_flags FF_NETWORK_PER_BUILD":               "false", // else a job whose machine went away has failed, heartbeats or not
 	} {
 		if values[key] != want {
 			t.Errorf("%s: %s is %q, want %q", class, key, values[key], want)

@@ -87,7 +87,7 @@ once plans go test -count 1 -timeout 0 -run '^Test(Merge|Program)' ./test/oracle
 for folder in $(git ls-files '*_test.go' | xargs grep -l '"pgregory.net/rapid"' | xargs -n 1 dirname | sort -u); do
 	once "laws of $folder" go test -count 1 -timeout 0 -skip '^Test(Oracle|Merge|Program)' "./$folder" -rapid.checks=$((fleets > 100 ? fleets : 100))
 done
-once races env ROOTFSGEN_LONG=1 go test -count 1 -timeout 0 -run '^(TestAThousandRaces|TestPromotionsOfTwoProcesses)' ./runtime/channel ./runtime/promote
+once races env ROOTFSGEN_LONG=1 go test -count 1 -timeout 0 -run '^(TestAThousandRaces|TestPromotionsOfTwoProcesses|TestKill9LeavesTheOldManifest)' ./runtime/channel ./runtime/promote
 once platforms platforms
 once demo tools/demo-gate.sh
 once image env ROOTFSGEN_LONG=1 go test -count 1 -timeout 0 -run '^TestImage$' ./test/ownimage

@@ -31,6 +31,17 @@ refused() {
 	echo "(exit code $code)"
 }
 
+# printed PATTERN... expects what the last command printed to have each of them.
+printed() {
+	local pattern
+	for pattern; do
+		grep -q "$pattern" "$work/said" || { echo "expected it to print: $pattern" >&2; exit 1; }
+	done
+}
+
+# prod IMAGE is the digest of it that prod has.
+prod() { rootfsrun history "$1" --json --limit 1 | grep -o 'sha256:[0-9a-f]\{64\}' | head -n 1; }
+
 rm -rf "$work"
 mkdir -p "$work"
 cp -R examples/gated "$work/fleet"
@@ -68,6 +79,7 @@ sed 's/CVE-2026-90001/CVE-2026-90003/; s/"curl"/"jq"/; s/< 8.0.0-1/< 99/' vulner
 scandb "$work/learned.json" "$work/learned"
 refused 5 "job: linux/amd64: HIGH CVE-2026-90003" rootfsrun promote --db "$work/learned"
 run rootfsrun promote
+older=$(prod base)
 
 say "a new state of base, and of what stands on it"
 sed -i 's/1.2.13.dfsg-1/1.2.13.dfsg-2/' images/base/rootfs/var/lib/dpkg/status.d/zlib1g
@@ -76,12 +88,16 @@ run rootfsgen plan --from HEAD~1
 run rootfsrun -q run
 run rootfsrun diff
 run rootfsrun promote --reason "newer zlib"
+newer=$(prod base)
+[ "$newer" != "$older" ] || { echo "expected prod to have another base" >&2; exit 1; }
 
 say "rollback: what was there before, with all that stands on it"
-run rootfsrun rollback --reason "a demonstration"
+run rootfsrun rollback --reason "a demonstration" | tee "$work/said"
+printed "^base.*$older" '^web' '^job'
+[ "$(prod base)" = "$older" ] || { echo "expected prod to have the older base" >&2; exit 1; }
 run rootfsrun history
 
 say "withdrawal: base, and all that was built on it"
-base=$(rootfsrun history base --json --limit 1 | grep -o 'sha256:[0-9a-f]\{64\}' | head -n 1)
-run rootfsrun withdraw "$base" --reason "a demonstration"
+run rootfsrun withdraw "$older" --reason "a demonstration" | tee "$work/said"
+printed "^base.*$older" '^web' '^job'
 run rootfsrun audit base

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -68,6 +69,9 @@ func (s *suicidal) Write(ctx context.Context, name string, doc []byte, old strin
 }
 
 func victim(ctx context.Context) error {
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil { // until the killer has taken aim
+		return err
+	}
 	store, err := channel.Open(os.Getenv(victimStore), channel.Options{Dir: os.Getenv(victimDir), Getenv: os.Getenv})
 	if err != nil {
 		return err

@@ -15,9 +15,19 @@ func inLargePages() {
 	if unix.Sysinfo(&machine) != nil || machine.Totalram*uint64(machine.Unit) < 4*large {
 		return
 	}
-	heap := make([]byte, large)
-	if unix.Madvise(heap, unix.MADV_HUGEPAGE) != nil {
-		return // it is advice: small pages do as well
+	// Piece by piece: where a piece begins on what was used before, Go clears it
+	// whole, and so writes to all of it.
+	pieces := make([][]byte, 0, large/piece)
+	for range large / piece {
+		heap := make([]byte, piece)
+		if unix.Madvise(heap, unix.MADV_HUGEPAGE) != nil {
+			break // it is advice: small pages do as well
+		}
+		pieces = append(pieces, heap)
 	}
-	runtime.GC() // takes the heap back, of which nothing was written to
+	runtime.KeepAlive(pieces)
+	runtime.GC() // takes the heap back, of which nothing was written to but such a piece
 }
+
+// piece is as much as Go asks the system for at once.
+const piece = 64 << 20

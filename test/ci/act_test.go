@@ -145,15 +145,17 @@ type results struct {
 }
 
 // readAct reads act's JSON lines. A job that is called through reusable
-// workflows has all their names.
+// workflows has all their names. A leg of a matrix that ends after one that
+// failed is said to have failed, too: it has if a step of its own did.
 func readAct(out string) results {
-	r := results{jobs: map[string]string{}}
+	r, broken := results{jobs: map[string]string{}}, map[string]bool{}
 	s := bufio.NewScanner(strings.NewReader(out))
 	s.Buffer(nil, 1<<24)
 	for s.Scan() {
 		var line struct {
 			Job       string `json:"job"`
 			JobResult string `json:"jobResult"`
+			Step      string `json:"stepResult"`
 			Msg       string `json:"msg"`
 			Level     string `json:"level"`
 			RawOutput bool   `json:"raw_output"`
@@ -162,8 +164,12 @@ func readAct(out string) results {
 			continue
 		}
 		job := actJob(line.Job)
+		broken[job] = broken[job] || line.Step == "failure"
 		if line.JobResult != "" {
 			r.jobs[job] = line.JobResult
+			if line.JobResult == "failure" && actLeg.MatchString(strings.TrimSpace(line.Job)) && !broken[job] {
+				r.jobs[job] = "success"
+			}
 		}
 		if line.RawOutput || line.Level == "error" || line.Level == "warning" {
 			r.log = append(r.log, job+": "+strings.TrimSpace(line.Msg))

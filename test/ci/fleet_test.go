@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { enginetest.Main(m) }
 
 // limit bounds the execution of one pipeline: something hangs when it takes
 // that long.
-const limit = 10 * time.Minute
+const limit = 20 * time.Minute
 
 // fleet is a repository with a small fleet, its origin, and a machine of the
 // forge that is to execute its pipelines.

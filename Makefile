@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/bin:$(CURDIR)/.cache/bin:$(PATH)
 # Compiling is bounded by the number of cores; two test programs at a time
 # keep the engines that they share busy without starving them.
 TESTFLAGS ?=
-go_test := go test -p 2 -timeout 40m $(TESTFLAGS)
+go_test := go test -p 2 -timeout 60m $(TESTFLAGS)
 
 .PHONY: help
 help: ## Say what there is to make
